@@ -1,0 +1,283 @@
+"""Generated comics with known captions, free scenes with known objects, and folders of real comics.
+
+Everything here is a function of its seed: the same seed gives the same content in every process and on
+every platform. Boxes are (x0, y0, x1, y1) in pixels of the image, half open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from .drawing.actions import ACTIONS, PAIRED, draw_action, draw_standing
+from .drawing.canvas import STYLES, WHITE, Canvas
+from .drawing.places import PLACES, draw_place
+from .drawing.subjects import HEADS
+from .drawing.subjects import TINTS as SUBJECT_TINTS
+from .drawing.things import THINGS, draw_thing
+from .drawing.things import TINTS as THING_TINTS
+
+Split = Literal["train", "held_out", "any"]
+BoxXY = tuple[int, int, int, int]
+
+SUBJECTS = tuple(HEADS)
+HELD_OUT_SHARE = 0.15
+HELD_OUT_LAYOUTS = ((3, 2), (1, 5))  # (rows, cols) that no training image has
+HELD_OUT_SIZES = (80, 160, 224)  # panel sizes in pixels that no training image was drawn at
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What one panel shows; its caption follows from it alone."""
+
+    subject: str
+    action: str
+    place: str
+    tint: str | None = None
+    count: int = 1
+
+    @property
+    def caption(self) -> str:
+        """One sentence that begins with content, never with an article."""
+        words = [] if self.tint is None else [self.tint]
+        one, many, _ = ACTIONS[self.action]
+        words = [*words, self.subject, one] if self.count == 1 else ["two", *words, self.subject + "s", many]
+        text = " ".join([*words, PLACES[self.place][0]])
+        return text[0].upper() + text[1:] + "."
+
+    @property
+    def held_out(self) -> bool:
+        """Whether this (subject, action, place) is kept out of training."""
+        return _share("combination", self.subject, self.action, self.place) < HELD_OUT_SHARE
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A comic of rows x cols panels in reading order.
+
+    `image` is RGB; `captions` and `boxes` (pixels, half open) have rows * cols entries; `seed` is None
+    for a strip that was loaded, where captions may be empty.
+    """
+
+    image: Image.Image
+    captions: tuple[str, ...]
+    boxes: tuple[BoxXY, ...]
+    rows: int
+    cols: int
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class FreeScene:
+    """Objects anywhere on a backdrop: `objects` are (label, box in pixels, half open)."""
+
+    image: Image.Image
+    objects: tuple[tuple[str, BoxXY], ...]
+
+
+def _share(*words: object) -> float:
+    """A number in [0, 1) that depends on the words alone."""
+    digest = hashlib.sha256("/".join(map(str, words)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def rng_for(seed: int, purpose: str) -> random.Random:
+    """A generator of its own for every (seed, purpose), the same in every process."""
+    return random.Random(int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "big"))
+
+
+def _check_split(split: str) -> None:
+    if split not in ("train", "held_out", "any"):
+        raise ValueError(f"split must be 'train', 'held_out' or 'any', not {split!r}")
+
+
+def draw_content(rng: random.Random, style: str, split: Split = "any") -> Panel:
+    """A panel's content, drawn at random from a split; colours are named only where the style shows them."""
+    _check_split(split)
+    while True:
+        subject = rng.choice(SUBJECTS)
+        action = rng.choice(tuple(ACTIONS))
+        place = rng.choice(tuple(PLACES))
+        tint = None
+        if subject in SUBJECT_TINTS:
+            named = rng.choice(tuple(SUBJECT_TINTS[subject]))
+            tint = named if style == "colour" else None
+        count = 2 if rng.random() < 0.3 and action in PAIRED else 1
+        panel = Panel(subject, action, place, tint, count)
+        if split == "any" or panel.held_out == (split == "held_out"):
+            return panel
+
+
+def draw_panel(panel: Panel, size: int | tuple[int, int], style: str, rng: random.Random,
+               oversample: int | None = None) -> Image.Image:
+    """One panel as RGB, `size` pixels wide and high; `rng` varies position, size and backdrop."""
+    width, height = (size, size) if isinstance(size, int) else size
+    over = oversample if oversample is not None else 4 if height < 100 else 2
+    c = Canvas((width, height), style, over)
+    draw_place(c, panel.place, rng)
+    scale = rng.uniform(0.94, 1.04)
+    flip = rng.random() < 0.5
+    middle = c.width / 2
+    if panel.count == 1:
+        x = middle + rng.uniform(-4, 4)
+        with c.at(x, 92 + rng.uniform(-2, 2) - 44 * scale, scale, flip=flip):
+            draw_action(c, panel.action, panel.subject, panel.tint)
+    else:
+        for side in (-1, 1):
+            with c.at(middle + side * 24.5, 91 + rng.uniform(-2, 2) - 27, 0.62 * scale, flip=flip):
+                draw_action(c, panel.action, panel.subject, panel.tint)
+    return c.finish()
+
+
+def generate_strip(seed: int, *, panels: int = 6, rows: int = 1, panel_size: int = 64, gap: int | None = None,
+                   split: Split = "any", style: str | None = None) -> Strip:
+    """A strip or grid of `panels` panels in `rows` rows.
+
+    Every panel takes a square of `panel_size` pixels (16 or more) that includes a white margin of half a
+    `gap` on each side (default: 1/32 of the panel size, at least 2), so that panels of 64 pixels begin on
+    multiples of 16. No two panels of a strip have the same caption. ValueError for impossible layouts.
+    """
+    _check_split(split)
+    if rows < 1 or panels < 1 or panels % rows:
+        raise ValueError(f"panels ({panels}) must be a positive multiple of rows ({rows})")
+    if panel_size < 16:
+        raise ValueError(f"panel_size must be at least 16 pixels, not {panel_size}")
+    if style is not None and style not in STYLES:
+        raise ValueError(f"style must be one of {', '.join(STYLES)}, not {style!r}")
+    cols = panels // rows
+    if split == "train" and ((rows, cols) in HELD_OUT_LAYOUTS or panel_size in HELD_OUT_SIZES):
+        raise ValueError(f"{rows} x {cols} panels of {panel_size} pixels are kept out of training")
+    gap = max(2, panel_size // 32) if gap is None else gap
+    if not 0 <= gap <= panel_size // 2:
+        raise ValueError(f"gap must be between 0 and half of panel_size ({panel_size // 2}), not {gap}")
+    rng = rng_for(seed, f"strip/{split}")
+    shown = style if style is not None else rng.choice(("colour", "colour", "ink", "sepia"))
+    contents: list[Panel] = []
+    while len(contents) < panels:
+        panel = draw_content(rng, shown, split)
+        if all(panel.caption != other.caption for other in contents):
+            contents.append(panel)
+    image = Image.new("RGB", (cols * panel_size, rows * panel_size), WHITE)
+    boxes = []
+    near, inner = gap // 2, panel_size - gap
+    for k, panel in enumerate(contents):
+        x, y = (k % cols) * panel_size + near, (k // cols) * panel_size + near
+        image.paste(draw_panel(panel, inner, shown, rng_for(seed, f"panel/{k}")), (x, y))
+        boxes.append((x, y, x + inner, y + inner))
+    return Strip(image, tuple(p.caption for p in contents), tuple(boxes), rows, cols, seed)
+
+
+def _label(name: str, tint: str | None) -> str:
+    text = name if tint is None else f"{tint} {name}"
+    return text[0].upper() + text[1:] + "."
+
+
+def generate_scene(seed: int, *, size: tuple[int, int] = (160, 144), split: Split = "any",
+                   objects: int | None = None, style: str = "colour") -> FreeScene:
+    """A backdrop of `size` (width, height) pixels with 3 to 5 objects that hardly overlap.
+
+    Labels are short and begin with content ("Red car.", "Penguin."). Every label is there once. Held out
+    are (object, place) pairs, 15 % of them, chosen by a stable hash.
+    """
+    _check_split(split)
+    width, height = size
+    if min(size) < 48:
+        raise ValueError(f"a free scene needs 48 x 48 pixels or more, not {width} x {height}")
+    rng = rng_for(seed, f"scene/{split}")
+    place = rng.choice(tuple(PLACES))
+    c = Canvas(size, style, 4 if height < 200 else 2)
+    draw_place(c, place, rng)
+    wanted = objects if objects is not None else rng.randint(3, 5)
+    found: list[tuple[str, BoxXY]] = []
+    short = min(size)
+    for _ in range(60 * wanted):
+        if len(found) == wanted:
+            break
+        kind = rng.choice(SUBJECTS) if rng.random() < 0.5 else rng.choice(tuple(THINGS))
+        is_thing = rng.random() < 0.5 if kind in SUBJECTS and kind in THINGS else kind in THINGS
+        tint = (rng.choice(tuple(THING_TINTS)) if is_thing
+                else rng.choice(tuple(SUBJECT_TINTS[kind])) if kind in SUBJECT_TINTS else None)
+        tint = tint if style == "colour" else None
+        out = _share("object", kind, place) < HELD_OUT_SHARE
+        if split != "any" and out != (split == "held_out"):
+            continue
+        label = _label(kind, tint)
+        side = short * rng.uniform(0.26, 0.42)  # height in pixels
+        wide = side if is_thing else side * 0.7
+        x = rng.uniform(1, width - wide - 1)
+        y = rng.uniform(1, height - side - 1)
+        box = (round(x), round(y), round(x + wide), round(y + side))
+        if any(label == other or _overlap(box, b) for other, b in found):
+            continue
+        found.append((label, box))
+        unit = side / (height / 100)  # units of the canvas
+        flip = rng.random() < 0.5
+        with c.at((x + wide / 2) * 100 / height, (y + side / 2) * 100 / height, unit / 100, flip=flip):
+            if is_thing:
+                draw_thing(c, kind, tint or "red")
+            else:
+                with c.at(0, -2, 1.1):
+                    draw_standing(c, kind, tint)
+    return FreeScene(c.finish(), tuple(found))
+
+
+def _overlap(a: BoxXY, b: BoxXY, margin: int = 3) -> bool:
+    return (a[0] < b[2] + margin and b[0] < a[2] + margin and a[1] < b[3] + margin and b[1] < a[3] + margin)
+
+
+def load_folder(path: str | Path, *, gap: int | None = None) -> Iterator[Strip]:
+    """Strips of a folder in the layout comicN/p1..p6 (PNG, JPEG or WebP), with optional captions.txt.
+
+    Panels of any size are joined to one horizontal strip at the lowest panel's height, with a white gap
+    (default: 1/64 of the height, at least 2 pixels). captions.txt has one line per panel.
+    FileNotFoundError where there is no such folder or no comic in it; ValueError where the number of
+    captions is not that of the panels.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is not a folder; expected comicN/p1..p6 inside it")
+    found = False
+    for folder in sorted((p for p in root.iterdir() if p.is_dir()), key=lambda p: _natural(p.name)):
+        files = sorted((f for f in folder.iterdir() if f.stem[:1] == "p" and f.stem[1:].isdigit()
+                        and f.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp")), key=lambda f: int(f.stem[1:]))
+        if not files:
+            continue
+        found = True
+        yield _join(folder, files, gap)
+    if not found:
+        raise FileNotFoundError(f"no comicN/p1.png (or .jpg, .webp) in {root}")
+
+
+def _join(folder: Path, files: list[Path], gap: int | None) -> Strip:
+    panels = []
+    for file in files:
+        with Image.open(file) as opened:
+            panels.append(opened.convert("RGB"))
+    height = min(p.height for p in panels)
+    panels = [p if p.height == height else p.resize((max(1, round(p.width * height / p.height)), height),
+                                                    Image.Resampling.LANCZOS) for p in panels]
+    space = max(2, height // 64) if gap is None else gap
+    image = Image.new("RGB", (sum(p.width for p in panels) + space * (len(panels) - 1), height), WHITE)
+    boxes, x = [], 0
+    for p in panels:
+        image.paste(p, (x, 0))
+        boxes.append((x, 0, x + p.width, height))
+        x += p.width + space
+    captions: tuple[str, ...] = ()
+    text = folder / "captions.txt"
+    if text.is_file():
+        captions = tuple(line.strip() for line in text.read_text(encoding="utf-8").splitlines() if line.strip())
+        if len(captions) != len(panels):
+            raise ValueError(f"{text} has {len(captions)} captions for {len(panels)} panels")
+    return Strip(image, captions, tuple(boxes), 1, len(panels), None)
+
+
+def _natural(name: str) -> tuple[int, str]:
+    digits = "".join(ch for ch in name if ch.isdigit())
+    return (int(digits) if digits else -1, name)
