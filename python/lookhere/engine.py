@@ -1,0 +1,47 @@
+"""The border to the compiled engine: its errors under our names, its messages in the app's logging."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .errors import CancelledError, EngineFailure
+
+_log = logging.getLogger("lookhere.engine")
+
+
+@contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Turns what the engine raises into CancelledError or EngineFailure; ``doing`` says what failed."""
+    from lookhere import _engine
+
+    try:
+        yield
+    except _engine.Cancelled as error:
+        raise CancelledError(f"Cancelled while {doing}.") from error
+    except _engine.EngineError as error:
+        raise EngineFailure(f"The engine failed while {doing}: {error}") from error
+    except MemoryError as error:
+        raise EngineFailure(f"No memory left while {doing}; use a smaller context or a smaller model.") from error
+
+
+def forward_log() -> None:
+    """Sends llama.cpp's messages to the logger ``lookhere.engine``, which is quiet unless the app wants it."""
+    from lookhere import _engine
+
+    _engine.set_log(_forward, _log.getEffectiveLevel())
+
+
+def _forward(level: int, text: str) -> None:
+    _log.log(level, "%s", text.rstrip())
+
+
+def default_threads() -> int:
+    """The cores that this process may use, 16 at most: more only wait for memory."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        cores = os.cpu_count() or 1
+    return min(cores, 16)

@@ -1,0 +1,66 @@
+"""Everything that lookhere raises on purpose. A message says what was given, what was expected and what to do next.
+
+Each class has a line in ``docs/errors.md``. Anything else that escapes is a bug.
+"""
+
+from __future__ import annotations
+
+
+class LookhereError(Exception):
+    """Base of all errors that are meant to be shown to a person."""
+
+
+class ModelFileError(LookhereError):
+    """A model file is missing, is not a GGUF file, is of the wrong kind or cannot be loaded."""
+
+
+class ProjectorError(LookhereError):
+    """The mmproj file is missing, wrong, or was not made for this model."""
+
+
+class TemplateError(LookhereError):
+    """The chat template of the model cannot be used for a prompt with an image."""
+
+
+class PromptError(LookhereError):
+    """The prompt, the system text or a stop string is not usable text."""
+
+
+class ImageError(LookhereError):
+    """What was given is not an image that can be read, or it is empty or far too large."""
+
+
+class RegionError(LookhereError):
+    """A region is not a region, or lies outside the image."""
+
+
+class HeadSetError(LookhereError):
+    """A head set is malformed, or names a head that the model does not have."""
+
+
+class HeadSetMissingError(HeadSetError):
+    """Steering was asked for, and no head set is known for this model."""
+
+
+class OptionError(LookhereError):
+    """An option is outside of the values it can take."""
+
+
+class ContextError(LookhereError):
+    """The image and the prompt need more tokens than the context holds."""
+
+
+class ClosedError(LookhereError):
+    """A model or a run is used after it was closed."""
+
+
+class BusyError(LookhereError):
+    """A second answer was asked for in the thread that is still reading a first one from the same model."""
+
+
+class CancelledError(LookhereError):
+    """The work was cancelled before there was a result."""
+
+
+class EngineFailure(LookhereError):
+    """The engine could not compute; the message carries its words."""

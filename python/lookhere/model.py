@@ -1,0 +1,268 @@
+"""A loaded model: the language model, its projector and the heads that can be steered."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from . import registry
+from .chat import ChatTemplate, checked_text
+from .engine import default_threads, engine_errors, forward_log
+from .errors import ClosedError, ContextError, ModelFileError, OptionError, ProjectorError
+from .gguf import read_header
+from .heads import HeadSet
+from .image import Image, ImageSource
+from .scene import Scene
+from .session import Session
+
+if TYPE_CHECKING:
+    from . import _engine
+
+_CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0")
+_FLASH_ATTENTION = ("auto", "on", "off")
+
+
+class Model:
+    """Made by ``load``. May be used from several threads, which then take turns; close it or use ``with``."""
+
+    def __init__(
+        self,
+        native: _engine.Model,
+        projector: _engine.Projector,
+        session: Session,
+        *,
+        heads: HeadSet | None,
+        template: ChatTemplate,
+        prompt: str,
+    ) -> None:
+        self._native: _engine.Model | None = native
+        self._projector: _engine.Projector | None = projector
+        self._encoding = threading.Lock()
+        self._session = session
+        self.heads = heads
+        self.template = template
+        self.prompt = prompt
+        self.path = native.path
+        self.architecture = native.architecture
+        self.layers = native.layers
+        self.heads_per_layer = native.heads
+        self.name = model_name(native)
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name}, {self.architecture}, {self.layers} layers of {self.heads_per_layer} heads>"
+
+    @property
+    def native(self) -> _engine.Model:
+        """The engine's model; ClosedError after close."""
+        if self._native is None:
+            raise ClosedError(f"The model {self.name!r} is closed; load it again.")
+        return self._native
+
+    @property
+    def projector(self) -> _engine.Projector:
+        """The engine's projector; ClosedError after close."""
+        if self._projector is None:
+            raise ClosedError(f"The model {self.name!r} is closed; load it again.")
+        return self._projector
+
+    @property
+    def session(self) -> Session:
+        """The KV cache; ClosedError after close."""
+        if self._native is None:
+            raise ClosedError(f"The model {self.name!r} is closed; load it again.")
+        return self._session
+
+    def look(self, image: ImageSource) -> Scene:
+        """Encodes an image.
+
+        image: a path, an http(s) address, bytes, a Pillow image, or a uint8 array of shape (height, width), (height,
+        width, 3) or (height, width, 4). EXIF orientation is applied, transparency laid over white. ImageError,
+        ContextError, ClosedError.
+        """
+        opened = Image.open(image)
+        with self._encoding, engine_errors("encoding the image"):
+            encoded = self.projector.encode(opened.pixels)
+        limit = self._session.limit
+        if encoded.tokens >= limit:
+            raise ContextError(
+                f"The image takes {encoded.tokens} tokens; the context holds {limit}. Load the model with a larger "
+                "context=, or limit the image with load(max_image_tokens=...)."
+            )
+        return Scene(self, opened, encoded)
+
+    def close(self) -> None:
+        """Frees the model. May be called twice; scenes of it raise ClosedError from then on."""
+        native, projector = self._native, self._projector
+        self._native = self._projector = None
+        if native is None or projector is None:
+            return
+        self._session.close()
+        with self._encoding:
+            projector.close()
+        native.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def load(
+    model: str | os.PathLike[str] | None = None,
+    *,
+    mmproj: str | os.PathLike[str] | None = None,
+    heads: HeadSet | str | os.PathLike[str] | None = None,
+    context: int | None = None,
+    threads: int | None = None,
+    min_image_tokens: int = 0,
+    max_image_tokens: int = 0,
+    kv_type: str = "f16",
+    flash_attention: str = "auto",
+    gpu_layers: int = 0,
+    chat_template: str | None = None,
+) -> Model:
+    """Loads a vision-language model; without a name, the built-in one.
+
+    model: a GGUF file. mmproj: its projector, None for the ``mmproj*.gguf`` beside it. heads: a head set or its JSON
+    file, None for the one that comes with the package. context: tokens, None to grow with what is asked. threads:
+    None for all cores, 16 at most. min_image_tokens, max_image_tokens: 0 for the projector's own limits. kv_type: f32,
+    f16, bf16, q8_0 or q4_0. flash_attention: auto, on or off. chat_template: Jinja2, None for the model's own.
+
+    ModelFileError, ProjectorError, HeadSetError, OptionError.
+    """
+    _check_options(context, threads, min_image_tokens, max_image_tokens, gpu_layers, kv_type, flash_attention)
+    if chat_template is not None:
+        checked_text("chat_template", chat_template)
+    builtin = model is None
+    if model is None:
+        path, found = registry.builtin_files()
+        projector_path = Path(mmproj) if mmproj is not None else found
+    else:
+        path = _model_path(Path(model))
+        projector_path = Path(mmproj) if mmproj is not None else _sibling(path)
+    _check_projector(projector_path, path)
+    given = heads if isinstance(heads, HeadSet) or heads is None else HeadSet.read(heads)
+    cores = default_threads() if threads is None else threads
+
+    from lookhere import _engine
+
+    forward_log()
+    try:
+        native = _engine.Model(os.fspath(path), gpu_layers=gpu_layers)
+    except (_engine.EngineError, MemoryError) as error:
+        raise ModelFileError(
+            f"The model {str(path)!r} does not load: {error or 'no memory'}. Expected a whole GGUF file of a model "
+            "that llama.cpp knows."
+        ) from error
+    try:
+        projector = _projector(projector_path, native, cores, min_image_tokens, max_image_tokens, gpu_layers)
+        session = Session(native, context=context, threads=cores, kv_type=kv_type, flash_attention=flash_attention)
+        template = ChatTemplate(
+            chat_template or native.chat_template or ChatTemplate.source,
+            _special(native, native.bos_token),
+            _special(native, native.eos_token),
+        )
+        loaded = Model(native, projector, session, heads=None, template=template, prompt=registry.PROMPT)
+        loaded.heads = given or (registry.builtin_head_set() if builtin else registry.find_head_set(loaded))
+        if loaded.heads is not None:
+            loaded.heads.check(loaded)
+            loaded.prompt = loaded.heads.prompt or registry.PROMPT
+        return loaded
+    except BaseException:
+        native.close()
+        raise
+
+
+def model_name(native: _engine.Model) -> str:
+    """general.name of the file, or the file's own name."""
+    return native.metadata.get("general.name") or Path(native.path).stem
+
+
+def _model_path(path: Path) -> Path:
+    if path.is_dir():
+        raise ModelFileError(f"{str(path)!r} is a folder; expected a GGUF file in it, for instance model.gguf.")
+    if read_header(path).kind == "projector":
+        raise ModelFileError(
+            f"{str(path)!r} is a projector (mmproj), not a language model; give it as mmproj= (--mmproj), and the "
+            "language model as the model."
+        )
+    return path
+
+
+def _sibling(model: Path) -> Path:
+    """The projector beside a model."""
+    found = sorted(
+        path for path in model.parent.iterdir() if "mmproj" in path.name.lower() and path.suffix.lower() == ".gguf"
+    )
+    if len(found) == 1:
+        return found[0]
+    beside = f"{len(found)} of them are" if found else "none is"
+    names = f" ({', '.join(path.name for path in found)})" if found else ""
+    raise ProjectorError(
+        f"The model {str(model)!r} needs its projector, a second GGUF file that is usually called mmproj-*.gguf; "
+        f"{beside} beside it{names}. Name it with mmproj= (--mmproj); it is published where the model is."
+    )
+
+
+def _check_projector(path: Path, model: Path) -> None:
+    try:
+        header = read_header(path)
+    except ModelFileError as error:
+        raise ProjectorError(f"The projector of {model.name!r}: {error}") from error
+    if header.kind != "projector":
+        raise ProjectorError(
+            f"{str(path)!r} is a language model ({header.architecture}), not a projector; expected the mmproj file "
+            f"that was published with {model.name!r}."
+        )
+
+
+def _projector(
+    path: Path, native: _engine.Model, threads: int, least: int, most: int, gpu_layers: int
+) -> _engine.Projector:
+    from lookhere import _engine
+
+    try:
+        return _engine.Projector(
+            os.fspath(path), native, threads=threads, min_tokens=least, max_tokens=most, gpu=gpu_layers > 0
+        )
+    except (_engine.EngineError, MemoryError) as error:
+        raise ProjectorError(
+            f"The projector {str(path)!r} does not fit the model {native.path!r}: {error or 'no memory'}. Use the "
+            "mmproj file that was published with this model."
+        ) from error
+
+
+def _special(native: _engine.Model, token: int) -> str:
+    return native.special_piece(token).decode(errors="replace") if token >= 0 else ""
+
+
+def _check_options(
+    context: int | None,
+    threads: int | None,
+    min_image_tokens: int,
+    max_image_tokens: int,
+    gpu_layers: int,
+    kv_type: str,
+    flash_attention: str,
+) -> None:
+    for name, value, least, most in (
+        ("context", 256 if context is None else context, 16, 2**24),
+        ("threads", 1 if threads is None else threads, 1, 512),
+        ("min_image_tokens", min_image_tokens, 0, 2**20),
+        ("max_image_tokens", max_image_tokens, 0, 2**20),
+        ("gpu_layers", gpu_layers, 0, 2**16),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise OptionError(f"{name}={value!r}; expected a whole number from {least} to {most}.")
+    if max_image_tokens and min_image_tokens > max_image_tokens:
+        raise OptionError(f"min_image_tokens={min_image_tokens} is more than max_image_tokens={max_image_tokens}.")
+    if kv_type not in _CACHE_TYPES:
+        raise OptionError(f"kv_type={kv_type!r}; expected one of {', '.join(_CACHE_TYPES)}.")
+    if flash_attention not in _FLASH_ATTENTION:
+        raise OptionError(f"flash_attention={flash_attention!r}; expected one of {', '.join(_FLASH_ATTENTION)}.")
