@@ -1,0 +1,33 @@
+#pragma once
+
+#include "engine/error.h"
+
+#include <pybind11/pybind11.h>
+
+#include <exception>
+#include <utility>
+
+namespace py = pybind11;
+
+namespace lookhere {
+
+// the Python exception (KeyboardInterrupt) that stopped the computation on this thread, if one did; set by the poll
+// that module.cpp installs
+inline thread_local std::exception_ptr pending_signal;
+
+// runs f without the GIL; what the user stopped with Ctrl-C is raised as that, not as Cancelled
+template <typename F>
+auto computing(F && f) {
+    pending_signal = nullptr;
+    try {
+        py::gil_scoped_release release;
+        return std::forward<F>(f)();
+    } catch (const Cancelled &) {
+        if (pending_signal) {
+            std::rethrow_exception(std::exchange(pending_signal, nullptr));
+        }
+        throw;
+    }
+}
+
+} // namespace lookhere

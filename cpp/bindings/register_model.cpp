@@ -1,0 +1,45 @@
+#include "gil.h"
+#include "register.h"
+
+#include "engine/model.h"
+
+#include <pybind11/stl.h>
+
+namespace lookhere {
+
+void register_model(py::module_ & m) {
+    py::class_<Model, std::shared_ptr<Model>>(m, "Model", py::is_final(), "The language model of a GGUF file.")
+        .def(py::init([](const std::string & path, int gpu_layers, bool mmap) {
+                 return computing([&] { return std::make_shared<Model>(path, Model::Options{gpu_layers, mmap}); });
+             }),
+             py::arg("path"), py::kw_only(), py::arg("gpu_layers") = 0, py::arg("mmap") = true,
+             "gpu_layers: layers to keep on the GPU, -1 for all. LoadError if the file is missing, broken, or no\n"
+             "decoder-only language model.")
+        .def("close", &Model::close, "Lets go of the weights; sessions and projectors made from them keep them.")
+        .def_property_readonly("path", &Model::path)
+        .def_property_readonly("architecture", &Model::architecture, "As the file names it, for instance 'qwen3vl'.")
+        .def_property_readonly("description", &Model::description)
+        .def_property_readonly("layers", &Model::layers)
+        .def_property_readonly("heads", &Model::heads, "Query heads per layer.")
+        .def_property_readonly("heads_kv", &Model::heads_kv, "Key and value heads per layer.")
+        .def_property_readonly("embedding_size", &Model::embedding_size,
+                               "Width of the rows that a projector must deliver (DeepStack included).")
+        .def_property_readonly("vocabulary_size", &Model::vocabulary_size)
+        .def_property_readonly("context_train", &Model::context_train, "Tokens that the model was trained for.")
+        .def_property_readonly("size_bytes", &Model::size_bytes)
+        .def_property_readonly("parameters", &Model::parameters)
+        .def_property_readonly("metadata", &Model::metadata, "The file's scalar keys, as text.")
+        .def_property_readonly("chat_template", &Model::chat_template, "Jinja2, or None.")
+        .def_property_readonly("bos_token", &Model::bos_token, "-1 where the model has none.")
+        .def_property_readonly("add_bos", &Model::add_bos, "Whether a prompt begins with bos_token.")
+        .def_property_readonly("eos_token", &Model::eos_token, "-1 where the model has none.")
+        .def("tokenize", &Model::tokenize, py::arg("text"), py::kw_only(), py::arg("parse_special"),
+             "parse_special: whether text that looks like a special token becomes one; never for text from a user.")
+        .def("piece", [](const Model & self, int token) { return py::bytes(self.piece(token, false)); }, py::arg("token"),
+             "The token's text; special tokens give b''.")
+        .def("special_piece", [](const Model & self, int token) { return py::bytes(self.piece(token, true)); }, py::arg("token"),
+             "The token's text, special tokens written out.")
+        .def("is_end", &Model::is_end, py::arg("token"), "True for the tokens that end an answer.");
+}
+
+} // namespace lookhere

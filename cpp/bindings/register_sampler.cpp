@@ -1,0 +1,25 @@
+#include "register.h"
+
+#include "engine/sampler.h"
+#include "engine/session.h"
+
+namespace py = pybind11;
+
+namespace lookhere {
+
+void register_sampler(py::module_ & m) {
+    py::class_<Sampler>(m, "Sampler", py::is_final(), "Draws tokens from logits.")
+        .def(py::init([](double temperature, int top_k, double top_p, double min_p, int64_t seed, double repeat_penalty,
+                         int repeat_last) {
+                 return Sampler({temperature, top_k, top_p, min_p, seed, repeat_penalty, repeat_last});
+             }),
+             py::kw_only(), py::arg("temperature") = 0.0, py::arg("top_k") = 0, py::arg("top_p") = 1.0, py::arg("min_p") = 0.0,
+             py::arg("seed") = 0, py::arg("repeat_penalty") = 1.0, py::arg("repeat_last") = 64,
+             "temperature 0 is greedy. top_k 0, top_p 1, min_p 0, repeat_penalty 1 are off.")
+        .def("sample", [](Sampler & self, const Session & session, int row) { return self.sample(session.logits(row)); },
+             py::arg("session"), py::arg("row") = -1,
+             "Draws a token from an output row's logits and remembers it for the penalty.")
+        .def("reset", &Sampler::reset, "Forgets the drawn tokens and starts the random numbers again.");
+}
+
+} // namespace lookhere

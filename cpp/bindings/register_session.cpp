@@ -1,0 +1,81 @@
+#include "arrays.h"
+#include "gil.h"
+#include "register.h"
+
+#include "engine/session.h"
+
+#include <pybind11/stl.h>
+
+namespace lookhere {
+
+void register_session(py::module_ & m) {
+    py::class_<Session, std::shared_ptr<Session>>(m, "Session", py::is_final(), "A KV cache and what is needed to fill it.")
+        .def(py::init([](const Model & model, int context, int threads, int batch, int sequences,
+                         const std::string & flash_attention, const std::string & kv_type) {
+                 const Session::Options options = {context, threads, batch, sequences, flash_attention, kv_type};
+                 return computing([&] { return std::make_shared<Session>(model, options); });
+             }),
+             py::arg("model"), py::kw_only(), py::arg("context"), py::arg("threads"), py::arg("batch") = 512,
+             py::arg("sequences") = 1, py::arg("flash_attention") = "auto", py::arg("kv_type") = "f16",
+             "context: tokens of all sequences together. batch: tokens computed at once. flash_attention: auto | on | off.\n"
+             "kv_type: f32 | f16 | bf16 | q8_0 | q4_0.")
+        .def("close", &Session::close)
+        .def_property_readonly("context", &Session::context_size, "Tokens that the KV cache holds.")
+        .def_property_readonly("graphs_reused", &Session::graphs_reused, "Decode calls that reused the graph of the one before.")
+        .def("position", &Session::position, py::arg("sequence") = 0, "The next position.")
+        .def("used", &Session::used, py::arg("sequence") = 0, "Tokens held for the sequence.")
+        .def("clear", [](Session & self) { computing([&] { self.clear(); }); }, "Empties the cache; steering and probe stay.")
+        .def("truncate", [](Session & self, int position, int sequence) {
+                 computing([&] { self.truncate(position, sequence); });
+             },
+             py::arg("position"), py::arg("sequence") = 0,
+             "Removes all tokens at or after the position; EngineError if it lies inside an image.")
+        .def("decode", [](Session & self, const std::vector<llama_token> & tokens, int sequence, const std::vector<int> & outputs,
+                          const CancelFlag * cancel) { computing([&] { self.decode(tokens, outputs, sequence, cancel); }); },
+             py::arg("tokens"), py::kw_only(), py::arg("sequence") = 0, py::arg("outputs") = py::tuple(), py::arg("cancel") = nullptr,
+             "Appends text tokens. outputs: indices into tokens whose logits and attention are wanted, ascending; rows of\n"
+             "logits() and attention() follow that order.")
+        .def("decode_image", [](Session & self, std::shared_ptr<EncodedImage> image, int sequence, const CancelFlag * cancel) {
+                 computing([&] { self.decode_image(*image, sequence, cancel); });
+             },
+             py::arg("image"), py::kw_only(), py::arg("sequence") = 0, py::arg("cancel") = nullptr,
+             "Appends an image with the text tokens around it; leaves no outputs. Removed whole if cancelled.")
+        .def("logits", [](const Session & self, int row) -> Logits {
+                 std::vector<float> copy = self.logits(row);
+                 const auto         n    = (py::ssize_t) copy.size();
+                 return array_of(std::move(copy), {n});
+             },
+             py::arg("row") = -1, "(vocabulary_size,) of an output row; a copy.")
+        .def("set_heads", [](Session & self, const std::vector<std::pair<int, int>> & pairs) {
+                 std::vector<Head> heads;
+                 for (const auto & [layer, head] : pairs) {
+                     heads.push_back({layer, head});
+                 }
+                 computing([&] { self.set_heads(heads); });
+             },
+             py::arg("heads"), "(layer, head) pairs to steer, none removes steering. EngineError names what the model lacks.")
+        .def("steer", [](Session & self, const std::vector<Span> & spans, int sequence, int prompt_end, float prompt_bias,
+                         float generated_bias, int first_query, float sharpness) {
+                 self.steer({spans, prompt_end, prompt_bias, generated_bias, first_query, sharpness}, sequence);
+             },
+             py::arg("spans"), py::kw_only(), py::arg("sequence") = 0, py::arg("prompt_end") = 0, py::arg("prompt_bias") = 0.0f,
+             py::arg("generated_bias") = 0.0f, py::arg("first_query") = 0, py::arg("sharpness") = 1.0f,
+             "From the next decode on. Keys in no span get prompt_bias before position prompt_end and generated_bias from it\n"
+             "on, in nats; rows from position first_query on are steered; sharpness scales their own scores.")
+        .def("unsteer", &Session::unsteer, py::arg("sequence") = 0)
+        .def("set_probe", [](Session & self, const std::vector<int> & layers) { computing([&] { self.set_probe(layers); }); },
+             py::arg("layers"), "Layers whose attention is kept, none for no probe.")
+        .def("set_probe_spans", &Session::set_probe_spans, py::arg("spans"), py::arg("sequence") = 0,
+             "The image parts that the probe reads for the sequence.")
+        .def("attention", [](const Session & self, int row, bool steered) -> Attention {
+                 auto copy = self.attention(row, steered);
+                 return array_of(std::move(copy.mass), {copy.layers, copy.heads, copy.tokens});
+             },
+             py::arg("row") = -1, py::kw_only(), py::arg("steered") = false,
+             "(probed layers, heads, image tokens) of an output row, post-softmax mass; layers in the order of set_probe,\n"
+             "image tokens in the order of set_probe_spans. steered=False: as if the bias were off (natural).")
+        .def_property_readonly("address", [](const Session & self) { return (uintptr_t) self.context(); },
+                               "Of the llama_context, for use with the same libraries through ctypes.");
+}
+
+} // namespace lookhere

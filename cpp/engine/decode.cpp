@@ -1,0 +1,217 @@
+// Session: what fills the cache
+
+#include "busy.h"
+#include "error.h"
+#include "guard.h"
+#include "log.h"
+#include "session.h"
+
+#include "llama-steer.h"
+
+#include <algorithm>
+
+namespace lookhere {
+
+// one call of llama_decode; the arrays that llama_batch points to
+struct Session::Batch {
+    const llama_token *         tokens     = nullptr; // (n,) or
+    const float *               embeddings = nullptr; // (n, embedding_size)
+    int                         n          = 0;
+    std::vector<llama_pos>      positions; // (n,), or (4, n) for embeddings of a M-RoPE model
+    std::vector<int8_t>         outputs;   // (n,) 1 where logits are wanted
+    std::vector<int32_t>        n_seq_id;  // (n,)
+    std::vector<llama_seq_id *> seq_id;    // (n,)
+
+    llama_batch view(llama_seq_id & sequence) {
+        outputs.resize(n);
+        n_seq_id.assign(n, 1);
+        seq_id.assign(n, &sequence);
+        return {n, const_cast<llama_token *>(tokens), const_cast<float *>(embeddings), positions.data(),
+                n_seq_id.data(), seq_id.data(), outputs.data()};
+    }
+};
+
+void Session::run(Batch & batch, int sequence, Interrupt & interrupt, const char * what) {
+    interrupt.check(what);
+    log_forget();
+    AbortGuard   guard;
+    llama_seq_id id = sequence;
+    running_        = &interrupt;
+    int         status = 0;
+    std::string reason;
+    try {
+        status = llama_decode(context(), batch.view(id));
+    } catch (const std::exception & e) {
+        reason = e.what();
+    }
+    running_ = nullptr;
+    if (guard.fired() || !reason.empty()) {
+        broken_ = true;
+        throw Error(std::string(what) + " failed: " + (reason.empty() ? log_errors() : reason));
+    }
+    switch (status) {
+        case 0:
+            return;
+        case 1:
+            throw Error(std::string(what) + " failed: no room for " + std::to_string(batch.n) + " tokens in a context of " +
+                        std::to_string(context_size()));
+        case 2:
+            throw Cancelled(std::string(what) + " was cancelled");
+        default:
+            throw Error(std::string(what) + " failed (" + std::to_string(status) + "): " + log_errors());
+    }
+}
+
+void Session::decode(const std::vector<llama_token> & tokens, const std::vector<int> & outputs, int sequence, const CancelFlag * cancel) {
+    const Busy busy(busy_, "session");
+    ledger(sequence);
+    if (tokens.empty()) {
+        throw Error("no tokens to decode");
+    }
+    for (const llama_token token : tokens) {
+        if (token < 0 || token >= n_vocab_) {
+            throw Error("token " + std::to_string(token) + " is outside the vocabulary of " + std::to_string(n_vocab_));
+        }
+    }
+    for (size_t i = 0; i < outputs.size(); i++) {
+        if (outputs[i] < 0 || outputs[i] >= (int) tokens.size() || (i > 0 && outputs[i] <= outputs[i - 1])) {
+            throw Error("output " + std::to_string(outputs[i]) + " is not among the " + std::to_string(tokens.size()) +
+                        " tokens, or not in ascending order");
+        }
+    }
+    check_room((int) tokens.size(), "the text");
+    rows_.clear();
+    Interrupt interrupt(cancel);
+    try {
+        run_text(tokens.data(), (int) tokens.size(), outputs, sequence, interrupt);
+    } catch (...) {
+        rows_.clear();
+        throw;
+    }
+}
+
+void Session::run_text(const llama_token * tokens, int n, const std::vector<int> & outputs, int sequence, Interrupt & interrupt) {
+    const int n_batch = (int) llama_n_batch(context());
+    Ledger &  held    = ledger(sequence);
+    auto      next    = outputs.begin();
+    for (int done = 0; done < n;) {
+        Batch            batch;
+        std::vector<int> wanted; // indices into the batch
+        batch.tokens = tokens + done;
+        for (; batch.n < n_batch && done + batch.n < n; batch.n++) {
+            const bool output = next != outputs.end() && *next == done + batch.n;
+            if (output && (int) wanted.size() == LLAMA_PROBE_MAX_ROWS) {
+                break;
+            }
+            if (output) {
+                wanted.push_back(batch.n);
+                ++next;
+            }
+            batch.positions.push_back(held.position() + batch.n);
+            batch.outputs.push_back(output ? 1 : 0);
+        }
+        run(batch, sequence, interrupt, "decoding text");
+        held.append_text(batch.n);
+        done += batch.n;
+        for (const int index : wanted) {
+            keep_row(index, sequence);
+        }
+    }
+}
+
+void Session::decode_image(const EncodedImage & image, int sequence, const CancelFlag * cancel) {
+    const Busy busy(busy_, "session");
+    const int  start   = ledger(sequence).position();
+    const int  n_batch = (int) llama_n_batch(context());
+    if (image.embedding_size != n_embd_) {
+        throw Error("the image has embeddings of width " + std::to_string(image.embedding_size) + ", the model takes " +
+                    std::to_string(n_embd_) + "; encode it with a projector made for this model");
+    }
+    for (const Part & part : image.parts) {
+        if (!part.causal && part.tokens > n_batch) {
+            throw Error("an image of " + std::to_string(part.tokens) + " tokens that attend to one another needs a batch of as "
+                        "many, and the session has " + std::to_string(n_batch) + "; make one with a larger batch");
+        }
+    }
+    check_room(image.tokens(), "the image");
+    rows_.clear();
+    Interrupt interrupt(cancel);
+    try {
+        for (const Part & part : image.parts) {
+            if (part.is_image()) {
+                run_image(part, sequence, interrupt);
+            } else {
+                run_text(part.text.data(), part.tokens, {}, sequence, interrupt);
+            }
+        }
+    } catch (...) {
+        if (!broken_) {
+            remove_from(start, sequence);
+        }
+        throw;
+    }
+}
+
+void Session::run_image(const Part & part, int sequence, Interrupt & interrupt) {
+    const int n_batch    = (int) llama_n_batch(context());
+    const int n_sections = mrope_ ? 4 : 1;
+    Ledger &  held       = ledger(sequence);
+    const struct Causal { // restores it on every way out
+        llama_context * ctx;
+        explicit Causal(llama_context * ctx, bool causal) : ctx(causal ? nullptr : ctx) {
+            if (!causal) {
+                llama_set_causal_attn(ctx, false);
+            }
+        }
+        ~Causal() {
+            if (ctx != nullptr) {
+                llama_set_causal_attn(ctx, true);
+            }
+        }
+    } scope(context(), part.causal);
+
+    for (int done = 0; done < part.tokens;) {
+        Batch batch;
+        batch.n          = std::min(n_batch, part.tokens - done);
+        batch.embeddings = part.embeddings.data() + (size_t) done * n_embd_;
+        for (int section = 0; section < n_sections; section++) {
+            for (int i = done; i < done + batch.n; i++) {
+                const llama_pos offset = mrope_ ? part.offsets[(size_t) section * part.tokens + i] : i;
+                batch.positions.push_back(held.position() + offset);
+            }
+        }
+        run(batch, sequence, interrupt, "decoding the image");
+        done += batch.n;
+    }
+    held.append_image(part.tokens, part.positions);
+}
+
+void Session::keep_row(int index, int sequence) {
+    const float * logits = llama_get_logits_ith(context(), index);
+    if (logits == nullptr) {
+        throw Error("llama.cpp gave no logits for token " + std::to_string(index) + " of the batch: " + log_errors());
+    }
+    Row row;
+    row.logits.assign(logits, logits + n_vocab_);
+    if (!probed_.empty() && probed_sequences_[sequence]) {
+        row.natural = read_probe(index, false);
+        row.steered = read_probe(index, true);
+    }
+    rows_.push_back(std::move(row));
+}
+
+const Session::Row & Session::row(int row) const {
+    context();
+    const int n = (int) rows_.size();
+    if (row < -n || row >= n) {
+        throw Error("output row " + std::to_string(row) + " is not among the " + std::to_string(n) + " of the last decode; " +
+                    "name the wanted tokens in outputs");
+    }
+    return rows_[row < 0 ? row + n : row];
+}
+
+const std::vector<float> & Session::logits(int row) const {
+    return this->row(row).logits;
+}
+
+} // namespace lookhere

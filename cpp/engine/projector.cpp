@@ -1,0 +1,225 @@
+#include "projector.h"
+
+#include "busy.h"
+#include "error.h"
+#include "gguf_file.h"
+#include "guard.h"
+#include "log.h"
+
+#include <cstring>
+
+namespace lookhere {
+
+namespace {
+
+constexpr int64_t PIXELS_MAX  = int64_t(1) << 28; // llama.cpp counts pixels in 32 bits
+constexpr int     ASPECT_MAX  = 200;              // beyond it a one-token-high image exceeds the token limit many times
+constexpr int     TOKENS_MAX  = 1 << 16;
+constexpr int     THREADS_MAX = 512;              // GGML_MAX_N_THREADS
+
+// the kinds whose tokens are known to be a raster of the image
+constexpr const char * KINDS[] = {"qwen2vl_merger", "qwen2.5vl_merger", "qwen3vl_merger", "qwen2.5o"};
+
+// the projector's kind; LoadError where llama.cpp would refuse the file or stop
+std::string check(const GgufFile & file) {
+    const std::string name = "'" + file.path() + "'";
+    if (file.architecture() != "clip") {
+        throw LoadError(name + " is not a vision projector (mmproj) but a file of architecture " + file.architecture() +
+                        "; are the two files swapped?");
+    }
+    if (!file.flag("clip.has_vision_encoder").value_or(false)) {
+        throw LoadError(name + " has no vision encoder");
+    }
+    file.flag("clip.use_gelu");
+    file.flag("clip.use_silu");
+    auto kind = file.text("clip.projector_type");
+    if (!kind || kind->empty()) {
+        kind = file.text("clip.vision.projector_type");
+    }
+    if (!kind) {
+        throw LoadError(name + " does not name its projector (key clip.projector_type)");
+    }
+    bool known = false;
+    for (const char * k : KINDS) {
+        known = known || *kind == k;
+    }
+    if (!known) {
+        throw LoadError(name + " has a projector of type " + *kind + ", and where its tokens lie in the image is not known; "
+                        "Qwen2-VL, Qwen2.5-VL and Qwen3-VL projectors are supported");
+    }
+    for (const char * key : {"embedding_length", "feed_forward_length", "block_count", "projection_dim",
+                             "attention.head_count", "image_size", "patch_size"}) {
+        const std::string full  = std::string("clip.vision.") + key;
+        const auto        value = file.number(full.c_str());
+        if (!value || *value < 1 || *value > (1 << 24)) {
+            throw LoadError(name + " has no usable value for " + full);
+        }
+    }
+    file.require_float("clip.vision.attention.layer_norm_epsilon");
+    const int64_t merge = file.number("clip.vision.spatial_merge_size").value_or(2);
+    if (merge != 2) {
+        throw LoadError(name + " merges " + std::to_string(merge) + " x " + std::to_string(merge) +
+                        " patches into a token, expected 2 x 2");
+    }
+    const int64_t pattern = file.number("clip.vision.n_wa_pattern").value_or(0);
+    if ((*kind == "qwen2.5vl_merger" || *kind == "qwen2.5o") && pattern < 1) {
+        throw LoadError(name + " has no usable value for clip.vision.n_wa_pattern");
+    }
+    file.check_complete();
+    return *kind;
+}
+
+// between graph nodes; asks only while something can be cancelled, and only at the end of a layer, for each stop costs
+// a synchronisation
+bool on_node(ggml_tensor * node, bool ask, void * data) {
+    Interrupt * interrupt = *static_cast<Interrupt **>(data);
+    if (interrupt == nullptr) {
+        return !ask;
+    }
+    return ask ? std::strncmp(node->name, "layer_out", 9) == 0 : !interrupt->raised();
+}
+
+std::string tokens_text(int n) {
+    return n == 0 ? "the file's own" : std::to_string(n);
+}
+
+} // namespace
+
+Projector::Projector(const std::string & path, const Model & model, const Options & options) :
+    path_(path), model_(model.handle()), running_(new Interrupt *(nullptr)) {
+    if (options.threads < 1 || options.threads > THREADS_MAX) {
+        throw LoadError("threads is " + std::to_string(options.threads) + ", expected 1 to " + std::to_string(THREADS_MAX));
+    }
+    if (options.min_tokens < 0 || options.max_tokens < 0 || options.min_tokens > TOKENS_MAX ||
+        options.max_tokens > TOKENS_MAX || (options.max_tokens > 0 && options.min_tokens > options.max_tokens)) {
+        throw LoadError("min_tokens is " + tokens_text(options.min_tokens) + " and max_tokens " +
+                        tokens_text(options.max_tokens) + ", expected 0 to " + std::to_string(TOKENS_MAX) +
+                        " in this order");
+    }
+    const GgufFile file(path);
+    kind_ = check(file);
+
+    mtmd_context_params params = mtmd_context_params_default();
+    params.use_gpu             = options.gpu;
+    params.print_timings       = false;
+    params.n_threads           = options.threads;
+    params.flash_attn_type     = options.flash_attention ? LLAMA_FLASH_ATTN_TYPE_AUTO : LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    params.warmup              = false;
+    params.image_min_tokens    = options.min_tokens > 0 ? options.min_tokens : -1;
+    params.image_max_tokens    = options.max_tokens > 0 ? options.max_tokens : -1;
+    params.cb_eval             = on_node;
+    params.cb_eval_user_data   = running_.get();
+
+    log_forget();
+    AbortGuard guard;
+    try {
+        context_.reset(mtmd_init_from_file(path.c_str(), model_.get(), params), mtmd_free);
+    } catch (const std::exception & e) {
+        throw LoadError("cannot load '" + path + "': " + e.what());
+    }
+    if (!context_) {
+        throw LoadError("cannot load '" + path + "' for '" + model.path() + "': " + log_errors());
+    }
+    if (!mtmd_support_vision(context_.get()) || !mtmd_decode_use_mrope(context_.get())) {
+        throw LoadError("'" + path + "' (" + kind_ + ") does not fit '" + model.path() + "' (" + model.architecture() +
+                        "): the model has no two-dimensional positions (M-RoPE)");
+    }
+}
+
+void Projector::close() {
+    const Busy busy(busy_, "projector");
+    context_.reset();
+    model_.reset();
+}
+
+mtmd_context * Projector::context() const {
+    if (!context_) {
+        throw Error("the projector is closed");
+    }
+    if (broken_) {
+        throw Error("the projector failed before and must be loaded again");
+    }
+    return context_.get();
+}
+
+std::shared_ptr<const EncodedImage> Projector::encode(const uint8_t * pixels, int width, int height, const CancelFlag * cancel) {
+    const Busy     busy(busy_, "projector");
+    mtmd_context * ctx = context();
+    const auto     size = std::to_string(width) + " x " + std::to_string(height);
+    if (width < 1 || height < 1 || (int64_t) width * height > PIXELS_MAX) {
+        throw Error("an image of " + size + " pixels cannot be encoded, expected 1 to " + std::to_string(PIXELS_MAX) + " pixels");
+    }
+    if (width / height > ASPECT_MAX || height / width > ASPECT_MAX) {
+        throw Error("an image of " + size + " pixels is too long and thin, expected at most " + std::to_string(ASPECT_MAX) + " to 1");
+    }
+
+    log_forget();
+    AbortGuard guard;
+    Interrupt  interrupt(cancel);
+    interrupt.check("encoding the image");
+
+    mtmd::bitmap            bitmap(width, height, pixels);
+    mtmd::input_chunks      chunks(mtmd_input_chunks_init());
+    const mtmd_bitmap *     bitmaps[] = {bitmap.ptr.get()};
+    const char *            marker    = mtmd_get_marker(ctx);
+    const mtmd_input_text   text      = {marker, std::strlen(marker), /*add_special =*/false, /*parse_special =*/true};
+
+    auto image            = std::make_shared<EncodedImage>();
+    image->width          = width;
+    image->height         = height;
+    image->embedding_size = llama_model_n_embd_inp(model_.get());
+
+    *running_ = &interrupt;
+    const std::unique_ptr<Interrupt *, void (*)(Interrupt **)> reset(running_.get(), [](Interrupt ** p) { *p = nullptr; });
+    try {
+        if (mtmd_tokenize(ctx, chunks.ptr.get(), &text, bitmaps, 1) != 0) {
+            throw Error("cannot prepare an image of " + size + " pixels: " + log_errors());
+        }
+        for (size_t i = 0; i < chunks.size(); i++) {
+            image->parts.push_back(encode_chunk(chunks[i], interrupt));
+        }
+    } catch (...) {
+        broken_ = guard.fired();
+        throw;
+    }
+    return image;
+}
+
+Part Projector::encode_chunk(const mtmd_input_chunk * chunk, Interrupt & interrupt) {
+    Part part;
+    part.tokens    = (int) mtmd_input_chunk_get_n_tokens(chunk);
+    part.positions = (int) mtmd_input_chunk_get_n_pos(chunk);
+    if (mtmd_input_chunk_get_type(chunk) == MTMD_INPUT_CHUNK_TYPE_TEXT) {
+        size_t       n    = 0;
+        const auto * text = mtmd_input_chunk_get_tokens_text(chunk, &n);
+        part.text.assign(text, text + n);
+        return part;
+    }
+
+    const mtmd_image_tokens * tokens = mtmd_input_chunk_get_tokens_image(chunk);
+    mtmd_image_geometry       g;
+    if (tokens == nullptr || !mtmd_image_tokens_get_geometry(tokens, &g)) {
+        throw Error("the projector " + kind_ + " does not say where its tokens lie in the image");
+    }
+    part.grid   = TokenGrid{(int) g.n_rows, (int) g.n_cols, g.x0, g.y0, g.x1, g.y1};
+    part.causal = !mtmd_decode_use_non_causal(context_.get(), chunk);
+    part.offsets.resize((size_t) 4 * part.tokens);
+    for (int i = 0; i < part.tokens; i++) { // sections of the batch: time, row, column, unused
+        const mtmd_decoder_pos pos = mtmd_image_tokens_get_decoder_pos(tokens, 0, i);
+        part.offsets[0 * part.tokens + i] = pos.t;
+        part.offsets[1 * part.tokens + i] = pos.y;
+        part.offsets[2 * part.tokens + i] = pos.x;
+        part.offsets[3 * part.tokens + i] = pos.z;
+    }
+
+    const int status = mtmd_encode_chunk(context_.get(), chunk);
+    interrupt.check("encoding the image"); // a computation that was stopped reports success
+    if (status != 0) {
+        throw Error("cannot encode the image: " + log_errors());
+    }
+    const float * embeddings = mtmd_get_output_embd(context_.get());
+    part.embeddings.assign(embeddings, embeddings + (size_t) part.tokens * llama_model_n_embd_inp(model_.get()));
+    return part;
+}
+
+} // namespace lookhere

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "cancel.h"
+#include "image.h"
+#include "model.h"
+
+#include "mtmd.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace lookhere {
+
+// the vision encoder and projector of an mmproj GGUF file, made for one model
+class Projector {
+public:
+    struct Options {
+        int  threads         = 1;
+        int  min_tokens      = 0;    // image tokens; 0 for the file's own limit
+        int  max_tokens      = 0;
+        bool flash_attention = true; // where the device has it
+        bool gpu             = false;
+    };
+
+    Projector(const std::string & path, const Model & model, const Options & options);
+
+    void close();
+
+    const std::string & kind() const { return kind_; } // as the file names it
+
+    // pixels: (height, width, 3), RGB
+    std::shared_ptr<const EncodedImage> encode(const uint8_t * pixels, int width, int height, const CancelFlag * cancel);
+
+    mtmd_context * context() const; // Error after close()
+
+private:
+    Part encode_chunk(const mtmd_input_chunk * chunk, Interrupt & interrupt);
+
+    std::string                         path_;
+    std::string                         kind_;
+    std::shared_ptr<llama_model>        model_; // mtmd reads its vocabulary; outlives context_
+    std::shared_ptr<mtmd_context>       context_;
+    std::unique_ptr<Interrupt *>        running_; // what the encoding asks; its address is given to mtmd
+    std::atomic<bool>                   busy_{false};
+    bool                                broken_ = false;
+};
+
+} // namespace lookhere

@@ -1,0 +1,181 @@
+#include "session.h"
+
+#include "busy.h"
+#include "error.h"
+#include "guard.h"
+#include "log.h"
+
+#include "llama-steer.h"
+
+#include <algorithm>
+#include <map>
+
+namespace lookhere {
+
+namespace {
+
+constexpr int SEQUENCES_MAX = 256; // LLAMA_MAX_SEQ
+constexpr int THREADS_MAX   = 512; // GGML_MAX_N_THREADS
+constexpr int CONTEXT_MAX   = 1 << 22;
+
+template <typename T>
+T choose(const std::map<std::string, T> & choices, const std::string & given, const char * what) {
+    const auto found = choices.find(given);
+    if (found != choices.end()) {
+        return found->second;
+    }
+    std::string names;
+    for (const auto & choice : choices) {
+        names += (names.empty() ? "" : ", ") + choice.first;
+    }
+    throw LoadError(std::string(what) + " is '" + given + "', expected one of " + names);
+}
+
+void check_range(const char * what, int given, int low, int high) {
+    if (given < low || given > high) {
+        throw LoadError(std::string(what) + " is " + std::to_string(given) + ", expected " + std::to_string(low) + " to " +
+                        std::to_string(high));
+    }
+}
+
+bool on_node(void * data) {
+    Interrupt * interrupt = *static_cast<Interrupt **>(data);
+    return interrupt != nullptr && interrupt->raised();
+}
+
+} // namespace
+
+Session::Session(const Model & model, const Options & options) : model_(model.handle()) {
+    check_range("context", options.context, 1, CONTEXT_MAX);
+    check_range("batch", options.batch, 1, CONTEXT_MAX);
+    check_range("threads", options.threads, 1, THREADS_MAX);
+    check_range("sequences", options.sequences, 1, SEQUENCES_MAX);
+    const ggml_type kv_type = choose<ggml_type>(
+        {{"f32", GGML_TYPE_F32}, {"f16", GGML_TYPE_F16}, {"bf16", GGML_TYPE_BF16}, {"q8_0", GGML_TYPE_Q8_0}, {"q4_0", GGML_TYPE_Q4_0}},
+        options.kv_type, "kv_type");
+
+    llama_context_params params = llama_context_default_params();
+    params.n_ctx                = options.context;
+    params.n_batch              = options.batch;
+    params.n_ubatch             = options.batch; // one graph per batch: a failed one leaves nothing of itself behind
+    params.n_seq_max            = options.sequences;
+    params.n_outputs_max        = std::max(LLAMA_PROBE_MAX_ROWS, options.sequences);
+    params.n_threads            = options.threads;
+    params.n_threads_batch      = options.threads;
+    params.kv_unified           = true; // sequences share what they have in common
+    params.type_k               = kv_type;
+    params.type_v               = kv_type;
+    params.no_perf              = true;
+    params.abort_callback       = on_node;
+    params.abort_callback_data  = &running_;
+    params.flash_attn_type      = choose<llama_flash_attn_type>(
+        {{"auto", LLAMA_FLASH_ATTN_TYPE_AUTO}, {"on", LLAMA_FLASH_ATTN_TYPE_ENABLED}, {"off", LLAMA_FLASH_ATTN_TYPE_DISABLED}},
+        options.flash_attention, "flash_attention");
+    if (ggml_is_quantized(kv_type) && params.flash_attn_type == LLAMA_FLASH_ATTN_TYPE_DISABLED) {
+        throw LoadError("kv_type " + options.kv_type + " needs flash attention; use flash_attention auto or on, or kv_type f16");
+    }
+
+    log_forget();
+    AbortGuard guard;
+    try {
+        context_.reset(llama_init_from_model(model_.get(), params), llama_free);
+    } catch (const std::exception & e) {
+        throw LoadError("cannot make a context of " + std::to_string(options.context) + " tokens: " + e.what());
+    }
+    if (!context_) {
+        throw LoadError("cannot make a context of " + std::to_string(options.context) + " tokens: " + log_errors());
+    }
+    ledgers_.resize(options.sequences);
+    probed_sequences_.resize(options.sequences);
+    n_vocab_ = model.vocabulary_size();
+    n_embd_  = model.embedding_size();
+    const llama_rope_type rope = llama_model_rope_type(model_.get());
+    mrope_ = rope == LLAMA_ROPE_TYPE_MROPE || rope == LLAMA_ROPE_TYPE_IMROPE;
+}
+
+Session::~Session() = default;
+
+void Session::close() {
+    const Busy busy(busy_, "session");
+    rows_.clear();
+    context_.reset();
+    model_.reset();
+}
+
+llama_context * Session::context() const {
+    if (!context_) {
+        throw Error("the session is closed");
+    }
+    if (broken_) {
+        throw Error("the session failed before and must be made again");
+    }
+    return context_.get();
+}
+
+int Session::context_size() const {
+    return (int) llama_n_ctx(context());
+}
+
+int Session::graphs_reused() const {
+    return llama_perf_context(context()).n_reused;
+}
+
+const Ledger & Session::ledger(int sequence) const {
+    context();
+    if (sequence < 0 || sequence >= (int) ledgers_.size()) {
+        throw Error("sequence " + std::to_string(sequence) + " is outside the session's " + std::to_string(ledgers_.size()));
+    }
+    return ledgers_[sequence];
+}
+
+Ledger & Session::ledger(int sequence) {
+    return const_cast<Ledger &>(const_cast<const Session *>(this)->ledger(sequence));
+}
+
+int Session::position(int sequence) const { return ledger(sequence).position(); }
+int Session::used(int sequence) const { return ledger(sequence).tokens(); }
+
+void Session::clear() {
+    const Busy busy(busy_, "session");
+    llama_memory_clear(llama_get_memory(context()), /*data =*/false);
+    for (Ledger & ledger : ledgers_) {
+        ledger.truncate(0);
+    }
+    rows_.clear();
+}
+
+void Session::truncate(int position, int sequence) {
+    const Busy     busy(busy_, "session");
+    const Ledger & held = ledger(sequence);
+    if (position < 0 || position > held.position()) {
+        throw Error("cannot truncate sequence " + std::to_string(sequence) + " at position " + std::to_string(position) +
+                    ": it ends at " + std::to_string(held.position()));
+    }
+    if (const int image = held.image_around(position); image >= 0) {
+        throw Error("cannot truncate sequence " + std::to_string(sequence) + " at position " + std::to_string(position) +
+                    ": it lies inside the image at " + std::to_string(image));
+    }
+    remove_from(position, sequence);
+    rows_.clear();
+}
+
+void Session::remove_from(int position, int sequence) {
+    if (!llama_memory_seq_rm(llama_get_memory(context()), sequence, position, -1)) {
+        throw Error("this model's cache cannot be truncated; clear the session instead");
+    }
+    ledgers_[sequence].truncate(position);
+}
+
+void Session::check_room(int tokens, const char * what) const {
+    int used = 0;
+    for (const Ledger & ledger : ledgers_) {
+        used += ledger.tokens();
+    }
+    const int room = context_size();
+    if (used + tokens > room) {
+        throw Error("the context is full: it holds " + std::to_string(used) + " of " + std::to_string(room) + " tokens, and " +
+                    what + " has " + std::to_string(tokens) + "; make a session with a larger context");
+    }
+}
+
+} // namespace lookhere

@@ -1,0 +1,100 @@
+#pragma once
+
+#include "cancel.h"
+#include "image.h"
+#include "ledger.h"
+#include "model.h"
+#include "steering.h"
+
+#include "llama.h"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lookhere {
+
+// a KV cache and what is needed to fill it
+class Session {
+public:
+    struct Options {
+        int         context         = 4096;   // tokens, all sequences together
+        int         threads         = 1;
+        int         batch           = 512;    // tokens computed at once
+        int         sequences       = 1;
+        std::string flash_attention = "auto"; // auto | on | off
+        std::string kv_type         = "f16";  // f32 | f16 | bf16 | q8_0 | q4_0
+    };
+
+    Session(const Model & model, const Options & options);
+    ~Session();
+
+    void close();
+
+    int context_size() const;
+    int graphs_reused() const;
+    int position(int sequence) const;
+    int used(int sequence) const;
+
+    void clear();
+    void truncate(int position, int sequence);
+
+    // appends text; outputs: ascending indices into tokens whose logits and attention are kept
+    void decode(const std::vector<llama_token> & tokens, const std::vector<int> & outputs, int sequence, const CancelFlag * cancel);
+    // appends an image with the text around it; leaves no outputs, and nothing of the image where it fails
+    void decode_image(const EncodedImage & image, int sequence, const CancelFlag * cancel);
+
+    const std::vector<float> & logits(int row) const; // (vocabulary_size,); row as in Python, -1 is the last
+
+    void set_heads(const std::vector<Head> & heads);
+    void steer(const Steering & steering, int sequence);
+    void unsteer(int sequence);
+    void set_probe(const std::vector<int> & layers);
+    void set_probe_spans(const std::vector<Span> & spans, int sequence);
+
+    struct Attention {
+        int                layers = 0;
+        int                heads  = 0;
+        int                tokens = 0; // of the probe's spans
+        std::vector<float> mass;       // (layers, heads, tokens), post-softmax
+    };
+    const Attention & attention(int row, bool steered) const;
+
+    llama_context * context() const; // Error after close()
+
+private:
+    struct Row {
+        std::vector<float> logits;     // (vocabulary_size,)
+        Attention          natural;    // as if the bias were off
+        Attention          steered;    // as it acted
+    };
+    struct Batch;
+
+    Ledger &       ledger(int sequence);
+    const Ledger & ledger(int sequence) const;
+    const Row &    row(int row) const;
+    void           check_room(int tokens, const char * what) const;
+    void           run(Batch & batch, int sequence, Interrupt & interrupt, const char * what);
+    void           run_text(const llama_token * tokens, int n, const std::vector<int> & outputs, int sequence, Interrupt & interrupt);
+    void           run_image(const Part & part, int sequence, Interrupt & interrupt);
+    void           remove_from(int position, int sequence);
+    void           keep_row(int index, int sequence);
+    Attention      read_probe(int index, bool steered) const;
+    void           check_steer(int status, const char * what) const;
+
+    std::shared_ptr<llama_model>   model_; // outlives context_
+    std::shared_ptr<llama_context> context_;
+    std::vector<Ledger>            ledgers_; // (sequences,)
+    std::vector<Row>               rows_;    // of the last decode
+    std::vector<int>               probed_;  // layers
+    std::vector<bool>              probed_sequences_; // (sequences,) that have probe spans
+    int                            n_vocab_ = 0;
+    int                            n_embd_  = 0;
+    bool                           mrope_   = false;
+    Interrupt *                    running_ = nullptr; // what the computation asks
+    mutable std::atomic<bool>      busy_{false};
+    bool                           broken_ = false;
+};
+
+} // namespace lookhere
