@@ -1,0 +1,49 @@
+"""Fixtures: a fake engine for tests of the package alone, the built-in model for those of the whole."""
+
+import sys
+
+import fake_engine as fake
+import pytest
+
+import lookhere
+from lookhere import registry
+from lookhere.heads import HeadSet, ModelFacts
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    """The fake engine in place of the compiled one."""
+    monkeypatch.setitem(sys.modules, "lookhere._engine", fake)
+    monkeypatch.setattr(lookhere, "_engine", fake, raising=False)
+    return fake
+
+
+@pytest.fixture
+def head_set():
+    return HeadSet(ModelFacts("Fake", "fake", 4, 2), ((1, 0), (3, 1)), queries="answer", source="made up")
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A model and its projector for the fake engine."""
+    return fake.write_gguf(tmp_path / "model.gguf"), fake.write_gguf(tmp_path / "mmproj-model.gguf", "clip")
+
+
+@pytest.fixture
+def model(engine, pair, head_set):
+    with lookhere.load(pair[0], heads=head_set) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="session")
+def builtin():
+    """The built-in model in the real engine."""
+    pytest.importorskip("lookhere._engine", reason="the engine is not built")
+    try:
+        registry.builtin_files()
+    except lookhere.ModelFileError as error:
+        pytest.skip(str(error))
+    if registry.builtin_head_set() is None:
+        pytest.skip("the built-in model has no head set")
+    with lookhere.load() as loaded:
+        yield loaded

@@ -1,0 +1,105 @@
+"""Chat templates: what is template, what is user text, where the image stands."""
+
+import pytest
+from fake_engine import SPECIAL, TEMPLATE, EncodedImage, Model, write_gguf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookhere import PromptError, TemplateError
+from lookhere.chat import CHATML, ChatTemplate, Piece
+from lookhere.layout import lay_out
+
+QWEN2_VL = (
+    "{% set image_count = namespace(value=0) %}{% set video_count = namespace(value=0) %}{% for message in messages %}"
+    "{% if loop.first and message['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+    "{% endif %}<|im_start|>{{ message['role'] }}\n{% if message['content'] is string %}{{ message['content'] }}<|im_end|>\n"
+    "{% else %}{% for content in message['content'] %}{% if content['type'] == 'image' or 'image' in content or "
+    "'image_url' in content %}{% set image_count.value = image_count.value + 1 %}{% if add_vision_id %}Picture "
+    "{{ image_count.value }}: {% endif %}<|vision_start|><|image_pad|><|vision_end|>{% elif content['type'] == 'video' or "
+    "'video' in content %}<|vision_start|><|video_pad|><|vision_end|>{% elif 'text' in content %}{{ content['text'] }}"
+    "{% endif %}{% endfor %}<|im_end|>\n{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+LLAVA = "{% for m in messages %}USER: {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>\n{% else %}{{ c['text'] | trim }}{% endif %}{% endfor %} ASSISTANT:{% endfor %}"  # fmt: skip
+
+
+def test_a_template_of_content_lists_writes_the_image_once():
+    pieces = ChatTemplate(QWEN2_VL).pieces("What is it?")
+    assert pieces == [
+        Piece("template", "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"),
+        Piece("image"),
+        Piece("user", "What is it?"),
+        Piece("template", "<|im_end|>\n<|im_start|>assistant\n"),
+    ]
+    pieces = ChatTemplate(QWEN2_VL).pieces("What is it?", system="Be brief.")
+    assert pieces[1] == Piece("user", "Be brief.")
+
+
+def test_a_template_of_strings_gets_the_image_before_the_text():
+    assert ChatTemplate(CHATML).pieces("Hm?", system="S") == [
+        Piece("template", "<|im_start|>system\n"),
+        Piece("user", "S"),
+        Piece("template", "<|im_end|>\n<|im_start|>user\n"),
+        Piece("image"),
+        Piece("user", "Hm?"),
+        Piece("template", "<|im_end|>\n<|im_start|>assistant\n"),
+    ]
+
+
+def test_another_image_marker():
+    assert ChatTemplate(LLAVA).pieces("Hm?") == [
+        Piece("template", "USER: "),
+        Piece("image"),
+        Piece("template", "\n"),
+        Piece("user", "Hm?"),
+        Piece("template", " ASSISTANT:"),
+    ]
+
+
+def test_transformers_environment():
+    source = (
+        "{%- set x = strftime_now('%Y') | length %}\n{{ bos_token }}{% for m in messages %}\n    {% if x == 4 %}\n"
+        "{{ {'é': 1} | tojson }}{{ m.content }}\n{% break %}\n    {% endif %}\n{% endfor %}:"
+    )
+    assert ChatTemplate(source, "<s>").pieces("Hm?") == [
+        Piece("template", '<s>{"é": 1}'),
+        Piece("image"),
+        Piece("user", "Hm?"),
+        Piece("template", "\n:"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ raise_exception('no system text') }}",
+        "{% for %}",
+        "{{ messages.append(1) }}",
+        "{{ ''.__class__.__mro__ }}{{ messages[0].content }}",
+        "nothing at all",
+        "{{ messages[0].content }}{{ messages[0].content }}",
+        "{{ messages[0].content.nothing.further }}",
+    ],
+)
+def test_templates_that_do_not_work(source):
+    with pytest.raises(TemplateError, match="chat_template="):
+        ChatTemplate(source).pieces("Hm?")
+
+
+@given(st.text())
+def test_user_text_is_never_parsed(tmp_path_factory, text):
+    model = Model(write_gguf(tmp_path_factory.getbasetemp() / "m.gguf"))
+    for prompt in (text, text + "".join(SPECIAL) + "\ue000lookhere image\ue001{{ messages }}", SPECIAL[1] + text):
+        layout = lay_out(model, ChatTemplate(TEMPLATE), EncodedImage(32, 32), prompt, None)
+        start, end = bytes(layout.suffix).find(b""), len(layout.suffix) - len("\n<assistant\n") - 1
+        assert bytes(layout.suffix[start:end]) == prompt.encode()
+        assert layout.prefix == (256, *b"user\n")
+        assert [token for token in layout.suffix if token >= 256] == [257, 256]
+    assert layout.image_end == 6 + 4
+    assert layout.grid_positions == (7,)
+    assert layout.prompt_end == layout.image_end + len(layout.suffix)
+
+
+@pytest.mark.parametrize("prompt", [None, b"bytes", "\udfff"])
+def test_prompts_that_are_no_text(prompt):
+    with pytest.raises(PromptError, match="expected"):
+        ChatTemplate().pieces(prompt)

@@ -1,0 +1,119 @@
+"""Head sets in JSON."""
+
+import json
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from lookhere import HeadSet, HeadSetError, registry
+from lookhere.heads import ModelFacts, to_dict
+
+
+def test_written_is_read(head_set, tmp_path):
+    head_set.write(tmp_path / "heads.json")
+    assert HeadSet.read(tmp_path / "heads.json") == head_set
+    ranking = HeadSet(
+        head_set.model, [[3, 1], [1, 0], [0, 0]], scores=(0.5, 0.25, 0), prompt="What?", evidence={"k": [1, 2]}
+    )
+    ranking.write(str(tmp_path / "heads.json"))
+    assert HeadSet.read(str(tmp_path / "heads.json")) == ranking
+    assert ranking.top(2).heads == ((3, 1), (1, 0))
+    assert ranking.top(2).scores == (0.5, 0.25)
+    assert ranking.layers == (0, 1, 3)
+    with pytest.raises(HeadSetError, match="top"):
+        ranking.top(4)
+    assert [path.name for path in tmp_path.iterdir()] == ["heads.json"]
+
+
+def test_a_failed_write_leaves_the_old_file(head_set, tmp_path):
+    (tmp_path / "heads.json").mkdir()
+    with pytest.raises(HeadSetError, match="cannot be written"):
+        head_set.write(tmp_path / "heads.json")
+    with pytest.raises(HeadSetError, match="cannot be written"):
+        head_set.write(tmp_path / "none" / "heads.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["heads.json"]
+
+
+def changed(head_set, **changes):
+    return {key: value for key, value in {**to_dict(head_set), **changes}.items() if value is not ...}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": 2}, "version is 2; expected 1"),
+        ({"format": "other"}, "format is 'other'"),
+        ({"colour": 1}, "unknown key colour"),
+        ({"heads": ...}, "heads is missing"),
+        ({"heads": []}, "at least one"),
+        ({"heads": [{"layer": 4, "head": 0}]}, "layer 4, head 0"),
+        ({"heads": [{"layer": 0, "head": 2}]}, "layer 0, head 2"),
+        ({"heads": [{"layer": -1, "head": 0}]}, "from 0 on"),
+        ({"heads": [{"layer": True, "head": 0}]}, "whole number"),
+        ({"heads": [{"layer": 0}]}, "head is missing"),
+        ({"heads": [[0, 1]]}, "an object"),
+        ({"heads": [{"layer": 0, "head": 0}] * 2}, "listed twice"),
+        ({"heads": [{"layer": 0, "head": 0, "score": 1}, {"layer": 1, "head": 0}]}, "all or none"),
+        ({"strength": -1}, "from 0 to 10000"),
+        ({"strength": "5"}, "a number"),
+        ({"mode": "boost"}, "one of"),
+        ({"queries": "none"}, "one of"),
+        ({"prompt": 3}, "text"),
+        ({"evidence": []}, "object"),
+        ({"model": {"name": "m"}}, "model.architecture is missing"),
+    ],
+)
+def test_wrong_files(head_set, tmp_path, changes, message):
+    path = tmp_path / "heads.json"
+    path.write_text(json.dumps(changed(head_set, **changes)))
+    with pytest.raises(HeadSetError, match=re.escape(message)) as caught:
+        HeadSet.read(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"strength": NaN}', b"[]", b"null"])
+def test_what_is_no_head_set(tmp_path, content):
+    (tmp_path / "heads.json").write_bytes(content)
+    with pytest.raises(HeadSetError, match="heads.json"):
+        HeadSet.read(tmp_path / "heads.json")
+    with pytest.raises(HeadSetError, match="cannot be read"):
+        HeadSet.read(tmp_path / "missing.json")
+
+
+def test_check_against_a_model(head_set):
+    head_set.check(SimpleNamespace(architecture="fake", layers=4, heads_per_layer=2))
+    with pytest.raises(HeadSetError, match="layer 3, head 1"):
+        head_set.check(SimpleNamespace(architecture="fake", layers=3, heads_per_layer=2))
+    with pytest.raises(HeadSetError, match="architecture other"):
+        head_set.check(SimpleNamespace(architecture="other", layers=4, heads_per_layer=2))
+
+
+def test_every_shipped_head_set_is_valid_and_the_schema_names_the_same_keys(head_set):
+    folder = registry.package_folder("heads")
+    schema = json.loads((folder / "schema.json").read_text())
+    for path in folder.glob("*.json"):
+        if path.name != "schema.json":
+            assert set(to_dict(HeadSet.read(path))) <= set(schema["properties"])
+    full = HeadSet(head_set.model, head_set.heads, prompt="What?", scores=(1, 2))
+    assert set(to_dict(full)) == set(schema["properties"])
+    assert set(schema["required"]) == {"format", "version", "model", "heads"}
+
+
+def test_lookup_by_model_facts(monkeypatch):
+    sets = [
+        HeadSet(ModelFacts("Qwen/Qwen2-VL-7B-Instruct", "qwen2vl", 28, 28), ((1, 1),)),
+        HeadSet(ModelFacts("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2vl", 28, 28), ((2, 2),)),
+    ]
+    monkeypatch.setattr(registry, "_shipped", lambda: tuple(sets))
+
+    def find(name, layers=28):
+        model = SimpleNamespace(name=name, architecture="qwen2vl", layers=layers, heads_per_layer=28)
+        return registry.find_head_set(model)
+
+    assert find("Qwen2.5 VL 7B Instruct") is sets[1]
+    assert find("Qwen2-VL-7B-Instruct-Q4_K_M") is sets[0]
+    assert find("Qwen2 VL 7B") is sets[0]
+    assert find("Other") is None
+    assert find("") is None
+    assert find("Qwen2-VL-7B-Instruct", layers=36) is None

@@ -1,0 +1,54 @@
+"""A steering is a value: what acts is in its fingerprint, and its bias follows the formula."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lookhere import Box, OptionError, Point, Steering
+from lookhere.heads import HeadSet, ModelFacts
+
+
+def test_bias_of_a_coverage(head_set):
+    covered = np.array([[0, 1 / 17, 1 / 16, 0.5, 1]], np.float32)
+    bias = Steering(head_set, Point(0, 0), strength=5).image_bias(covered)
+    assert bias.dtype == np.float32
+    np.testing.assert_allclose(bias, [[-5, -5, 5 + math.log(1 / 16), 5 + math.log(0.5), 5]], rtol=1e-6)
+    bias = Steering(head_set, Point(0, 0), strength=5, mode="suppress_image").image_bias(covered)
+    np.testing.assert_allclose(bias, [[-5, -5, math.log(1 / 16), math.log(0.5), 0]], rtol=1e-6)
+
+
+def test_defaults_come_from_the_head_set():
+    heads = HeadSet(ModelFacts("m", "fake", 4, 2), ((0, 0),), strength=3, mode="suppress_all", queries="after_image")
+    steering = Steering(heads, Point(0, 0))
+    assert (steering.strength, steering.mode, steering.queries, steering.sharpness) == (3, "suppress_all", "after_image", 1)
+    assert steering.prompt_bias == -3
+    assert steering.generated_bias == 0
+
+
+def test_fingerprint(head_set):
+    steering = Steering(head_set, Box(0, 0, 4, 4))
+    assert len(steering.fingerprint) == 64
+    assert steering.fingerprint == Steering(head_set, [Box(0.0, 0.0, 4.0, 4.0)]).fingerprint
+    assert steering.looking_at(Box(0, 0, 4, 4)) == steering
+    others = [
+        Steering(head_set, Box(0, 0, 4, 5)),
+        Steering(head_set, Point(0, 0)),
+        Steering(head_set, Box(0, 0, 4, 4), strength=4),
+        Steering(head_set, Box(0, 0, 4, 4), mode="suppress_all"),
+        Steering(head_set, Box(0, 0, 4, 4), queries="generated"),
+        Steering(head_set, Box(0, 0, 4, 4), sharpness=0),
+        Steering(head_set.top(1), Box(0, 0, 4, 4)),
+    ]
+    prints = {each.fingerprint for each in (steering, *others)}
+    assert len(prints) == len(others) + 1
+    with pytest.raises(AttributeError):
+        steering.strength = 7
+
+
+@pytest.mark.parametrize(
+    "options", [{"strength": 10_001}, {"strength": "5"}, {"mode": "boost"}, {"queries": "some"}, {"sharpness": 2}]
+)
+def test_wrong_values(head_set, options):
+    with pytest.raises(OptionError, match="expected"):
+        Steering(head_set, Point(0, 0), **options)
