@@ -1,0 +1,74 @@
+"""Draws the training pool once: panels, large panels and free scenes, as arrays in a folder.
+
+    python tools/make_data.py OUT [--panels 16000] [--large 3000] [--scenes 3000]
+
+Only the training split: held-out (subject, action, place) combinations are never drawn here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from multiprocessing import Pool
+from pathlib import Path
+
+import lookhere_source  # noqa: F401
+import numpy as np
+from lookhere.comics import draw_content, draw_panel, generate_scene, rng_for
+from PIL import Image
+
+STYLES = ("colour", "colour", "ink", "sepia")
+SCENE_SIZES = ((160, 144), (160, 144), (192, 128), (128, 128), (256, 96), (144, 144))
+
+
+def _panel(job: tuple[int, int]) -> tuple[np.ndarray, str, str]:
+    seed, size = job
+    rng = rng_for(seed, "training panel")
+    style = STYLES[seed % 4]
+    panel = draw_content(rng, style, "train")
+    if seed % 5 == 0:  # drawn larger, then reduced, as a large image is on its way into the model
+        image = draw_panel(panel, size * rng.choice((2, 3, 4)), style, rng).resize((size, size), Image.Resampling.BICUBIC)
+    else:
+        image = draw_panel(panel, size, style, rng)
+    return np.asarray(image), panel.caption, style
+
+
+def _scene(seed: int) -> tuple[np.ndarray, list[tuple[str, tuple[int, int, int, int]]]]:
+    scene = generate_scene(seed, size=SCENE_SIZES[seed % len(SCENE_SIZES)], split="train")
+    return np.asarray(scene.image), list(scene.objects)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--panels", type=int, default=16000)
+    parser.add_argument("--large", type=int, default=2400)
+    parser.add_argument("--scenes", type=int, default=3000)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    with Pool(2) as pool:
+        for name, count, size, start in (("small", args.panels, 62, 0), ("large", args.large, 140, 10**6)):
+            pixels = np.empty((count, size, size, 3), np.uint8)
+            captions, styles = [], []
+            jobs = ((start + i, size) for i in range(count))
+            for i, (image, caption, style) in enumerate(pool.imap(_panel, jobs, chunksize=64)):
+                pixels[i] = image
+                captions.append(caption)
+                styles.append(style)
+            np.save(args.out / f"{name}.npy", pixels)
+            (args.out / f"{name}.json").write_text(json.dumps({"captions": captions, "styles": styles}))
+        by_size: dict[str, list[np.ndarray]] = {}
+        objects: dict[str, list[object]] = {}
+        for image, found in pool.imap(_scene, range(args.scenes), chunksize=32):
+            key = f"{image.shape[1]}x{image.shape[0]}"
+            by_size.setdefault(key, []).append(image)
+            objects.setdefault(key, []).append(found)
+        for key, images in by_size.items():
+            np.save(args.out / f"scenes_{key}.npy", np.stack(images))
+        (args.out / "scenes.json").write_text(json.dumps(objects))
+    random.seed(0)
+
+
+if __name__ == "__main__":
+    main()
