@@ -4,10 +4,14 @@ import sys
 
 import fake_engine as fake
 import pytest
+from hypothesis import settings
 
 import lookhere
 from lookhere import registry
 from lookhere.heads import HeadSet, ModelFacts
+
+settings.register_profile("patient", deadline=None)  # a busy machine is not a failure
+settings.load_profile("patient")
 
 
 @pytest.fixture

@@ -90,10 +90,9 @@ def test_user_text_is_never_parsed(tmp_path_factory, text):
     model = Model(write_gguf(tmp_path_factory.getbasetemp() / "m.gguf"))
     for prompt in (text, text + "".join(SPECIAL) + "\ue000lookhere image\ue001{{ messages }}", SPECIAL[1] + text):
         layout = lay_out(model, ChatTemplate(TEMPLATE), EncodedImage(32, 32), prompt, None)
-        start, end = bytes(layout.suffix).find(b""), len(layout.suffix) - len("\n<assistant\n") - 1
-        assert bytes(layout.suffix[start:end]) == prompt.encode()
+        tail = [257, *b"\n", 256, *b"assistant\n"]
+        assert list(layout.suffix) == [*prompt.encode(), *tail]
         assert layout.prefix == (256, *b"user\n")
-        assert [token for token in layout.suffix if token >= 256] == [257, 256]
     assert layout.image_end == 6 + 4
     assert layout.grid_positions == (7,)
     assert layout.prompt_end == layout.image_end + len(layout.suffix)
