@@ -12,7 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
-REFUSED = (b"rename ", b"copy ", b"similarity ", b"dissimilarity ", b"old mode ", b"new mode ", b"GIT binary patch", b"Binary files ")
+REFUSED = (
+    b"rename from ", b"copy from ", b"similarity index ", b"dissimilarity index ", b"old mode ", b"new mode ",
+    b"GIT binary patch", b"Binary files ",
+)  # fmt: skip
 NO_NEWLINE = b"\\ No newline at end of file"
 
 
@@ -115,10 +118,10 @@ def _path(raw: bytes, where: str) -> str | None:
         return None
     if path.startswith('"'):
         raise PatchError(f"{where}: quoted file names are not supported: {path}")
-    parts = path.split("/")[1:]  # a/src/x.cpp -> src/x.cpp
-    if not parts or any(part in ("", ".", "..") for part in parts):
+    parts = path.split("/")
+    if len(parts) < 2 or any(part in ("", ".", "..") for part in parts):
         raise PatchError(f"{where}: not a path of the form a/FOLDER/FILE: {path!r}")
-    return "/".join(parts)
+    return "/".join(parts[1:])  # a/src/x.cpp -> src/x.cpp
 
 
 def _hunk(lines: list[bytes], at: int, name: str) -> tuple[Hunk, int]:
@@ -155,7 +158,7 @@ def _hunk(lines: list[bytes], at: int, name: str) -> tuple[Hunk, int]:
 
 
 def _apply_hunks(content: bytes, diff: FileDiff, name: str) -> bytes:
-    source = content.splitlines(keepends=True) if b"\r" not in content else _split(content)
+    source = _split(content)
     result: list[bytes] = []
     done = 0  # lines of source already copied or replaced
     for number, hunk in enumerate(diff.hunks, 1):
@@ -176,9 +179,8 @@ def _apply_hunks(content: bytes, diff: FileDiff, name: str) -> bytes:
 
 def _split(content: bytes) -> list[bytes]:
     """Lines ended by a newline only: bytes.splitlines would also split at a lone carriage return."""
-    lines = [line + b"\n" for line in content.split(b"\n")]
-    lines[-1] = lines[-1][:-1]
-    return lines if lines[-1] else lines[:-1]
+    *lines, rest = content.split(b"\n")
+    return [line + b"\n" for line in lines] + ([rest] if rest else [])
 
 
 def _mismatch(source: list[bytes], start: int, old: list[bytes]) -> str:
