@@ -1,0 +1,194 @@
+"""The compiled engine: numbers in, numbers out. It knows tokens, positions and biases, not regions.
+
+Every object belongs to one thread at a time; calls that compute release the GIL. Positions count as llama.cpp counts
+them: a text token takes one, an image of a M-RoPE model takes max(rows, cols).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+class EngineError(RuntimeError):
+    """llama.cpp could not do it; the message says what."""
+
+class LoadError(EngineError):
+    """A model file, a projector file or a context could not be made."""
+
+class Cancelled(EngineError):
+    """The cancel flag was raised; what was decoded before the last whole ubatch is still in the KV cache."""
+
+@final
+class CancelFlag:
+    """A flag that one thread raises and the computing thread honours."""
+    def __init__(self) -> None: ...
+    def set(self) -> None: ...
+    def clear(self) -> None: ...
+    def is_set(self) -> bool: ...
+
+@final
+class Model:
+    """The language model of a GGUF file."""
+    def __init__(self, path: str, *, gpu_layers: int = 0, mmap: bool = True) -> None: ...
+    def close(self) -> None: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def layers(self) -> int: ...
+    @property
+    def heads(self) -> int: ...
+    @property
+    def heads_kv(self) -> int: ...
+    @property
+    def embedding_size(self) -> int:
+        """Width of the rows that a projector must deliver (DeepStack included)."""
+    @property
+    def vocabulary_size(self) -> int: ...
+    @property
+    def context_train(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def parameters(self) -> int: ...
+    @property
+    def metadata(self) -> dict[str, str]: ...
+    @property
+    def chat_template(self) -> str | None: ...
+    @property
+    def bos_token(self) -> int:
+        """-1 where the model has none."""
+    @property
+    def add_bos(self) -> bool: ...
+    @property
+    def eos_token(self) -> int: ...
+    def tokenize(self, text: str, *, parse_special: bool) -> list[int]: ...
+    def piece(self, token: int) -> bytes:
+        """The token's text; special tokens give b''."""
+    def special_piece(self, token: int) -> bytes:
+        """The token's text, special tokens written out."""
+    def is_end(self, token: int) -> bool:
+        """True for the tokens that end an answer."""
+
+@final
+class TokenGrid:
+    """rows x cols language-model tokens and the rectangle of the image, in its pixels, that they cover (it exceeds
+    the image where the projector pads)."""
+    rows: int
+    cols: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+@final
+class Part:
+    """A run of an encoded image in the order in which it is decoded: text tokens around it, or one token grid."""
+    kind: str  # "text" | "image"
+    tokens: int
+    positions: int
+    grid: TokenGrid | None
+
+@final
+class EncodedImage:
+    """What a projector made of an image. Read only; may be decoded any number of times."""
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def parts(self) -> list[Part]: ...
+    @property
+    def tokens(self) -> int:
+        """All tokens, text around the image included."""
+    @property
+    def positions(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def embeddings(self) -> NDArray[np.float32]:
+        """(image tokens, embedding_size) of all image parts; a copy."""
+
+@final
+class Projector:
+    """The vision encoder and projector of an mmproj GGUF file, made for one model."""
+    def __init__(
+        self, path: str, model: Model, *, threads: int, min_tokens: int = 0, max_tokens: int = 0,
+        flash_attention: bool = True, gpu: bool = False,
+    ) -> None:
+        """min_tokens, max_tokens: image tokens, 0 for the file's own limits."""
+    def close(self) -> None: ...
+    @property
+    def kind(self) -> str:
+        """Projector type as the file names it, for instance 'qwen3vl_merger'."""
+    def encode(self, pixels: NDArray[np.uint8], cancel: CancelFlag | None = None) -> EncodedImage:
+        """pixels (height, width, 3), RGB, C-contiguous."""
+
+@final
+class Span:
+    """An image part in the KV cache. bias: (rows, cols) float32 nats, or None where only the probe reads it."""
+    def __init__(self, position: int, rows: int, cols: int, bias: NDArray[np.float32] | None = None) -> None: ...
+
+@final
+class Session:
+    """A KV cache and what is needed to fill it."""
+    def __init__(
+        self, model: Model, *, context: int, threads: int, batch: int = 512, sequences: int = 1,
+        flash_attention: str = "auto", kv_type: str = "f16",
+    ) -> None:
+        """flash_attention: auto | on | off. kv_type: f32 | f16 | bf16 | q8_0 | q4_0."""
+    def close(self) -> None: ...
+    @property
+    def context(self) -> int:
+        """Tokens that the KV cache holds."""
+    @property
+    def graphs_reused(self) -> int: ...
+    def position(self, sequence: int = 0) -> int:
+        """The next position."""
+    def used(self, sequence: int = 0) -> int:
+        """Tokens held for the sequence."""
+    def clear(self) -> None:
+        """Empties the cache; steering and probe stay."""
+    def truncate(self, position: int, sequence: int = 0) -> None:
+        """Removes all tokens at or after the position; EngineError if it lies inside an image."""
+    def decode(
+        self, tokens: Sequence[int], *, sequence: int = 0, outputs: Sequence[int] = (), cancel: CancelFlag | None = None,
+    ) -> None:
+        """Appends text tokens. outputs: indices into tokens whose logits and attention are wanted, ascending; rows of
+        logits() and attention() follow that order."""
+    def decode_image(self, image: EncodedImage, *, sequence: int = 0, cancel: CancelFlag | None = None) -> None:
+        """Appends an image with the text tokens around it; leaves no outputs. Removed whole if cancelled."""
+    def logits(self, row: int = -1) -> NDArray[np.float32]:
+        """(vocabulary_size,) of an output row; a copy."""
+    def set_heads(self, heads: Sequence[tuple[int, int]]) -> None:
+        """(layer, head) pairs to steer, none removes steering. EngineError names what the model lacks."""
+    def steer(
+        self, spans: Sequence[Span], *, sequence: int = 0, prompt_end: int = 0, prompt_bias: float = 0.0,
+        generated_bias: float = 0.0, first_query: int = 0, sharpness: float = 1.0,
+    ) -> None: ...
+    def unsteer(self, sequence: int = 0) -> None: ...
+    def set_probe(self, layers: Sequence[int]) -> None: ...
+    def set_probe_spans(self, spans: Sequence[Span], sequence: int = 0) -> None: ...
+    def attention(self, row: int = -1, *, steered: bool = False) -> NDArray[np.float32]:
+        """(probed layers, heads, image tokens) of an output row, post-softmax mass; layers in the order of set_probe,
+        image tokens in the order of set_probe_spans. steered=False: as if the bias were off (natural)."""
+
+@final
+class Sampler:
+    def __init__(
+        self, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0, seed: int = 0,
+        repeat_penalty: float = 1.0, repeat_last: int = 64,
+    ) -> None:
+        """temperature 0 is greedy. top_k 0, top_p 1, min_p 0, repeat_penalty 1 are off."""
+    def sample(self, session: Session, row: int = -1) -> int:
+        """Draws a token from an output row's logits and remembers it for the penalty."""
+    def reset(self) -> None: ...
+
+def set_log(callback: Callable[[int, str], None] | None, level: int = 30) -> None:
+    """Forwards llama.cpp's messages of at least this level (numbers of the logging module) as (level, text)."""
+
+def build_info() -> dict[str, str]:
+    """llama.cpp commit and patch revision, compiler flags of interest, CPU features in use, backends."""
