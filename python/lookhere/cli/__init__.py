@@ -1,0 +1,38 @@
+"""The command line: ``lookhere demo``, ``lookhere describe``, ``lookhere info``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..errors import LookhereError
+from .demo import demo
+from .describe import describe
+from .info import info
+
+
+class _Commands(click.Group):
+    """Shows our errors as one clear line on stderr; exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LookhereError as error:
+            raise click.ClickException(" ".join(str(error).split())) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="lookhere")
+def main() -> None:
+    """Point a local vision-language model at any part of an image, and it describes that part.
+
+    Same weights, same prompt: only a few attention heads are told where to look.
+
+    The answer goes to stdout, everything else to stderr. Exit code 0: done; 1: failed; 2: wrong use.
+    """
+
+
+main.add_command(demo)
+main.add_command(describe)
+main.add_command(info)

@@ -1,0 +1,97 @@
+"""``lookhere demo``: six panels, one question, six answers."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import OptionError
+from ..model import load
+from ..region import Box
+from .model_options import FILE
+
+if TYPE_CHECKING:
+    from ..comics import Strip
+    from ..model import Model
+    from ..poster import Poster
+    from ..scene import Scene
+    from ..stream import Answer
+
+PANELS = 6
+MODEL_PANEL = 64  # pixels of a panel as the model sees it
+SHOWN_PANEL = 256  # pixels of the same panel, drawn again for people
+
+
+@click.command()
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Which strip to draw.")
+@click.option(
+    "-o", "--output", type=FILE, default=Path("lookhere-demo.png"), show_default=True, help="Where to save the picture."
+)
+@click.option("--threads", type=click.IntRange(1, 512), help="Threads to compute with  [default: all cores]")
+def demo(seed: int, output: Path, threads: int | None) -> None:
+    """Ask the built-in model one question about a strip of six panels, looking at each of them in turn.
+
+    Nothing is downloaded. The strip is made of combinations that the model was never trained on. What the model says
+    goes to stdout, and a picture of it is saved.
+    """
+    from ..comics import generate_strip
+
+    strip = generate_strip(seed, panels=PANELS, panel_size=MODEL_PANEL, split="held_out", style="colour")
+    with load(threads=threads) as model:
+        started = time.perf_counter()
+        scene = model.look(strip.image)
+        unsteered = scene.describe()
+        steered = [scene.describe(at=Box(*box)) for box in strip.boxes]
+        seconds = time.perf_counter() - started
+        _print_table(strip, model, unsteered, steered)
+        poster = _poster(strip, seed, scene, unsteered, steered)
+    try:
+        poster.draw().save(output)
+    except (OSError, ValueError) as error:
+        raise OptionError(f"The picture cannot be saved as {str(output)!r}: {error}.") from error
+    click.echo(f"\n{len(steered) + 1} answers in {seconds:.1f} s. Picture: {output}", err=True)
+    click.echo("Your own image: lookhere describe IMAGE --box x0,y0,x1,y1 (or --point x,y, or --panel k/n)", err=True)
+
+
+def _print_table(strip: Strip, model: Model, unsteered: Answer, steered: list[Answer]) -> None:
+    heads = steered[0].steering.heads.heads if steered[0].steering else ()
+    click.echo(
+        f"Asked every time: {model.prompt}\n"
+        f"Steered: {len(heads)} of {model.layers * model.heads_per_layer} attention heads of {model.name}.\n",
+        err=True,
+    )
+    click.echo(f"{'unsteered':<10} {unsteered.text}")
+    for k, answer in enumerate(steered):
+        click.echo(f"{f'panel {k + 1}':<10} {answer.text}")
+    drawn = sum(answer.text == caption for answer, caption in zip(steered, strip.captions, strict=True))
+    click.echo(f"\n{drawn} of {len(steered)} steered answers are word for word what the panel shows.", err=True)
+
+
+def _poster(strip: Strip, seed: int, scene: Scene, unsteered: Answer, steered: list[Answer]) -> Poster:
+    from ..comics import generate_strip
+    from ..heatmap import heat_map
+    from ..poster import Look, Poster
+
+    large = generate_strip(seed, panels=PANELS, panel_size=SHOWN_PANEL, split="held_out", style="colour")
+
+    def look(answer: Answer, boxes: list[Box], caption: str | None) -> Look:
+        picture = heat_map(scene.image, answer.gaze, scene.grids, boxes)
+        return Look(answer.text, picture, None if caption is None else answer.text == caption)
+
+    steering = steered[0].steering
+    count = len(steering.heads.heads) if steering else 0
+    every = scene.model.layers * scene.model.heads_per_layer
+    return Poster(
+        strip=large.image,
+        looks=[
+            look(answer, [Box(*box)], caption)
+            for answer, box, caption in zip(steered, strip.boxes, strip.captions, strict=True)
+        ],
+        unsteered=look(unsteered, [], None),
+        question=scene.model.prompt,
+        claim=f"Same weights, same question. {count} of {every} attention heads are told where to look.",
+        footer=f"{scene.model.name}, on the CPU. A strip it never saw, of combinations it was never trained on.",
+    )

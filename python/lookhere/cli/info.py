@@ -1,0 +1,73 @@
+"""``lookhere info``: what is installed, and what a model is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from ..model import Model, load
+from .model_options import FILE
+
+
+@click.command()
+@click.argument("model", type=FILE, required=False)
+@click.option("--mmproj", type=FILE, metavar="GGUF", help="The model's projector  [default: mmproj*.gguf beside it]")
+@click.option("--heads", type=FILE, metavar="JSON", help="A head set to check against the model.")
+def info(model: Path | None, mmproj: Path | None, heads: Path | None) -> None:
+    """Show the build, and what MODEL is: its shape and the heads that can be steered.
+
+    MODEL is a GGUF file; without one, the built-in model.
+    """
+    from lookhere import _engine
+
+    _section("lookhere", {"version": _version(), **_engine.build_info()})
+    with load(model, mmproj=mmproj, heads=heads) as loaded:
+        _section("model", _model_facts(loaded, built_in=model is None))
+        _section("head set", _head_facts(loaded))
+
+
+def _section(title: str, facts: Mapping[str, object]) -> None:
+    click.echo(title)
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        click.echo(f"  {name:<{width}}  {value}")
+
+
+def _version() -> str:
+    try:
+        return version("lookhere")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _model_facts(model: Model, *, built_in: bool) -> dict[str, object]:
+    native = model.native
+    return {
+        "name": model.name + (" (built in)" if built_in else ""),
+        "file": model.path,
+        "architecture": model.architecture,
+        "projector": model.projector.kind,
+        "size": f"{native.size_bytes / 1e6:.1f} MB, {native.parameters / 1e6:,.1f} million parameters",
+        "layers": model.layers,
+        "heads per layer": f"{model.heads_per_layer} (key and value: {native.heads_kv})",
+        "context": f"{native.context_train:,} tokens in training",
+        "question": model.prompt,
+    }
+
+
+def _head_facts(model: Model) -> dict[str, object]:
+    heads = model.heads
+    if heads is None:
+        return {"none": "known for this model; give one with --heads to steer it"}
+    return {
+        "found on": heads.model.name,
+        "heads": f"{len(heads.heads)} of {model.layers * model.heads_per_layer}, in layers "
+        + ", ".join(str(layer) for layer in heads.layers),
+        "strength": f"{heads.strength:g} nats",
+        "mode": heads.mode,
+        "queries": heads.queries,
+        **({"source": heads.source} if heads.source else {}),
+    }

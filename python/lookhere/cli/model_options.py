@@ -1,0 +1,32 @@
+"""Which model, and how it is loaded: options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+
+def model_options(command: Command) -> Command:
+    """--model, --mmproj, --heads, --context and --threads; the names are those of ``lookhere.load``."""
+    for option in (
+        click.option("--threads", type=click.IntRange(1, 512), help="Threads to compute with  [default: all cores]"),
+        click.option(
+            "--context", type=click.IntRange(16), help="Tokens that the context holds  [default: as many as needed]"
+        ),
+        click.option(
+            "--heads", type=FILE, metavar="JSON", help="The head set to steer with  [default: the one that is known]"
+        ),
+        click.option(
+            "--mmproj", type=FILE, metavar="GGUF", help="The model's projector  [default: mmproj*.gguf beside it]"
+        ),
+        click.option("--model", type=FILE, metavar="GGUF", help="A vision-language model  [default: the built-in one]"),
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,119 @@
+"""The command line: stdout carries the answer alone, errors are one line, exit codes are 0, 1 and 2."""
+
+import json
+from pathlib import Path
+
+import fake_engine as fake
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from lookhere import registry
+from lookhere.cli import main
+from lookhere.heads import HeadSet
+
+
+@pytest.fixture
+def run(engine, pair, head_set, tmp_path, monkeypatch):
+    """Runs a command with the fake engine and a fake built-in model, in an empty folder with a strip.png."""
+    monkeypatch.setattr(registry, "builtin_files", lambda: pair)
+    monkeypatch.setattr(registry, "builtin_head_set", lambda: head_set)
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.full((32, 96, 3), 200, np.uint8)).save("strip.png")
+    return lambda *args, **options: CliRunner().invoke(main, [str(arg) for arg in args], **options)
+
+
+def test_describe(run):
+    result = run("describe", "strip.png")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, fake.UNSTEERED + "\n", "")
+    for where in (("--box", "80,16,96,32"), ("--point", "90,20"), ("--panel", "2,6/2,6")):
+        assert run("describe", "strip.png", *where).stdout == fake.steered_text(1, 5) + "\n"
+    assert run("describe", "strip.png", "--panel", "3/6").stdout == fake.steered_text(0, 2) + "\n"
+    assert run("describe", "-", input=Path("strip.png").read_bytes()).stdout == fake.UNSTEERED + "\n"
+    assert run("describe", "strip.png", "--max-tokens", 3, "--prompt", "Hm?").stdout == fake.UNSTEERED[:3] + "\n"
+    assert run("describe", "strip.png", "--stop", " in").stdout == "nothing\n"
+
+
+def test_describe_with_another_model(run, pair, head_set, tmp_path):
+    result = run("describe", "strip.png", "--model", pair[0], "--mmproj", pair[1], "--point", "0,0")
+    assert result.exit_code == 1
+    assert "No head set is known" in result.stderr
+    head_set.write("mine.json")
+    result = run("describe", "strip.png", "--model", pair[0], "--heads", "mine.json", "--point", "0,0", "--strength", 3)
+    assert result.stdout == fake.steered_text(0, 0) + "\n"
+    assert HeadSet.read("mine.json") == head_set
+
+
+def test_json_and_heat_map(run):
+    result = run("describe", "strip.png", "--panel", "6/6", "--json", "--heatmap", "where.png")
+    answer = json.loads(result.stdout)
+    assert answer["text"] == fake.steered_text(0, 5)
+    assert answer["image"] == {"width": 96, "height": 32}
+    assert answer["steering"]["regions"] == [{"kind": "panel", "row": 1, "col": 6, "rows": 1, "cols": 6}]
+    assert answer["grids"] == [{"rows": 2, "cols": 6, "rectangle": [0, 0, 96, 32]}]
+    assert np.shape(answer["gaze"]) == (1, 2, 6)
+    with Image.open("where.png") as picture:
+        assert picture.size == (96, 32)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (("describe", "missing.png"), 1, "no file 'missing.png'"),
+        (("describe", "model.gguf"), 1, "not an image"),
+        (("describe", "strip.png", "--model", "none.gguf"), 1, "no file 'none.gguf'"),
+        (("describe", "strip.png", "--heads", "none.json"), 1, "cannot be read"),
+        (("describe", "strip.png", "--box", "0,0,97,32"), 1, "leaves the image, which is 96 x 32 pixels"),
+        (("describe", "strip.png", "--point", "0,0", "--strength", "-1"), 1, "strength=-1.0"),
+        (("describe", "strip.png", "--heatmap", "none/where.png", "--point", "0,0"), 1, "cannot be saved"),
+        (("describe",), 2, "Missing argument"),
+        (("describe", "strip.png", "--box", "0,0,5"), 2, "not of the form X0,Y0,X1,Y1"),
+        (("describe", "strip.png", "--box", "5,0,0,5"), 2, "empty or inverted"),
+        (("describe", "strip.png", "--box", "0,0,nan,5"), 2, "finite"),
+        (("describe", "strip.png", "--panel", "7/6"), 2, "only 6 panels"),
+        (("describe", "strip.png", "--panel", "6"), 2, "not of the form K/N"),
+        (("describe", "strip.png", "--point", "a,b"), 2, "not of the form X,Y"),
+        (("describe", "strip.png", "--strength", "3"), 2, "need a region"),
+        (("describe", "strip.png", "--heatmap", "where.txt"), 2, ".png"),
+        (("describe", "strip.png", "--max-tokens", "0"), 2, "max-tokens"),
+        (("describe", "strip.png", "--colour", "red"), 2, "No such option"),
+        (("paint",), 2, "No such command"),
+        (("info", "none.gguf"), 1, "no file 'none.gguf'"),
+    ],
+)
+def test_errors(run, args, code, message):
+    result = run(*args)
+    assert result.exit_code == code
+    assert message in " ".join(result.stderr.split())
+    assert result.stdout == "" or args[0] == "info"
+    if code == 1:
+        assert result.stderr.startswith("Error: ")
+        assert result.stderr.count("\n") == 1
+
+
+def test_info(run, pair):
+    result = run("info")
+    assert result.exit_code == 0
+    for fact in ("llama.cpp", "Fake (built in)", "4", "fake_merger", "2 of 8, in layers 1, 3", "5 nats"):
+        assert fact in result.stdout
+    assert "give one with --heads" in run("info", pair[0]).stdout
+
+
+def test_demo(run):
+    result = run("demo")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"unsteered  {fake.UNSTEERED}"
+    assert len(lines) == 7
+    assert all(line.startswith(f"panel {k + 1}") for k, line in enumerate(lines[1:]))
+    with Image.open("lookhere-demo.png") as poster:
+        assert poster.width == 1680
+    assert run("demo", "-o", "none/x.png").exit_code == 1
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["describe"], ["info"]])
+def test_help(run, command):
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
