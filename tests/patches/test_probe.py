@@ -66,6 +66,7 @@ def test_with_flash_attention_equal_to_float64(patched: Api, models: dict[str, P
         for i in range(scene.steps + 1):
             for layer in LAYERS:
                 attention, chosen = recorder.calls[layer][-1][-1], heads_of(layer, SOME)
+                attention.q = attention.q.astype(np.float16).astype(np.float64)
                 natural = attention.natural()[:, -1, cells]
                 steered = np.where(chosen[:, None], attention.steered()[:, -1, cells], natural)
                 np.testing.assert_allclose(ctx.probe(-1, layer), natural, atol=atol)
