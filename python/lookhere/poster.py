@@ -77,7 +77,11 @@ class Poster:
             heat = look.heat.resize((round(cell), heat_height), pillow.Resampling.LANCZOS)
             page.paste(heat, (round(left[k]), top + 60 + answers_height))
         y += panel_height + 16 + 60 + answers_height + heat_height + 10
-        note = "Where these heads would look without our push (natural gaze), over the whole strip; outlined: the panel."
+        note = (
+            "Below each answer: where the same heads look of their own accord meanwhile (natural gaze), over the strip."
+        )
+        if any(look.right is not None for look in self.looks):
+            note += " A tick: word for word what is drawn."
         draw.text((MARGIN, y), note, font=small, fill=SOFT)
         y += 48
 
@@ -99,9 +103,7 @@ def _said(draw: ImageDraw.ImageDraw, at: tuple[int, int], label: str, text: str,
     draw.text((at[0] + _wide(label, font) + 14, at[1]), text, font=font, fill=INK)
 
 
-def _label(
-    draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, font: Font, right: bool | None
-) -> None:
+def _label(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, font: Font, right: bool | None) -> None:
     """A small label, and after it a tick or a cross."""
     draw.text(at, text, font=font, fill=SOFT)
     if right is None:

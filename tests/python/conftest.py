@@ -3,10 +3,9 @@
 import sys
 
 import fake_engine as fake
+import lookhere
 import pytest
 from hypothesis import settings
-
-import lookhere
 from lookhere import registry
 from lookhere.heads import HeadSet, ModelFacts
 

@@ -58,7 +58,11 @@ class CancelFlag:
 
 def write_gguf(path, architecture="fake", **facts):
     """A GGUF header that the package's own reader accepts; facts are what the fake model reads from it."""
-    entries = {"general.architecture": architecture, "general.name": facts.pop("name", "Fake"), "fake": json.dumps(facts)}
+    entries = {
+        "general.architecture": architecture,
+        "general.name": facts.pop("name", "Fake"),
+        "fake": json.dumps(facts),
+    }
     data = b"GGUF" + (3).to_bytes(4, "little") + (0).to_bytes(8, "little") + len(entries).to_bytes(8, "little")
     for key, value in entries.items():
         for number, text in ((None, key), (8, value)):
@@ -275,9 +279,7 @@ class Session:
 
 
 class Sampler:
-    def __init__(
-        self, *, temperature=0.0, top_k=0, top_p=1.0, min_p=0.0, seed=0, repeat_penalty=1.0, repeat_last=64
-    ):
+    def __init__(self, *, temperature=0.0, top_k=0, top_p=1.0, min_p=0.0, seed=0, repeat_penalty=1.0, repeat_last=64):
         self.options = {"temperature": temperature, "seed": seed}
 
     def sample(self, session, row=-1):

@@ -7,11 +7,10 @@ import fake_engine as fake
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
-
 from lookhere import registry
 from lookhere.cli import main
 from lookhere.heads import HeadSet
+from PIL import Image
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import lookhere
+import pytest
 from lookhere import errors
 
 PACKAGE = Path(lookhere.__file__).parent
@@ -26,7 +25,9 @@ def test_importing_is_light():
 def test_every_error_is_public_and_has_a_line_in_the_docs(name):
     assert name in lookhere.__all__
     assert issubclass(getattr(lookhere, name), lookhere.LookhereError)
-    lines = [line for line in (REPOSITORY / "docs/errors.md").read_text().splitlines() if line.startswith(f"| `{name}` |")]
+    lines = [
+        line for line in (REPOSITORY / "docs/errors.md").read_text().splitlines() if line.startswith(f"| `{name}` |")
+    ]
     assert len(lines) == 1
 
 

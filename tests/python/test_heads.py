@@ -5,7 +5,6 @@ import re
 from types import SimpleNamespace
 
 import pytest
-
 from lookhere import HeadSet, HeadSetError, registry
 from lookhere.heads import ModelFacts, to_dict
 
@@ -75,7 +74,7 @@ def test_wrong_files(head_set, tmp_path, changes, message):
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"strength": NaN}', b"[]", b"null"])
 def test_what_is_no_head_set(tmp_path, content):
     (tmp_path / "heads.json").write_bytes(content)
-    with pytest.raises(HeadSetError, match="heads.json"):
+    with pytest.raises(HeadSetError, match=r"heads\.json"):
         HeadSet.read(tmp_path / "heads.json")
     with pytest.raises(HeadSetError, match="cannot be read"):
         HeadSet.read(tmp_path / "missing.json")

@@ -6,10 +6,9 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image as pillow
-
 from lookhere import ImageError
 from lookhere.image import MOST_PIXELS, Image
+from PIL import Image as pillow
 
 
 @pytest.fixture
@@ -74,7 +73,11 @@ def test_modes(mode):
 
 
 def test_sixteen_bits():
-    assert Image.open(pillow.fromarray(np.array([[0, 32768, 65535]], np.uint16))).pixels[0, :, 0].tolist() == [0, 127, 255]
+    assert Image.open(pillow.fromarray(np.array([[0, 32768, 65535]], np.uint16))).pixels[0, :, 0].tolist() == [
+        0,
+        127,
+        255,
+    ]
 
 
 def bomb(width, height):

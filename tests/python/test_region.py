@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
 from lookhere import Box, Panel, Point, RegionError
 from lookhere.grid import SMALLEST_SHARE, TokenGrid, coverage, disjoint
 from lookhere.region import as_regions, placed
@@ -134,7 +133,7 @@ def test_panels():
     ],
 )
 def test_what_is_no_region(make):
-    with pytest.raises(RegionError, match="expected|write"):
+    with pytest.raises(RegionError, match=r"expected|write"):
         make()
 
 

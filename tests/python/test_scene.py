@@ -3,10 +3,9 @@
 import threading
 
 import fake_engine as fake
+import lookhere
 import numpy as np
 import pytest
-
-import lookhere
 from lookhere import Box, Panel, Point, Steering
 
 STRIP = np.full((32, 96, 3), 200, np.uint8)  # 2 x 6 tokens of the fake engine
@@ -245,8 +244,8 @@ def test_no_head_set(engine, pair):
     "options",
     [
         {"max_tokens": 0}, {"max_tokens": 1.5}, {"temperature": -1}, {"temperature": float("nan")}, {"top_k": -1},
-        {"top_p": 2}, {"min_p": -0.1}, {"seed": -1}, {"seed": 2**32}, {"repeat_penalty": 0}, {"strength": -1, "at": Point(0, 0)},
-        {"strength": float("inf"), "at": Point(0, 0)},
+        {"top_p": 2}, {"min_p": -0.1}, {"seed": -1}, {"seed": 2**32}, {"repeat_penalty": 0},
+        {"strength": -1, "at": Point(0, 0)}, {"strength": float("inf"), "at": Point(0, 0)},
     ],
 )  # fmt: skip
 def test_options_out_of_range(scene, options):

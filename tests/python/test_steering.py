@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-
 from lookhere import Box, OptionError, Point, Steering
 from lookhere.heads import HeadSet, ModelFacts
 
@@ -21,7 +20,12 @@ def test_bias_of_a_coverage(head_set):
 def test_defaults_come_from_the_head_set():
     heads = HeadSet(ModelFacts("m", "fake", 4, 2), ((0, 0),), strength=3, mode="suppress_all", queries="after_image")
     steering = Steering(heads, Point(0, 0))
-    assert (steering.strength, steering.mode, steering.queries, steering.sharpness) == (3, "suppress_all", "after_image", 1)
+    assert (steering.strength, steering.mode, steering.queries, steering.sharpness) == (
+        3,
+        "suppress_all",
+        "after_image",
+        1,
+    )
     assert steering.prompt_bias == -3
     assert steering.generated_bias == 0
 

@@ -1,14 +1,15 @@
 """Bytes of tokens become valid text, and stop texts never leak."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
-
 from lookhere.transcript import Transcript
 
 
 def pieces_of(data, cuts):
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(edges)]
 
 
 @given(st.one_of(st.binary(), st.text().map(str.encode)), st.lists(st.integers(0, 200)))
@@ -21,7 +22,11 @@ def test_joined_text_is_what_all_bytes_decode_to(data, cuts):
     assert not transcript.stopped
 
 
-@given(st.text("abc\n", max_size=30), st.lists(st.text("abc\n", min_size=1, max_size=4), max_size=3), st.lists(st.integers(0, 30)))
+@given(
+    st.text("abc\n", max_size=30),
+    st.lists(st.text("abc\n", min_size=1, max_size=4), max_size=3),
+    st.lists(st.integers(0, 30)),
+)
 def test_stop_texts_end_the_answer_wherever_the_tokens_are_cut(text, stops, cuts):
     transcript = Transcript(stops)
     out = "".join([transcript.feed(piece) for piece in pieces_of(text.encode(), cuts)] + [transcript.finish()])

@@ -35,10 +35,14 @@ if TYPE_CHECKING:
 @click.option("--top-k", type=click.IntRange(0), default=0, show_default=True, help="0 is off.")
 @click.option("--top-p", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="1 is off.")
 @click.option("--min-p", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="0 is off.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="For a temperature above 0.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="For a temperature above 0."
+)
 @click.option("--stop", multiple=True, help="A text that ends the answer; may be given several times.")
 @click.option("--heatmap", type=FILE, metavar="PNG", help="Save a picture of where the heads looked.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object: text, finish, gaze maps and what they mean.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON object: text, finish, gaze maps and what they mean."
+)
 def describe(
     image: str,
     boxes: tuple[Region, ...],
@@ -124,7 +128,8 @@ def _save_heat_map(path: Path, scene: Scene, answer: Answer) -> None:
 
 def _as_json(scene: Scene, answer: Answer) -> dict[str, Any]:
     grids = [
-        {"rows": grid.rows, "cols": grid.cols, "rectangle": [grid.x0, grid.y0, grid.x1, grid.y1]} for grid in scene.grids
+        {"rows": grid.rows, "cols": grid.cols, "rectangle": [grid.x0, grid.y0, grid.x1, grid.y1]}
+        for grid in scene.grids
     ]
     steering = answer.steering
     return {

@@ -1,0 +1,69 @@
+"""What the README shows is executed: with the fake engine always, with the real one where it is built."""
+
+import re
+import shlex
+from pathlib import Path
+
+import fake_engine as fake
+import lookhere
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from lookhere import registry
+from lookhere.cli import main
+from PIL import Image
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+            for line in block.splitlines() if line.startswith("lookhere ")]  # fmt: skip
+
+
+@pytest.fixture
+def fake_builtin(engine, pair, head_set, monkeypatch):
+    monkeypatch.setattr(registry, "builtin_files", lambda: pair)
+    monkeypatch.setattr(registry, "builtin_head_set", lambda: head_set)
+
+
+def test_there_is_something_to_test():
+    assert len(PYTHON) == 1
+    assert len(COMMANDS) == 6
+    assert len(PYTHON[0].splitlines()) <= 12
+
+
+def test_python_with_the_fake_engine(fake_builtin, capsys):
+    exec(compile(PYTHON[0], "README.md", "exec"), {})
+    described, streamed = capsys.readouterr().out.split("\n")
+    assert described == fake.steered_text(0, 4)
+    assert streamed == fake.steered_text(0, 0)[:4] + fake.steered_text(0, 16)[4:]
+
+
+def test_python_with_the_built_in_model(builtin, capsys):
+    exec(compile(PYTHON[0], "README.md", "exec"), {})
+    described, streamed = capsys.readouterr().out.split("\n", 1)
+    assert described
+    assert streamed
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands(fake_builtin, head_set, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for image in ("strip.png", "street.jpg"):
+        Image.fromarray(np.full((320, 240, 3), 200, np.uint8)).save(image)
+    (tmp_path / "mmproj-model.gguf").unlink()
+    fake.write_gguf("mine.gguf")
+    fake.write_gguf("Qwen3-VL-2B-Instruct-Q4_K_M.gguf")
+    fake.write_gguf("mmproj-mine.gguf", "clip")
+    head_set.write("my-heads.json")
+    monkeypatch.setattr(registry, "find_head_set", lambda model: head_set)
+    monkeypatch.setattr(registry, "builtin_files", lambda: (tmp_path / "mine.gguf", tmp_path / "mmproj-mine.gguf"))
+    result = CliRunner().invoke(main, shlex.split(command)[1:])
+    assert result.exit_code == 0, result.output
+    assert result.stdout
+    assert Path("where.png").exists() == ("--heatmap" in command)
+
+
+def test_the_head_sets_that_it_names_come_along():
+    known = {path.name for path in registry.package_folder("heads").glob("*.json")}
+    assert {"qwen3-vl-2b.json", "qwen2-vl-7b.json", "schema.json"} <= known
+    assert lookhere.HeadSet.read(registry.package_folder("heads") / "qwen3-vl-2b.json").heads[0] == (19, 5)
