@@ -35,13 +35,16 @@ OBJECT = (PAPER_OBJECT, PAPER_OBJECT, "What is this?", "What is here?", "What is
 OBJECT_LIST = ("List the objects from left to right.",)
 
 
-def ordinal(rng: random.Random, k: int, rows: int, cols: int) -> str:
-    """A question about panel k (zero based, reading order)."""
+def ordinal_template(shape: random.Random, rows: int) -> str:
+    """A wording for a whole batch: one length, no padding."""
     if rows == 1:
-        text = PAPER_ORDINAL if rng.random() < 0.35 else rng.choice(ORDINAL_STRIP)
-    else:
-        text = rng.choice(ORDINAL_GRID)
-    return text.format(n=NUMBERS[rows * cols - 1], k=ORDINALS[k], d=k + 1, r=k // cols + 1, c=k % cols + 1)
+        return PAPER_ORDINAL if shape.random() < 0.3 else shape.choice(ORDINAL_STRIP[1:])
+    return shape.choice(ORDINAL_GRID)
+
+
+def ordinal(template: str, k: int, rows: int, cols: int) -> str:
+    """A question about panel k (zero based, reading order)."""
+    return template.format(n=NUMBERS[rows * cols - 1], k=ORDINALS[k], d=k + 1, r=k // cols + 1, c=k % cols + 1)
 
 
 def every_text() -> list[str]:
@@ -56,15 +59,19 @@ def every_text() -> list[str]:
 Question = tuple[str, str, bool]  # prompt, answer, whether the answer ends there
 
 
-def short_questions(rng: random.Random, captions: Sequence[str], rows: int, cols: int, n_ordinal: int,
-                    n_ambiguous: int) -> list[Question]:
-    out: list[Question] = []
-    for k in rng.sample(range(len(captions)), min(n_ordinal, len(captions))):
-        out.append((ordinal(rng, k, rows, cols), captions[k], True))
-    for _ in range(n_ambiguous):
-        text = rng.choice((PAPER_AMBIGUOUS, PAPER_PANEL)) if rng.random() < 0.4 else rng.choice(AMBIGUOUS)
-        out.append((text, rng.choice(captions), True))
-    return out
+def certain_questions(rng: random.Random, template: str, captions: Sequence[str], rows: int, cols: int,
+                      count: int) -> list[Question]:
+    """Questions about `count` different panels, in one wording."""
+    return [(ordinal(template, k, rows, cols), captions[k], True) for k in rng.sample(range(len(captions)), count)]
+
+
+def open_template(shape: random.Random) -> str:
+    return shape.choice((PAPER_AMBIGUOUS, PAPER_PANEL)) if shape.random() < 0.45 else shape.choice(AMBIGUOUS[2:])
+
+
+def open_questions(rng: random.Random, text: str, captions: Sequence[str], count: int) -> list[Question]:
+    """Ambiguous questions, each answered with a panel drawn at random."""
+    return [(text, rng.choice(captions), True) for _ in range(count)]
 
 
 def narration(rng: random.Random, captions: Sequence[str]) -> Question:
@@ -77,9 +84,12 @@ def pointed(rng: random.Random, captions: Sequence[str], lines: int) -> Question
     return (text, "".join(rng.choice(captions) + "\n" for _ in range(lines)), False)
 
 
-def object_questions(rng: random.Random, objects: Sequence[tuple[str, tuple[int, int, int, int]]],
+def object_questions(rng: random.Random, text: str, objects: Sequence[tuple[str, tuple[int, int, int, int]]],
                      count: int) -> list[Question]:
-    out: list[Question] = [(rng.choice(OBJECT), rng.choice(objects)[0], True) for _ in range(count)]
+    """What is here: an object drawn at random."""
+    return [(text, rng.choice(objects)[0], True) for _ in range(count)]
+
+
+def object_list(objects: Sequence[tuple[str, tuple[int, int, int, int]]]) -> Question:
     ordered = sorted(objects, key=lambda o: o[1][0] + o[1][2])
-    out.append((OBJECT_LIST[0], "\n".join(label for label, _ in ordered), True))
-    return out
+    return (OBJECT_LIST[0], "\n".join(label for label, _ in ordered), True)

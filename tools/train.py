@@ -35,7 +35,7 @@ from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
 from vlm import CELL, Packed, new_model, patches, save, train_tokenizer
 
 # name, latest end (share of the budget), loss that ends it early
-PHASES = (("see", 0.09, 0.25), ("one", 0.17, 0.04), ("three", 0.26, 0.05), ("six", 0.55, 0.03), ("all", 1.0, -1.0))
+PHASES = (("see", 0.30, 0.8), ("one", 0.38, 0.06), ("three", 0.45, 0.06), ("six", 0.65, 0.03), ("all", 1.0, -1.0))
 
 
 class Data:
@@ -147,8 +147,13 @@ def batch(data: Data, rng: random.Random, shape: random.Random, phase: str, pack
         key = shape.choice([k for k in data.scenes for _ in range(2 if k == "160x144" else 1)])
         images, found = data.scenes[key]
         picks = [rng.randrange(len(images)) for _ in range(3)]
-        asked = [Q.object_questions(rng, found[i], 6) for i in picks]
-        return torch.from_numpy(images[picks]), [packed.branches(asked)], [None]
+        wording = shape.choice(Q.OBJECT)
+        asked = [Q.object_questions(rng, wording, found[i], 6) for i in picks]
+        groups, sure = [packed.branches(asked)], [None]
+        if shape.random() < 0.6:
+            groups.append(packed.branches([[Q.object_list(found[i])] for i in picks]))
+            sure.append(False)
+        return torch.from_numpy(images[picks]), groups, sure
     if phase == "one":
         rows, cols, cell, pad, n = 1, 1, 64, (0, 0), 12
     elif phase == "three":
@@ -165,13 +170,14 @@ def batch(data: Data, rng: random.Random, shape: random.Random, phase: str, pack
     panels = rows * cols
     # few panels: few distinct answers, so few questions
     certain, free = {1: (0, 1), 2: (2, 1), 3: (3, 1), 4: (3, 1), 6: (4, 2)}[panels]
-    groups, sure = [], []
-    asked = [Q.short_questions(rng, s[1], rows, cols, certain, free) for s in strips]
+    wording = Q.open_template(shape)
+    free_branches = packed.branches([Q.open_questions(rng, wording, s[1], free) for s in strips])
     if panels == 1:
-        groups, sure = [packed.branches(asked)], [True]
+        groups, sure = [free_branches], [True]
     else:
-        groups = [packed.branches([a[:certain] for a in asked]), packed.branches([a[certain:] for a in asked])]
-        sure = [True, None]
+        template = Q.ordinal_template(shape, rows)
+        asked = [Q.certain_questions(rng, template, s[1], rows, cols, certain) for s in strips]
+        groups, sure = [packed.branches(asked), free_branches], [True, None]
         draw = shape.random()
         if phase != "three" and draw < 0.3:
             groups.append(packed.branches([[Q.narration(rng, s[1])] for s in strips]))
@@ -269,6 +275,8 @@ def work(rank: int, args: argparse.Namespace, meeting: str) -> None:
     step, used, phase, seen = 0, 0.0, 0, 0
     if state is not None:
         optimiser.load_state_dict(state["optimiser"])
+        if "words" in state:
+            words.load_state_dict(state["words"])
         step, used, phase, seen = state["step"], state["used"], state["phase"], state["seen"]
     if args.phase is not None:
         phase = [p[0] for p in PHASES].index(args.phase)
@@ -289,7 +297,7 @@ def work(rank: int, args: argparse.Namespace, meeting: str) -> None:
             return
         fresh = args.out / "checkpoint.new"
         save(model, tok, fresh)
-        torch.save({"optimiser": optimiser.state_dict(), "step": step, "used": time.time() - begin, "phase": phase,
+        torch.save({"optimiser": optimiser.state_dict(), "words": words.state_dict(), "step": step, "used": time.time() - begin, "phase": phase,
                     "seen": seen}, args.out / "state.new")
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
@@ -302,7 +310,8 @@ def work(rank: int, args: argparse.Namespace, meeting: str) -> None:
     sums: dict[str, list[float]] = {}
     last_note = last_keep = time.time()
     phase_began = step
-    flat = torch.zeros(sum(p.numel() for p in parameters) + 3)
+    seeing = [*model.model.visual.parameters(), *words.parameters()]
+    buffer = torch.zeros(sum(p.numel() for p in parameters) + 3)
     while share < 1 and (not args.steps or step < args.steps):
         name, end, enough = PHASES[phase]
         if phase + 1 < len(PHASES) and (share > end or (smooth is not None and smooth < enough
@@ -323,23 +332,25 @@ def work(rank: int, args: argparse.Namespace, meeting: str) -> None:
         else:
             loss, certain, images = ask(packed, batch(data, rng, shape, name, packed), sums)
         loss.backward()
+        active = seeing if name == "see" else parameters
         at = 0
-        for p in parameters:
-            part = flat[at:at + p.numel()]
-            part.zero_() if p.grad is None else part.copy_(p.grad.reshape(-1))
+        for p in active:
+            piece = buffer[at:at + p.numel()]
+            piece.zero_() if p.grad is None else piece.copy_(p.grad.reshape(-1))
             at += p.numel()
+        flat = buffer[:at + 3]
         flat[at:] = torch.tensor([certain[0], float(certain[1]), (time.time() - begin) / budget])
         dist.all_reduce(flat)
         flat.div_(args.processes)
         at = 0
-        for p in parameters:
+        for p in active:
             p.grad = flat[at:at + p.numel()].view_as(p)
             at += p.numel()
         share = float(flat[-1])
         if flat[-2] > 0:
             value = float(flat[-3] / flat[-2])
             smooth = value if smooth is None else 0.97 * smooth + 0.03 * value
-        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(active, 1.0)
         if torch.isfinite(norm):
             optimiser.step()
         step += 1
