@@ -131,7 +131,7 @@ def load(
 
     model: a GGUF file. mmproj: its projector, None for the ``mmproj*.gguf`` beside it. heads: a head set or its JSON
     file, None for the one that comes with the package. context: tokens, None to grow with what is asked. threads:
-    None for all cores, 16 at most. min_image_tokens, max_image_tokens: 0 for the projector's own limits. kv_type: f32,
+    None for all cores, 16 at most. min_image_tokens, max_image_tokens: 0 for the model's own limits. kv_type: f32,
     f16, bf16, q8_0 or q4_0. flash_attention: auto, on or off. chat_template: Jinja2, None for the model's own.
 
     ModelFileError, ProjectorError, HeadSetError, OptionError.
@@ -229,13 +229,24 @@ def _projector(
 
     try:
         return _engine.Projector(
-            os.fspath(path), native, threads=threads, min_tokens=least, max_tokens=most, gpu=gpu_layers > 0
+            os.fspath(path),
+            native,
+            threads=threads,
+            min_tokens=least or _stated(native, "lookhere.image_min_tokens"),
+            max_tokens=most or _stated(native, "lookhere.image_max_tokens"),
+            gpu=gpu_layers > 0,
         )
     except (_engine.EngineError, MemoryError) as error:
         raise ProjectorError(
             f"The projector {str(path)!r} does not fit the model {native.path!r}: {error or 'no memory'}. Use the "
             "mmproj file that was published with this model."
         ) from error
+
+
+def _stated(native: _engine.Model, key: str) -> int:
+    """A whole number among the model's own metadata; 0 where it states none."""
+    text = native.metadata.get(key, "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _special(native: _engine.Model, token: int) -> str:
