@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from . import registry
 from .chat import ChatTemplate, checked_text
 from .engine import default_threads, engine_errors, forward_log
-from .errors import ClosedError, ContextError, ModelFileError, OptionError, ProjectorError
+from .errors import ClosedError, ContextError, ImageError, ModelFileError, OptionError, ProjectorError
 from .gguf import read_header
 from .heads import HeadSet
 from .image import Image, ImageSource
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from . import _engine
 
 _CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0")
+MOST_ELONGATED = 200
+"""The Qwen-VL processors refuse images beyond this ratio of their sides."""
 _FLASH_ATTENTION = ("auto", "on", "off")
 
 
@@ -83,6 +85,12 @@ class Model:
         ContextError, ClosedError.
         """
         opened = Image.open(image)
+        long, short = max(opened.width, opened.height), min(opened.width, opened.height)
+        if long > MOST_ELONGATED * short:
+            raise ImageError(
+                f"The image is {opened.width} x {opened.height} pixels; expected a long side of at most {MOST_ELONGATED} "
+                "times the short one. Cut it into pieces."
+            )
         with self._encoding, engine_errors("encoding the image"):
             encoded = self.projector.encode(opened.pixels)
         limit = self._session.limit

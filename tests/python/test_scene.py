@@ -216,6 +216,12 @@ def test_the_context_grows(scene, model):
     assert model.session.context > before >= scene.tokens
 
 
+def test_a_thread_of_an_image(model):
+    assert model.look(np.zeros((1, 200), np.uint8)).grids
+    with pytest.raises(lookhere.ImageError, match="201 x 1 pixels"):
+        model.look(np.zeros((1, 201), np.uint8))
+
+
 def test_a_closed_model_says_so(engine, pair, head_set):
     model = lookhere.load(pair[0], heads=head_set)
     scene = model.look(STRIP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +24,7 @@ def info(model: Path | None, mmproj: Path | None, heads: Path | None) -> None:
     """
     from lookhere import _engine
 
-    _section("lookhere", {"version": _version(), **_engine.build_info()})
+    _section("lookhere", {"version": _version(), **_build_facts(_engine.build_info())})
     with load(model, mmproj=mmproj, heads=heads) as loaded:
         _section("model", _model_facts(loaded, built_in=model is None))
         _section("head set", _head_facts(loaded))
@@ -34,6 +35,12 @@ def _section(title: str, facts: Mapping[str, object]) -> None:
     width = max(len(name) for name in facts)
     for name, value in facts.items():
         click.echo(f"  {name:<{width}}  {value}")
+
+
+def _build_facts(build: Mapping[str, str]) -> dict[str, str]:
+    """The build, its "A = 1 | B = 0" list of CPU features as those that are in use."""
+    features = re.findall(r"(\w+) = 1", build.get("cpu", ""))
+    return {**build, **({"cpu": ", ".join(features)} if features else {})}
 
 
 def _version() -> str:
