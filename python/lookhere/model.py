@@ -88,8 +88,8 @@ class Model:
         long, short = max(opened.width, opened.height), min(opened.width, opened.height)
         if long > MOST_ELONGATED * short:
             raise ImageError(
-                f"The image is {opened.width} x {opened.height} pixels; expected a long side of at most {MOST_ELONGATED} "
-                "times the short one. Cut it into pieces."
+                f"The image is {opened.width} x {opened.height} pixels; expected a long side of at most "
+                f"{MOST_ELONGATED} times the short one. Cut it into pieces."
             )
         with self._encoding, engine_errors("encoding the image"):
             encoded = self.projector.encode(opened.pixels)

@@ -3,11 +3,11 @@
 import logging
 import subprocess
 import sys
-
-import numpy as np
-import pytest
+from pathlib import Path
 
 import lookhere
+import numpy as np
+import pytest
 from lookhere import Box, HeadSet, Panel, Steering
 from lookhere.comics import generate_strip
 
@@ -33,7 +33,7 @@ def test_it_describes_the_panel_that_it_looks_at(scenes):
 
 
 def test_the_natural_gaze_is_on_the_panel(scenes):
-    strip, scene = scenes[0]
+    _, scene = scenes[0]
     for index in range(6):
         (gaze,) = scene.describe(at=Panel(index + 1, 6)).gaze
         panels = gaze.reshape(gaze.shape[0], 6, -1).sum(axis=(0, 2))
@@ -107,14 +107,14 @@ def test_special_tokens_in_a_prompt_are_text(scenes):
 
 
 def test_heads_of_another_model_are_refused(scenes):
-    strip, scene = scenes[0]
+    _, scene = scenes[0]
     facts = lookhere.heads.ModelFacts("other", "qwen3vl", 99, 99)
     with pytest.raises(lookhere.HeadSetError, match="layer 98, head 98"):
         scene.describe(at=Steering(HeadSet(facts, ((98, 98),)), Panel(1, 6)))
 
 
 def test_text_as_projector_and_a_broken_file(builtin, tmp_path):
-    whole = open(builtin.path, "rb").read()
+    whole = Path(builtin.path).read_bytes()
     for cut in (100, len(whole) // 2, len(whole) - 1000):
         (tmp_path / "cut.gguf").write_bytes(whole[:cut])
         with pytest.raises(lookhere.ModelFileError):
@@ -123,7 +123,7 @@ def test_text_as_projector_and_a_broken_file(builtin, tmp_path):
         lookhere.load(builtin.path, mmproj=builtin.path)
 
 
-def test_a_process_that_closes_nothing_ends_well():
+def test_a_process_that_closes_nothing_ends_well(builtin):
     code = (
         "import lookhere\n"
         "from lookhere.comics import generate_strip\n"
