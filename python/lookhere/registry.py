@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
 
@@ -26,8 +25,8 @@ class Named(HasHeads, Protocol):
 
 
 def package_folder(name: str) -> Path:
-    """A folder of data in the installed package."""
-    return Path(str(files("lookhere"))) / name
+    """A folder of data beside this file, in an installed package as in an editable one."""
+    return Path(__file__).parent / name
 
 
 def builtin_files() -> tuple[Path, Path]:
