@@ -1,0 +1,58 @@
+"""Heat maps: the colours stand where the tokens are."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as pillow
+
+from lookhere.grid import TokenGrid
+from lookhere.heatmap import colours, heat_map, spread
+from lookhere.image import Image
+from lookhere.poster import Look, Poster
+from lookhere.region import Box, Point
+
+PADDED = TokenGrid(3, 5, -10, -4, 90, 56)  # tokens of 20 x 20 pixels over an image of 80 x 52
+
+
+@given(st.integers(0, 2), st.integers(0, 4))
+def test_the_hottest_pixel_lies_in_the_hottest_token(row, col):
+    values = np.zeros((3, 5), np.float32)
+    values[row, col] = 0.25
+    heat = spread([values], [PADDED], 80, 52)
+    assert heat.shape == (52, 80)
+    assert heat.max() == 1
+    y, x = np.unravel_index(heat.argmax(), heat.shape)
+    assert PADDED.token_at(x + 0.5, y + 0.5) == (row, col)
+
+
+def test_tiles_cover_their_part():
+    left, right = TokenGrid(1, 1, 0, 0, 10, 10), TokenGrid(1, 1, 10, 0, 20, 10)
+    heat = spread([np.full((1, 1), 0.5, np.float32), np.full((1, 1), 1, np.float32)], [left, right], 20, 10)
+    assert (heat[:, :10] == 0.5).all()
+    assert (heat[:, 10:] == 1).all()
+    assert (spread([np.zeros((1, 1), np.float32)], [left], 20, 10) == 0).all()
+    outside = TokenGrid(1, 1, 50, 50, 60, 60)
+    assert (spread([np.ones((1, 1), np.float32)], [outside], 20, 10) == 0).all()
+
+
+def test_colours_grow_lighter():
+    light = colours(np.linspace(0, 1, 50)).astype(int) @ [299, 587, 114]
+    assert (np.diff(light) > 0).all()
+    assert colours(np.array([[-1, 2]])).shape == (1, 2, 3)
+
+
+@pytest.mark.parametrize("size", [(80, 52), (1, 1), (3, 400)])
+def test_the_picture_is_as_large_as_the_image(size):
+    image = Image.open(pillow.new("RGB", size, "white"))
+    grid = TokenGrid(2, 2, 0, 0, *size)
+    regions = [Box(0, 0, *size), Box(0, 0, 0.5, 0.5), Point(0, 0)]
+    assert heat_map(image, [np.ones((2, 2), np.float32)], [grid], regions).size == size
+
+
+def test_a_poster_holds_long_and_empty_answers():
+    strip = pillow.new("RGB", (384, 64), "white")
+    looks = [Look("word " * 200, strip, True), Look("", strip, False), *[Look("Short.", strip)] * 4]
+    page = Poster(strip, looks, Look("", strip), "Question?", "Claim.", "Footer.").draw()
+    assert page.width == 1680
+    assert 600 < page.height < 2200
