@@ -9,7 +9,7 @@ Phases: the vision tower alone learns to tell which words a panel's caption has 
 learning it through the language model; the classifier is thrown away); then one panel; up to three; up to
 six; then every layout and free scenes. A phase ends when its loss on
 questions that have one right answer is low, or at its share of the budget. OUT gets checkpoint/ (an
-ordinary transformers folder), state.pt (to resume) and log.jsonl.
+ordinary transformers folder), state.pt (to resume) and log.jsonl; a file OUT/keep asks for a checkpoint now.
 """
 
 from __future__ import annotations
@@ -105,25 +105,28 @@ class Words(torch.nn.Module):
         return loss / (masks.shape[0] * masks.shape[1])
 
 
+SEEN = 3  # images per step and process in the first phase
+
+
 def see(data: Data, rng: random.Random, shape: random.Random, packed: Packed, words: Words) -> torch.Tensor:
     """Loss of one step of the phase that trains the vision tower alone."""
     if shape.random() < 0.3:
         images, found = data.scenes[shape.choice(list(data.scenes))]
-        picks = [rng.randrange(len(images)) for _ in range(6)]
+        picks = [rng.randrange(len(images)) for _ in range(SEEN)]
         pixels = images[picks]
         height, width = pixels.shape[1] // CELL, pixels.shape[2] // CELL
         regions = [rng.sample(found[i], min(3, len(found[i]))) for i in picks]
         regions = [(r * 3)[:3] for r in regions]
         texts = [[label for label, _ in r] for r in regions]
-        masks = torch.zeros(6, 3, height, width)
+        masks = torch.zeros(SEEN, 3, height, width)
         for i, row in enumerate(regions):
             for j, (_, (x0, y0, x1, y1)) in enumerate(row):
                 masks[i, j, y0 // CELL:max(y0 // CELL + 1, -(-y1 // CELL)), x0 // CELL:-(-x1 // CELL)] = 1
     else:
-        strips = [data.strip(rng, 1, 6, 64) for _ in range(6)]
+        strips = [data.strip(rng, 1, 6, 64) for _ in range(SEEN)]
         pixels, texts = np.stack([s[0] for s in strips]), [s[1] for s in strips]
         height, width = 4, 24
-        masks = torch.zeros(6, 6, 4, 24)
+        masks = torch.zeros(SEEN, 6, 4, 24)
         for k in range(6):
             masks[:, k, :, 4 * k:4 * k + 4] = 1
     x = torch.from_numpy(pixels)
@@ -326,7 +329,7 @@ def work(rank: int, args: argparse.Namespace, meeting: str) -> None:
         optimiser.zero_grad(set_to_none=True)
         if name == "see":
             loss = see(data, rng, shape, packed, words)
-            certain, images = [float(loss.detach()), 1], 6
+            certain, images = [float(loss.detach()), 1], SEEN
             sums.setdefault("words", [0.0, 0.0])
             sums["words"] = [sums["words"][0] + certain[0], sums["words"][1] + 1]
         else:
@@ -359,7 +362,8 @@ def work(rank: int, args: argparse.Namespace, meeting: str) -> None:
             note(phase=name, rate=round(rate, 6), images=seen, norm=round(float(norm), 2),
                  **{k: round(v[0] / v[1], 4) for k, v in sums.items() if v[1]})
             sums, last_note = {}, time.time()
-        if lead and time.time() - last_keep > 240:
+        if lead and (time.time() - last_keep > 240 or (args.out / "keep").exists()):
+            (args.out / "keep").unlink(missing_ok=True)
             if phase >= 3:
                 note(**held_out(packed, 8))
             keep()
