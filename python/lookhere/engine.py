@@ -9,6 +9,9 @@ from contextlib import contextmanager
 
 from .errors import CancelledError, EngineFailure
 
+SMALL = 50_000_000
+"""Parameters; real vision-language models have ten times more."""
+
 _log = logging.getLogger("lookhere.engine")
 
 
@@ -38,10 +41,14 @@ def _forward(level: int, text: str) -> None:
     _log.log(level, "%s", text.rstrip())
 
 
-def default_threads() -> int:
-    """The cores that this process may use, 16 at most: more only wait for memory."""
+def default_threads(parameters: int) -> int:
+    """Threads for a model of so many parameters: the cores that this process may use, 16 at most.
+
+    More only wait for memory. One for a small model: its threads would wait for each other longer than they compute, and
+    far longer wherever another program wants a core.
+    """
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         cores = os.cpu_count() or 1
-    return min(cores, 16)
+    return 1 if parameters < SMALL else min(cores, 16)

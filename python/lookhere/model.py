@@ -139,8 +139,9 @@ def load(
 
     model: a GGUF file. mmproj: its projector, None for the ``mmproj*.gguf`` beside it. heads: a head set or its JSON
     file, None for the one that comes with the package. context: tokens, None to grow with what is asked. threads:
-    None for all cores, 16 at most. min_image_tokens, max_image_tokens: 0 for the model's own limits. kv_type: f32,
-    f16, bf16, q8_0 or q4_0. flash_attention: auto, on or off. chat_template: Jinja2, None for the model's own.
+    None for all cores, 16 at most (1 for a small model). min_image_tokens, max_image_tokens: 0 for the model's own
+    limits. kv_type: f32, f16, bf16, q8_0 or q4_0. flash_attention: auto, on or off. chat_template: Jinja2, None for the
+    model's own.
 
     ModelFileError, ProjectorError, HeadSetError, OptionError.
     """
@@ -156,7 +157,6 @@ def load(
         projector_path = Path(mmproj) if mmproj is not None else _sibling(path)
     _check_projector(projector_path, path)
     given = heads if isinstance(heads, HeadSet) or heads is None else HeadSet.read(heads)
-    cores = default_threads() if threads is None else threads
 
     from lookhere import _engine
 
@@ -168,6 +168,7 @@ def load(
             f"The model {str(path)!r} does not load: {error or 'no memory'}. Expected a whole GGUF file of a model "
             "that llama.cpp knows."
         ) from error
+    cores = default_threads(native.parameters) if threads is None else threads
     try:
         projector = _projector(projector_path, native, cores, min_image_tokens, max_image_tokens, gpu_layers)
         session = Session(native, context=context, threads=cores, kv_type=kv_type, flash_attention=flash_attention)

@@ -1,4 +1,4 @@
-"""The command line: ``lookhere demo``, ``lookhere describe``, ``lookhere info``."""
+"""The command line: ``lookhere demo``, ``lookhere describe``, ``lookhere info``, ``lookhere discover``, ``evaluate``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import click
 from ..errors import LookhereError
 from .demo import demo
 from .describe import describe
+from .discover import discover
+from .evaluate import evaluate
 from .info import info
 
 
@@ -35,4 +37,6 @@ def main() -> None:
 
 main.add_command(demo)
 main.add_command(describe)
+main.add_command(discover)
+main.add_command(evaluate)
 main.add_command(info)
