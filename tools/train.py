@@ -31,8 +31,8 @@ import torch.multiprocessing as mp
 import torch.nn.functional as F
 from lookhere.comics import generate_strip
 from PIL import Image
-from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
-from vlm import CELL, Packed, new_model, patches, save, train_tokenizer
+from transformers import AutoTokenizer, Qwen3VLConfig, Qwen3VLForConditionalGeneration
+from vlm import CELL, SECTIONS, Packed, new_model, patches, save, train_tokenizer
 
 # name, latest end (share of the budget), loss that ends it early
 PHASES = (("see", 0.30, 0.8), ("one", 0.38, 0.06), ("three", 0.45, 0.06), ("six", 0.65, 0.03), ("all", 1.0, -1.0))
@@ -261,7 +261,9 @@ def work(rank: int, args: argparse.Namespace, meeting: str) -> None:
     state = torch.load(args.out / "state.pt", weights_only=False) if args.resume else None
     if state is not None:
         tok = AutoTokenizer.from_pretrained(folder)
-        model = Qwen3VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+        config = Qwen3VLConfig.from_pretrained(folder)
+        config.text_config.rope_parameters["mrope_section"] = list(SECTIONS)
+        model = Qwen3VLForConditionalGeneration.from_pretrained(folder, config=config, dtype=torch.float32)
         rng.seed(f"{args.seed}/{rank}/{state['step']}")
         shape.seed(args.seed + state["step"])
     else:

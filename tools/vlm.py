@@ -20,6 +20,9 @@ from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForCondi
 
 PATCH, MERGE = 8, 2
 CELL = PATCH * MERGE  # pixels per image token
+# Pairs of a head's 32 that turn with time, row and column. With these, no pair is left over: llama.cpp gives what lies
+# beyond three times a section to a fourth, which text does not set, where transformers gives it to time.
+SECTIONS = (11, 11, 10)
 MAX_TOKENS, MIN_TOKENS = 96, 8  # image tokens that larger and smaller images are brought to
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>",
            "<|video_pad|>")
@@ -65,7 +68,7 @@ def new_model(tok: PreTrainedTokenizerFast, seed: int = 0) -> Qwen3VLForConditio
             "vocab_size": len(tok), "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 10,
             "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 64, "max_position_embeddings": 4096,
             "rms_norm_eps": 1e-6, "tie_word_embeddings": True, "initializer_range": 0.03,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [16, 8, 8],
+            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": list(SECTIONS),
                                 "mrope_interleaved": True},
             "bos_token_id": ids["<|endoftext|>"], "eos_token_id": ids["<|im_end|>"],
         },
