@@ -70,7 +70,9 @@ def _read_archive(source: Path) -> dict[str, bytes]:
                     assert content is not None
                     files[match[1]] = content.read()
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise SourceError(f"{source} cannot be read as a tar archive: {error}.\nWhat to do: delete it and build again.") from error
+        raise SourceError(
+            f"{source} cannot be read as a tar archive: {error}.\nWhat to do: delete it and build again."
+        ) from error
     return files
 
 
@@ -82,8 +84,8 @@ def patched(files: dict[str, bytes], patches: list[Path]) -> dict[str, bytes]:
         except unified_diff.PatchError as error:
             raise SourceError(
                 f"A patch does not apply to llama.cpp.\n  {error}\n"
-                "What to do: if the source is your own (LOOKHERE_LLAMA_SOURCE), use the pinned one; if you changed a patch\n"
-                "or moved to another llama.cpp, refresh the patches as ggml_patches/README.md says."
+                "What to do: if the source is your own (LOOKHERE_LLAMA_SOURCE), use the pinned one; if you changed a\n"
+                "patch or moved to another llama.cpp, refresh the patches as ggml_patches/README.md says."
             ) from error
     return files
 
@@ -112,7 +114,7 @@ def write_tree(files: dict[str, bytes], into: Path, key: str) -> tuple[int, int]
         raise SourceError(
             f"These files in {into} were edited by hand and would be overwritten:\n  "
             + "\n  ".join(edited)
-            + "\nWhat to do: turn the edits into a patch in ggml_patches (its README.md says how), then delete the folder."
+            + "\nWhat to do: make a patch of the edits (ggml_patches/README.md says how), then delete the folder."
         )
     for name in write:
         path = into / name
@@ -138,7 +140,8 @@ def main() -> int:
     except SourceError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{len(files)} files in {arguments.into}: {written} written, {removed} removed, {len(arguments.patches)} patches")
+    done = f"{written} written, {removed} removed, {len(arguments.patches)} patches"
+    print(f"{len(files)} files in {arguments.into}: {done}")
     return 0
 
 

@@ -39,7 +39,7 @@ class FileDiff:
 
 
 def parse(patch: bytes, name: str = "patch") -> list[FileDiff]:
-    """Read a patch. Text before the first file and after the last hunk (a commit message, a mail signature) is skipped."""
+    """Read a patch. Text around the diffs (a commit message, a mail signature) is skipped."""
     lines = patch.split(b"\n")
     if lines and lines[-1] == b"":
         lines.pop()
@@ -190,5 +190,6 @@ def _mismatch(source: list[bytes], start: int, old: list[bytes]) -> str:
     for at, line in enumerate(old, start):
         found = source[at] if at < len(source) else b"(end of file)"
         if found != line:
-            return f"line {at + 1} is {found.decode(errors='replace').rstrip()!r}, the patch expects {line.decode(errors='replace').rstrip()!r}"
+            is_, expected = (text.decode(errors="replace").rstrip() for text in (found, line))
+            return f"line {at + 1} is {is_!r}, the patch expects {expected!r}"
     return "does not fit"

@@ -120,7 +120,9 @@ def _build(folder: Path, flags: dict[str, str]) -> None:
 
 
 def _run(*command: str | Path) -> None:
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))} failed:\n{done.stdout[-4000:]}")
 
@@ -133,7 +135,9 @@ def _processor(options: dict[str, str]) -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return ""
-    return hashlib.sha256("".join(sorted({x for x in lines if x.startswith(("flags", "Features", "model name"))})).encode()).hexdigest()
+    return hashlib.sha256(
+        "".join(sorted({x for x in lines if x.startswith(("flags", "Features", "model name"))})).encode()
+    ).hexdigest()
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 import stock
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the dynamic linker's own report")

@@ -10,7 +10,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-
 import stock
 
 SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
@@ -37,9 +36,15 @@ NO_INDEX = {
 
 def fetch(into: Path, *defines: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [stock.tool("cmake"), f"-DLOOKHERE_LLAMA_INTO={into}", f"-DPython_EXECUTABLE={sys.executable}"]
-    clean = {name: value for name, value in os.environ.items() if name not in ("LOOKHERE_LLAMA_SOURCE", "LOOKHERE_CACHE_DIR")}
+    clean = {
+        name: value for name, value in os.environ.items() if name not in ("LOOKHERE_LLAMA_SOURCE", "LOOKHERE_CACHE_DIR")
+    }
     return subprocess.run(
-        [*command, *defines, "-P", str(stock.UPSTREAM)], capture_output=True, text=True, check=False, env=clean | environment
+        [*command, *defines, "-P", str(stock.UPSTREAM)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean | environment,
     )
 
 
@@ -62,7 +67,9 @@ def patches(tmp_path: Path) -> Path:
 
 
 def tree(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {".lookhere-source.json"}
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {
+        ".lookhere-source.json"
+    }
 
 
 def test_folder_is_trimmed_and_patched(tmp_path: Path, source: Path, patches: Path) -> None:
@@ -125,7 +132,9 @@ def test_patch_that_does_not_apply(tmp_path: Path, source: Path, patches: Path) 
     (source / "src/llama.cpp").write_text("int a;\nint bb;\nint c;\n")
     done = fetch(into, f"-DLOOKHERE_LLAMA_SOURCE={source}", f"-DLOOKHERE_LLAMA_PATCHES={patches}")
     assert done.returncode != 0
-    assert "0001-b.patch: src/llama.cpp: hunk 1 (line 1): line 2 is 'int bb;', the patch expects 'int b;'" in done.stderr
+    assert (
+        "0001-b.patch: src/llama.cpp: hunk 1 (line 1): line 2 is 'int bb;', the patch expects 'int b;'" in done.stderr
+    )
     assert "What to do" in done.stderr
     assert "ggml_patches/README.md" in done.stderr
     assert not tree(into)
@@ -164,7 +173,11 @@ def test_downloaded_file_with_wrong_hash(tmp_path: Path, source: Path) -> None:
     )
     with tarfile.open(links / "llama_cpp_python-0.3.36.tar.gz", "w:gz") as file:
         file.add(source, "llama_cpp_python-0.3.36")
-    environment = NO_INDEX | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(links), "LOOKHERE_CACHE_DIR": str(tmp_path / "cache")}
+    environment = NO_INDEX | {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(links),
+        "LOOKHERE_CACHE_DIR": str(tmp_path / "cache"),
+    }
     done = fetch(tmp_path / "into", **environment)
     assert done.returncode != 0
     assert f"expected sha256 {SHA256}" in done.stderr, done.stderr
@@ -232,7 +245,10 @@ def test_pinned_archive_holds_every_notice(tmp_path: Path) -> None:
         "rotate-bits.txt": "vendor/hash/rotate-bits/LICENSE.md",
     }.items():
         assert (notices / name).read_bytes() == (tmp_path / path).read_bytes(), name
-    for name, path in {"stb_image.txt": "vendor/stb/stb_image.h", "miniaudio.txt": "vendor/miniaudio/miniaudio.h"}.items():
+    for name, path in {
+        "stb_image.txt": "vendor/stb/stb_image.h",
+        "miniaudio.txt": "vendor/miniaudio/miniaudio.h",
+    }.items():
         text = (notices / name).read_text().split("\n\n", 1)[1].strip()
         assert text in (tmp_path / path).read_text(), name
     listed = (notices / "NOTICE.txt").read_text()

@@ -36,10 +36,14 @@ def test_data_and_types_are_in_the_package() -> None:
     if not any(name.endswith("lookhere/__init__.py") for name in files):  # an editable install leaves sources in place
         files = {f"lookhere/{path.relative_to(PACKAGE).as_posix()}" for path in PACKAGE.rglob("*")}
     wanted = {"py.typed", "_engine.pyi"} | {
-        path.relative_to(PACKAGE).as_posix() for pattern in ("models/*.gguf", "heads/*.json") for path in PACKAGE.glob(pattern)
+        path.relative_to(PACKAGE).as_posix()
+        for pattern in ("models/*.gguf", "heads/*.json")
+        for path in PACKAGE.glob(pattern)
     }
     assert {f"lookhere/{name}" for name in wanted} <= files
-    assert not [name for name in files if "__pycache__" in name and name.startswith("lookhere/") and name.endswith(".py")]
+    assert not [
+        name for name in files if "__pycache__" in name and name.startswith("lookhere/") and name.endswith(".py")
+    ]
 
 
 def test_every_import_is_a_dependency() -> None:

@@ -36,7 +36,7 @@ index 1..2 100644
 @@ -10,2 +11,1 @@
  line 10
 -line 11
--- 
+--
 2.39.5
 """
 
@@ -48,7 +48,9 @@ def apply(files: dict[str, bytes], patch: bytes) -> dict[str, bytes]:
 def test_a_change_with_two_hunks() -> None:
     files = {"src/a.txt": OLD, "b": b"x"}
     result = apply(files, PATCH)
-    assert result["src/a.txt"] == OLD.replace(b"line 3\n", b"line three\nline three and a half\n").replace(b"line 11\n", b"")
+    assert result["src/a.txt"] == OLD.replace(b"line 3\n", b"line three\nline three and a half\n").replace(
+        b"line 11\n", b""
+    )
     assert result["b"] == b"x"
     assert files["src/a.txt"] == OLD
 
@@ -126,7 +128,9 @@ def test_refused(patch: bytes, message: str) -> None:
         apply({"f": b"x\ny\n"}, patch)
 
 
-lines = st.lists(st.sampled_from(["a\n", "b\n", "c\r\n", "\n", " d\n", "-e\n", "+f\n", "@@ g\n", "h\rh\n"]), max_size=30)
+lines = st.lists(
+    st.sampled_from(["a\n", "b\n", "c\r\n", "\n", " d\n", "-e\n", "+f\n", "@@ g\n", "h\rh\n"]), max_size=30
+)
 
 
 @given(lines, lines, st.integers(0, 4))
