@@ -158,7 +158,7 @@ void Session::run_image(const Part & part, int sequence, Interrupt & interrupt) 
     Ledger &  held       = ledger(sequence);
     const struct Causal { // restores it on every way out
         llama_context * ctx;
-        explicit Causal(llama_context * ctx, bool causal) : ctx(causal ? nullptr : ctx) {
+        Causal(llama_context * context, bool causal) : ctx(causal ? nullptr : context) {
             if (!causal) {
                 llama_set_causal_attn(ctx, false);
             }
@@ -177,7 +177,7 @@ void Session::run_image(const Part & part, int sequence, Interrupt & interrupt) 
         for (int section = 0; section < n_sections; section++) {
             for (int i = done; i < done + batch.n; i++) {
                 const llama_pos offset = mrope_ ? part.offsets[(size_t) section * part.tokens + i] : i;
-                batch.positions.push_back(held.position() + offset);
+                batch.positions.push_back(section < 3 ? held.position() + offset : offset); // the last is unused
             }
         }
         run(batch, sequence, interrupt, "decoding the image");

@@ -80,6 +80,10 @@ void GgufFile::require_float(const char * key) const {
     }
 }
 
+bool GgufFile::has_tensor(const char * name) const {
+    return gguf_find_tensor(header_.get(), name) >= 0;
+}
+
 void GgufFile::check_complete() const {
     const uint64_t data = gguf_get_data_offset(header_.get());
     for (int64_t i = 0; i < gguf_get_n_tensors(header_.get()); i++) {

@@ -23,6 +23,8 @@ public:
     std::optional<bool>        flag(const char * key) const;   // LoadError where it is no boolean
     void                       require_float(const char * key) const;
 
+    bool has_tensor(const char * name) const;
+
     // LoadError if the file ends before its tensors do
     void check_complete() const;
 

@@ -65,6 +65,13 @@ std::string check(const GgufFile & file) {
     if ((*kind == "qwen2.5vl_merger" || *kind == "qwen2.5o") && pattern < 1) {
         throw LoadError(name + " has no usable value for clip.vision.n_wa_pattern");
     }
+    if (*kind == "qwen3vl_merger") { // optional where llama.cpp loads them, required where it builds the graph
+        for (const char * tensor : {"v.patch_embd.bias", "v.position_embd.weight"}) {
+            if (!file.has_tensor(tensor)) {
+                throw LoadError(name + " lacks the tensor " + tensor);
+            }
+        }
+    }
     file.check_complete();
     return *kind;
 }

@@ -45,7 +45,8 @@ bool on_node(void * data) {
 
 } // namespace
 
-Session::Session(const Model & model, const Options & options) : model_(model.handle()) {
+Session::Session(const Model & model, const Options & options) :
+    model_(model.handle()), threads_(std::clamp(options.threads, 1, THREADS_MAX)) {
     check_range("context", options.context, 1, CONTEXT_MAX);
     check_range("batch", options.batch, 1, CONTEXT_MAX);
     check_range("threads", options.threads, 1, THREADS_MAX);
@@ -85,6 +86,7 @@ Session::Session(const Model & model, const Options & options) : model_(model.ha
     if (!context_) {
         throw LoadError("cannot make a context of " + std::to_string(options.context) + " tokens: " + log_errors());
     }
+    llama_attach_threadpool(context_.get(), threads_.get(), threads_.get());
     ledgers_.resize(options.sequences);
     probed_sequences_.resize(options.sequences);
     n_vocab_ = model.vocabulary_size();
@@ -99,6 +101,7 @@ void Session::close() {
     const Busy busy(busy_, "session");
     rows_.clear();
     context_.reset();
+    threads_ = ThreadPool(1);
     model_.reset();
 }
 

@@ -5,6 +5,7 @@
 #include "ledger.h"
 #include "model.h"
 #include "steering.h"
+#include "threads.h"
 
 #include "llama.h"
 
@@ -83,7 +84,8 @@ private:
     Attention      read_probe(int index, bool steered) const;
     void           check_steer(int status, const char * what) const;
 
-    std::shared_ptr<llama_model>   model_; // outlives context_
+    std::shared_ptr<llama_model>   model_;   // outlives context_
+    ThreadPool                     threads_; // outlives context_
     std::shared_ptr<llama_context> context_;
     std::vector<Ledger>            ledgers_; // (sequences,)
     std::vector<Row>               rows_;    // of the last decode

@@ -30,7 +30,7 @@ def model_files():
     try:
         return tuple(map(str, registry.builtin_files()))
     except lookhere.ModelFileError as error:
-        pytest.skip(f"{error} Or name a pair in LOOKHERE_TEST_MODEL and LOOKHERE_TEST_MMPROJ.")
+        pytest.fail(f"{error} Or name a pair in LOOKHERE_TEST_MODEL and LOOKHERE_TEST_MMPROJ.")
 
 
 @pytest.fixture(scope="module")
