@@ -70,7 +70,7 @@ def heat_map(
 
     heat = spread(maps, grids, image.width, image.height)
     grey = np.asarray(image.pillow().convert("L"), dtype=np.float32)[..., None] * 0.75 + 48
-    share = (0.12 + 0.68 * np.sqrt(heat))[..., None]
+    share = (0.12 + 0.68 * heat**0.7)[..., None]
     picture = pillow.fromarray((grey * (1 - share) + colours(heat) * share).astype(np.uint8))
     draw = ImageDraw.Draw(picture)
     line = max(1, round(min(image.width, image.height) / 150))

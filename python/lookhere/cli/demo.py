@@ -63,9 +63,8 @@ def _print_table(strip: Strip, model: Model, unsteered: Answer, steered: list[An
         f"Steered: {len(heads)} of {model.layers * model.heads_per_layer} attention heads of {model.name}.\n",
         err=True,
     )
-    click.echo(f"{'unsteered':<10} {unsteered.text}")
-    for k, answer in enumerate(steered):
-        click.echo(f"{f'panel {k + 1}':<10} {answer.text}")
+    for name, answer in (("unsteered", unsteered), *((f"panel {k + 1}", each) for k, each in enumerate(steered))):
+        click.echo(f"{name:<10} {' '.join(answer.text.split())}")
     drawn = sum(answer.text == caption for answer, caption in zip(steered, strip.captions, strict=True))
     click.echo(f"\n{drawn} of {len(steered)} steered answers are word for word what the panel shows.", err=True)
 
