@@ -1,6 +1,8 @@
 """Run in a process of its own by test_coexistence.py: load ours and stock libraries, let both compute, compare.
 
-python coexist.py STOCK_FOLDER OURS_FOLDER MODEL.gguf ORDER     ORDER: ours,stock or stock,ours; "+" after one: RTLD_GLOBAL
+    python coexist.py STOCK_FOLDER OURS_FOLDER MODEL.gguf ORDER
+
+ORDER is ours,stock or stock,ours; a "+" after one of them: loaded with RTLD_GLOBAL.
 """
 
 from __future__ import annotations
