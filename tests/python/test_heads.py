@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -116,3 +117,15 @@ def test_lookup_by_model_facts(monkeypatch):
     assert find("Other") is None
     assert find("") is None
     assert find("Qwen2-VL-7B-Instruct", layers=36) is None
+
+
+def test_the_example_in_the_docs(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/head-sets.md").read_text()
+    (tmp_path / "heads.json").write_text(page.split("```json\n")[1].split("```")[0])
+    found = HeadSet.read(tmp_path / "heads.json")
+    defaults = HeadSet(found.model, found.heads)
+    for key, value in (("strength", defaults.strength), ("mode", defaults.mode), ("queries", defaults.queries)):
+        (line,) = (line for line in page.splitlines() if line.startswith(f"| `{key}` |"))
+        assert line.rstrip(" |").split("|")[-1].strip(" `") == (f"{value:g}" if key == "strength" else value)
+    described = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE))))
+    assert described >= set(json.loads((registry.package_folder("heads") / "schema.json").read_text())["properties"])
