@@ -165,8 +165,7 @@ def load(
         native = _engine.Model(os.fspath(path), gpu_layers=gpu_layers)
     except (_engine.EngineError, MemoryError) as error:
         raise ModelFileError(
-            f"The model {str(path)!r} does not load: {error or 'no memory'}. Expected a whole GGUF file of a model "
-            "that llama.cpp knows."
+            f"The model does not load: {_reason(error, path)}. Expected a whole GGUF file of a model that llama.cpp knows."
         ) from error
     cores = default_threads(native.parameters) if threads is None else threads
     try:
@@ -247,9 +246,14 @@ def _projector(
         )
     except (_engine.EngineError, MemoryError) as error:
         raise ProjectorError(
-            f"The projector {str(path)!r} does not fit the model {native.path!r}: {error or 'no memory'}. Use the "
-            "mmproj file that was published with this model."
+            f"The projector does not work with this model: {_reason(error, path)}. Use the mmproj file that was published "
+            "with the model."
         ) from error
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """What the engine says, which names the file; a lack of memory does not."""
+    return str(error).rstrip(".") or f"no memory for {str(path)!r}"
 
 
 def _stated(native: _engine.Model, key: str) -> int:

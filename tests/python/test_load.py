@@ -41,7 +41,7 @@ def test_files_in_the_wrong_place(engine, pair, tmp_path):
 
 def test_a_pair_that_does_not_match(engine, pair, tmp_path):
     other = fake.write_gguf(tmp_path / "other.gguf", "clip", width=16)
-    with pytest.raises(ProjectorError, match=r"does not fit the model.*n_embd = 8"):
+    with pytest.raises(ProjectorError, match=r"does not work with this model.*n_embd = 8"):
         lookhere.load(pair[0], mmproj=other)
 
 
