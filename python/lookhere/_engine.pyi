@@ -78,20 +78,31 @@ class Model:
 class TokenGrid:
     """rows x cols language-model tokens and the rectangle of the image, in its pixels, that they cover (it exceeds
     the image where the projector pads)."""
-    rows: int
-    cols: int
-    x0: float
-    y0: float
-    x1: float
-    y1: float
+    @property
+    def rows(self) -> int: ...
+    @property
+    def cols(self) -> int: ...
+    @property
+    def x0(self) -> float: ...
+    @property
+    def y0(self) -> float: ...
+    @property
+    def x1(self) -> float: ...
+    @property
+    def y1(self) -> float: ...
 
 @final
 class Part:
     """A run of an encoded image in the order in which it is decoded: text tokens around it, or one token grid."""
-    kind: str  # "text" | "image"
-    tokens: int
-    positions: int
-    grid: TokenGrid | None
+    @property
+    def kind(self) -> str:
+        """'text' or 'image'."""
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def positions(self) -> int: ...
+    @property
+    def grid(self) -> TokenGrid | None: ...
 
 @final
 class EncodedImage:
@@ -126,11 +137,20 @@ class Projector:
         """Projector type as the file names it, for instance 'qwen3vl_merger'."""
     def encode(self, pixels: NDArray[np.uint8], cancel: CancelFlag | None = None) -> EncodedImage:
         """pixels (height, width, 3), RGB, C-contiguous."""
+    @property
+    def address(self) -> int:
+        """Of the mtmd_context, for use with the same libraries through ctypes."""
 
 @final
 class Span:
     """An image part in the KV cache. bias: (rows, cols) float32 nats, or None where only the probe reads it."""
     def __init__(self, position: int, rows: int, cols: int, bias: NDArray[np.float32] | None = None) -> None: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def cols(self) -> int: ...
 
 @final
 class Session:
@@ -143,7 +163,7 @@ class Session:
     def close(self) -> None: ...
     @property
     def context(self) -> int:
-        """Tokens that the KV cache holds."""
+        """Tokens that the KV cache can hold: what was asked for, rounded up to a multiple of 256."""
     @property
     def graphs_reused(self) -> int: ...
     def position(self, sequence: int = 0) -> int:
@@ -175,6 +195,9 @@ class Session:
     def attention(self, row: int = -1, *, steered: bool = False) -> NDArray[np.float32]:
         """(probed layers, heads, image tokens) of an output row, post-softmax mass; layers in the order of set_probe,
         image tokens in the order of set_probe_spans. steered=False: as if the bias were off (natural)."""
+    @property
+    def address(self) -> int:
+        """Of the llama_context, for use with the same libraries through ctypes."""
 
 @final
 class Sampler:
@@ -182,7 +205,7 @@ class Sampler:
         self, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0, seed: int = 0,
         repeat_penalty: float = 1.0, repeat_last: int = 64,
     ) -> None:
-        """temperature 0 is greedy. top_k 0, top_p 1, min_p 0, repeat_penalty 1 are off."""
+        """temperature 0 is greedy, seeds are 0 to 2**32 - 2. top_k 0, top_p 1, min_p 0, repeat_penalty 1 are off."""
     def sample(self, session: Session, row: int = -1) -> int:
         """Draws a token from an output row's logits and remembers it for the penalty."""
     def reset(self) -> None: ...
