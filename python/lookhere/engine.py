@@ -44,8 +44,8 @@ def _forward(level: int, text: str) -> None:
 def default_threads(parameters: int) -> int:
     """Threads for a model of so many parameters: the cores that this process may use, 16 at most.
 
-    More only wait for memory. One for a small model: its threads would wait for each other longer than they compute, and
-    far longer wherever another program wants a core.
+    More only wait for memory. One for a small model: its threads would wait for each other longer than they compute,
+    and far longer wherever another program wants a core.
     """
     try:
         cores = len(os.sched_getaffinity(0))

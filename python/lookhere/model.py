@@ -12,9 +12,9 @@ from . import registry
 from .chat import ChatTemplate, checked_text
 from .engine import default_threads, engine_errors, forward_log
 from .errors import ClosedError, ContextError, ImageError, ModelFileError, OptionError, ProjectorError
-from .gguf import read_header
 from .heads import HeadSet
 from .image import Image, ImageSource
+from .pair import find_pair
 from .scene import Scene
 from .session import Session
 
@@ -149,13 +149,7 @@ def load(
     if chat_template is not None:
         checked_text("chat_template", chat_template)
     builtin = model is None
-    if model is None:
-        path, found = registry.builtin_files()
-        projector_path = Path(mmproj) if mmproj is not None else found
-    else:
-        path = _model_path(Path(model))
-        projector_path = Path(mmproj) if mmproj is not None else _sibling(path)
-    _check_projector(projector_path, path)
+    path, projector_path = find_pair(model, mmproj)
     given = heads if isinstance(heads, HeadSet) or heads is None else HeadSet.read(heads)
 
     from lookhere import _engine
@@ -165,7 +159,8 @@ def load(
         native = _engine.Model(os.fspath(path), gpu_layers=gpu_layers)
     except (_engine.EngineError, MemoryError) as error:
         raise ModelFileError(
-            f"The model does not load: {_reason(error, path)}. Expected a whole GGUF file of a model that llama.cpp knows."
+            f"The model does not load: {_reason(error, path)}. Expected a whole GGUF file of a model that llama.cpp "
+            "knows."
         ) from error
     cores = default_threads(native.parameters) if threads is None else threads
     try:
@@ -192,44 +187,6 @@ def model_name(native: _engine.Model) -> str:
     return native.metadata.get("general.name") or Path(native.path).stem
 
 
-def _model_path(path: Path) -> Path:
-    if path.is_dir():
-        raise ModelFileError(f"{str(path)!r} is a folder; expected a GGUF file in it, for instance model.gguf.")
-    if read_header(path).kind == "projector":
-        raise ModelFileError(
-            f"{str(path)!r} is a projector (mmproj), not a language model; give it as mmproj= (--mmproj), and the "
-            "language model as the model."
-        )
-    return path
-
-
-def _sibling(model: Path) -> Path:
-    """The projector beside a model."""
-    found = sorted(
-        path for path in model.parent.iterdir() if "mmproj" in path.name.lower() and path.suffix.lower() == ".gguf"
-    )
-    if len(found) == 1:
-        return found[0]
-    beside = f"{len(found)} of them are" if found else "none is"
-    names = f" ({', '.join(path.name for path in found)})" if found else ""
-    raise ProjectorError(
-        f"The model {str(model)!r} needs its projector, a second GGUF file that is usually called mmproj-*.gguf; "
-        f"{beside} beside it{names}. Name it with mmproj= (--mmproj); it is published where the model is."
-    )
-
-
-def _check_projector(path: Path, model: Path) -> None:
-    try:
-        header = read_header(path)
-    except ModelFileError as error:
-        raise ProjectorError(f"The projector of {model.name!r}: {error}") from error
-    if header.kind != "projector":
-        raise ProjectorError(
-            f"{str(path)!r} is a language model ({header.architecture}), not a projector; expected the mmproj file "
-            f"that was published with {model.name!r}."
-        )
-
-
 def _projector(
     path: Path, native: _engine.Model, threads: int, least: int, most: int, gpu_layers: int
 ) -> _engine.Projector:
@@ -246,8 +203,8 @@ def _projector(
         )
     except (_engine.EngineError, MemoryError) as error:
         raise ProjectorError(
-            f"The projector does not work with this model: {_reason(error, path)}. Use the mmproj file that was published "
-            "with the model."
+            f"The projector does not work with this model: {_reason(error, path)}. Use the mmproj file that was "
+            "published with the model."
         ) from error
 
 

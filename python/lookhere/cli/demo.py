@@ -30,7 +30,7 @@ SHOWN_PANEL = 256  # pixels of the same panel, drawn again for people
 @click.option(
     "-o", "--output", type=FILE, default=Path("lookhere-demo.png"), show_default=True, help="Where to save the picture."
 )
-@click.option("--threads", type=click.IntRange(1, 512), help="Threads to compute with  [default: 1, the model is small]")
+@click.option("--threads", type=click.IntRange(1, 512), help="Threads to compute with  [default: 1]")
 def demo(seed: int, output: Path, threads: int | None) -> None:
     """Ask the built-in model one question about a strip of six panels, looking at each of them in turn.
 

@@ -16,7 +16,7 @@ FILE = click.Path(path_type=Path)
 def model_options(command: Command) -> Command:
     """--model, --mmproj, --heads, --context and --threads; the names are those of ``lookhere.load``."""
     for option in (
-        click.option("--threads", type=click.IntRange(1, 512), help="Threads to compute with  [default: by the model's size]"),
+        click.option("--threads", type=click.IntRange(1, 512), help="Threads to use  [default: by the model's size]"),
         click.option(
             "--context", type=click.IntRange(16), help="Tokens that the context holds  [default: as many as needed]"
         ),
