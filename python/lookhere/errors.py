@@ -30,6 +30,10 @@ class ImageError(LookhereError):
     """What was given is not an image that can be read, or it is empty or far too large."""
 
 
+class ComicsError(LookhereError):
+    """A folder of comics is missing, empty, too small or cannot be read."""
+
+
 class RegionError(LookhereError):
     """A region is not a region, or lies outside the image."""
 

@@ -35,6 +35,11 @@ class Scene:
         return f"<Scene {self.image.name}, {self.width} x {self.height} pixels, {grids} tokens>"
 
     @property
+    def encoded(self) -> _engine.EncodedImage:
+        """The engine's encoded image."""
+        return self._encoded
+
+    @property
     def width(self) -> int:
         """Pixels."""
         return self.image.width

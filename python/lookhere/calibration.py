@@ -1,0 +1,198 @@
+"""Choosing how many heads, how strongly, in which mode and from which query on: by answers on strips kept apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .checkpoint import Checkpoint
+from .heads import HeadSet
+from .intervals import over_strips
+from .judging import JudgeName, Outcome
+from .protocols import ask_ordinals, ask_steered, move_gaze
+
+if TYPE_CHECKING:
+    from .comics import Strip
+    from .heads import Mode, Queries
+    from .model import Model
+    from .scene import Scene
+
+STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0)
+QUERIES: tuple[Queries, ...] = ("answer", "after_image", "all")
+"""The cheapest first: with ``answer`` the prompt needs no second reading when the target changes."""
+MODES: tuple[Mode, ...] = ("boost_suppress", "suppress_image")
+TOLERANCE = 0.01
+"""Accuracy that a cheaper setting may cost."""
+_SCENES = 1 << 30
+"""Bytes of encoded images that are kept for the next setting."""
+
+Report: TypeAlias = Callable[[str], None]
+"""Called before every measurement with what is measured."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One setting: what was varied, right answers and questions per strip, for the fixed question and for moves."""
+
+    values: dict[str, Any]
+    right: tuple[int, ...]
+    asked: tuple[int, ...]
+    moves_right: tuple[int, ...] = ()
+    moves_asked: tuple[int, ...] = ()
+
+    @property
+    def accuracy(self) -> float:
+        """Share of answers that are the target's caption."""
+        return sum(self.right) / max(sum(self.asked), 1)
+
+    @property
+    def moves(self) -> float | None:
+        """Share of moves that the first new caption follows; None where none were tried."""
+        return sum(self.moves_right) / sum(self.moves_asked) if self.moves_asked else None
+
+    @property
+    def score(self) -> float:
+        """What settings are chosen by: the mean of both."""
+        return self.accuracy if self.moves is None else (self.accuracy + self.moves) / 2
+
+    def as_dict(self) -> dict[str, Any]:
+        """For evidence in JSON."""
+        low, high = over_strips(self.right, self.asked)
+        figures: dict[str, Any] = {**self.values, "accuracy": round(self.accuracy, 4)}
+        figures["interval"] = [round(low, 4), round(high, 4)]
+        return figures if self.moves is None else {**figures, "moves": round(self.moves, 4)}
+
+
+def head_counts(heads: int) -> tuple[int, ...]:
+    """Numbers of heads to try: geometric, up to a quarter of all of them."""
+    most = max(1, heads // 4)
+    counts = {max(1, round(most / 1.5**step)) for step in range(math.ceil(math.log(max(most, 2), 1.5)) + 1)}
+    return tuple(sorted(count for count in counts if count >= min(2, most)))[-7:]
+
+
+class Bench:
+    """Calibration strips and a model; every measurement is made once and kept in the checkpoint."""
+
+    def __init__(
+        self,
+        model: Model,
+        strips: Iterable[Strip],
+        prompt: str,
+        *,
+        checkpoint: Checkpoint | None = None,
+        report: Report = lambda what: None,
+    ) -> None:
+        self._model = model
+        self._prompt = prompt
+        self._strips = list(strips)
+        self._scenes: dict[int, Scene] = {}
+        self._checkpoint = checkpoint or Checkpoint(None, {})
+        self._report = report
+        self.judge: JudgeName = "exact"
+        self.moving = True
+
+    @property
+    def strips(self) -> int:
+        """How many there are."""
+        return len(self._strips)
+
+    def unsteered(self, name: JudgeName) -> Measured:
+        """The ordinal questions, which tell whether the model can do the task at all."""
+        self._report("unsteered questions")
+        got = [
+            self._once(f"ordinal/{name}/{index}", partial(self._ask, index, partial(ask_ordinals, name=name)))
+            for index in range(self.strips)
+        ]
+        return Measured({"judge": name}, *_counts(got))
+
+    def measure(self, heads: HeadSet, values: dict[str, Any]) -> Measured:
+        """A head set as it stands. values: what it differs in from others of the sweep."""
+        setting = f"{len(heads.heads)} heads, {heads.strength:g} nats, {heads.mode}, {heads.queries}"
+        self._report(setting)
+        name = f"{self.judge}/{_names(heads)}/{setting}"
+        question = partial(ask_steered, heads=heads, prompt=self._prompt, name=self.judge)
+        asked, moved = [], []
+        for index in range(self.strips):
+            asked.append(
+                self._once(
+                    f"{name}/{index}",
+                    partial(self._ask, index, question),
+                )
+            )
+            if self.moving and index % 2 == 0:
+                moved.append(
+                    self._once(
+                        f"{name}/move/{index}", partial(self._ask, index, partial(move_gaze, heads=heads, turn=index))
+                    )
+                )
+        return Measured(values, *_counts(asked), *_counts(moved))
+
+    def _ask(self, index: int, question: Callable[[Scene, Strip], list[Outcome]]) -> list[Outcome]:
+        return question(self._look(index), self._strips[index])
+
+    def _look(self, index: int) -> Scene:
+        if index not in self._scenes:
+            if sum(scene.encoded.nbytes for scene in self._scenes.values()) > _SCENES:
+                self._scenes.clear()
+            self._scenes[index] = self._model.look(self._strips[index].image)
+        return self._scenes[index]
+
+    def _once(self, name: str, work: Callable[[], list[Outcome]]) -> list[Outcome]:
+        if name not in self._checkpoint.done:
+            self._checkpoint.put(name, work())
+        return list(self._checkpoint.done[name])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The head set that calibration chose, and every sweep it was chosen by."""
+
+    heads: HeadSet
+    place: str
+    measured: Measured
+    sweeps: dict[str, list[dict[str, Any]]]
+
+
+def choose(bench: Bench, rankings: dict[str, HeadSet], *, start: float = 5.0) -> Choice:
+    """Picks the ranking and K together, then the strength, the mode, and the queries, one after the other.
+
+    rankings: every head, best first, by the place that it was scored at. Within 0.01 of the best the fewest heads win,
+    then the strength in the middle of the plateau, ``boost_suppress``, and the cheapest queries.
+    """
+    sweeps: dict[str, list[dict[str, Any]]] = {}
+
+    def sweep(name: str, tried: Sequence[tuple[HeadSet, dict[str, Any]]]) -> list[tuple[HeadSet, Measured]]:
+        measured = [(heads, bench.measure(heads, values)) for heads, values in tried]
+        sweeps[name] = [each.as_dict() for _, each in measured]
+        best = max(each.score for _, each in measured)
+        return [(heads, each) for heads, each in measured if each.score >= best - TOLERANCE]
+
+    every = next(iter(rankings.values()))
+    counts = [k for k in head_counts(every.model.layers * every.model.heads) if k <= len(every.heads)]
+    counts = counts or [len(every.heads)]
+    tried = [
+        (replace(ranking.top(k), strength=start, mode="boost_suppress", queries="all"), {"place": place, "heads": k})
+        for k in counts
+        for place, ranking in rankings.items()
+    ]
+    heads, measured = sweep("heads", tried)[0]
+    place = str(measured.values["place"])
+    plateau = sweep("strength", [(replace(heads, strength=s), {"strength": s}) for s in STRENGTHS])
+    heads, _ = plateau[(len(plateau) - 1) // 2]
+    heads, _ = sweep("mode", [(replace(heads, mode=mode), {"mode": mode}) for mode in MODES])[0]
+    heads, measured = sweep(
+        "queries", [(replace(heads, queries=queries), {"queries": queries}) for queries in QUERIES]
+    )[0]
+    return Choice(heads, place, measured, sweeps)
+
+
+def _counts(outcomes: Sequence[Sequence[Outcome]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Right answers and questions per strip."""
+    return tuple(sum(each == "right" for each in strip) for strip in outcomes), tuple(map(len, outcomes))
+
+
+def _names(heads: HeadSet) -> str:
+    return " ".join(f"{layer}.{head}" for layer, head in sorted(heads.heads))

@@ -1,0 +1,106 @@
+"""``lookhere discover``: the gaze heads of a model, written as a head set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from ..errors import OptionError
+from ..model import load
+from ..ranking import FLOOR, Kind, Place
+from .model_options import FILE
+
+
+@click.command()
+@click.argument("model", type=FILE, required=False)
+@click.option("--mmproj", type=FILE, metavar="GGUF", help="The model's projector  [default: mmproj*.gguf beside it]")
+@click.option(
+    "-o", "--output", type=FILE, metavar="JSON", default=Path("heads.json"), show_default=True,
+    help="Where to write the head set.",
+)  # fmt: skip
+@click.option(
+    "--comics", type=FILE, metavar="FOLDER",
+    help="Comics of your own: comicN/p1.png to p6.png, optionally captions.txt  [default: generated strips]",
+)  # fmt: skip
+@click.option(
+    "--strips",
+    type=click.IntRange(2),
+    default=24,
+    show_default=True,
+    help="Strips to find heads on; six questions each.",
+)
+@click.option(
+    "--calibration", type=click.IntRange(0), default=12, show_default=True,
+    help="Other strips, to choose the number of heads, strength, mode and queries on; 0 to leave that.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 999), default=0, show_default=True, help="Which strips are generated.")
+@click.option("--prompt", help="The question that the head set is for  [default: the paper's]")
+@click.option(
+    "--score", type=click.Choice(get_args(Kind)), default="guarded", show_default=True,
+    help="Raw mass on the panel (the paper's), its share of the mass on all panels, or that with a floor.",
+)  # fmt: skip
+@click.option(
+    "--floor", type=click.FloatRange(0, 1), default=FLOOR, show_default=True, help="Least mass of the guarded score."
+)
+@click.option(
+    "--at", "place", type=click.Choice(get_args(Place)),
+    help="Score the final prompt token (the paper's) or the answer's tokens  [default: what steers better]",
+)  # fmt: skip
+@click.option("--from-ranking", type=FILE, metavar="JSON", help="Only choose among the heads of a published ranking.")
+@click.option("--save-ranking", type=FILE, metavar="JSON", help="Write every head with its scores, too.")
+@click.option("--panel-size", type=click.IntRange(16, 1024), help="Pixels of a generated panel  [default: by model]")
+@click.option("--threads", type=click.IntRange(1, 512), help="Threads to compute with  [default: all cores]")
+def discover(
+    model: Path | None,
+    mmproj: Path | None,
+    output: Path,
+    comics: Path | None,
+    strips: int,
+    calibration: int,
+    seed: int,
+    prompt: str | None,
+    score: Kind,
+    floor: float,
+    place: Place | None,
+    from_ranking: Path | None,
+    save_ranking: Path | None,
+    panel_size: int | None,
+    threads: int | None,
+) -> None:
+    """Find the gaze heads of MODEL: those that look at the panel that a question is about.
+
+    MODEL is a GGUF file; without one, the built-in model. What is done is kept beside the output until the end: after a
+    kill, the same command goes on.
+
+    \b
+      lookhere discover my-finetune.gguf --mmproj mmproj.gguf -o my-heads.json
+      lookhere describe strip.png --model my-finetune.gguf --heads my-heads.json --panel 3/6
+    """
+    from ..chat import checked_text
+    from ..discovery import Options
+    from ..discovery import discover as find
+    from .progress import Bar
+
+    if prompt is not None:
+        checked_text("prompt", prompt)
+    options = Options(comics, strips, calibration, seed, score, place, floor, from_ranking, prompt, panel_size)
+    for path in (output, save_ranking):
+        if path is not None and not path.parent.is_dir():
+            raise OptionError(f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}.")
+    kept = output.with_name(f".{output.name}.progress")
+    with load(model, mmproj=mmproj, threads=threads) as loaded, Bar() as bar:
+        found = find(loaded, options, kept=kept, progress=bar)
+        if save_ranking is not None:
+            found.ranking.write(save_ranking)
+        if found.none:
+            bar.note("No head set was written: steering these heads would be steering at random.")
+            click.get_current_context().exit(1)
+        found.heads.write(output)
+        heads = found.heads
+        chosen = f", {found.choice.measured.accuracy:.1%} of steered answers are the target's" if found.choice else ""
+        bar.note(
+            f"{output}: {len(heads.heads)} of {loaded.layers * loaded.heads_per_layer} heads, {heads.strength:g} nats, "
+            f"{heads.mode}, {heads.queries}{chosen}."
+        )

@@ -1,0 +1,24 @@
+"""What strips and scenes are asked: the paper's wordings (Gaze Heads, arXiv 2606.14703) and our own."""
+
+from __future__ import annotations
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+AMBIGUOUS = "What is the main action or event happening in this comic strip? Answer briefly."
+"""The paper's question without a place in it: the gaze decides."""
+
+POINTED = "describe each panel in order as I point you to them"
+"""Asked where the gaze is moved during the answer."""
+
+NARRATION = "describe what happens in each panel, in order"
+
+OBJECT = "What is the main object in this part of the image? Answer in a few words."
+
+
+def ordinal(panel: int, panels: int) -> str:
+    """The paper's question about one panel (from 0) of a strip."""
+    return (
+        f"Look carefully at this {NUMBERS[panels - 1]}-panel comic strip. "
+        f"What is happening in the {ORDINALS[panel]} panel from the left? Answer briefly."
+    )

@@ -1,0 +1,187 @@
+"""Scores of heads out of panel attention, how far they can be trusted, and rankings that others published.
+
+A is (layers, heads, panels asked about, panels attended to): raw attention mass, averaged over strips.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import HeadSetError
+from .heads import FORMAT, Head, HeadSet, ModelFacts, from_dict
+
+Array: TypeAlias = NDArray[np.float64]
+Kind: TypeAlias = Literal["guarded", "selectivity", "mass"]
+Place: TypeAlias = Literal["prompt", "answer"]
+"""Where attention is read: at the final prompt token, or over the answer's tokens."""
+
+PLACES: tuple[Place, ...] = ("prompt", "answer")
+FLOOR = 0.05
+"""Mean diagonal mass below which a head has no say: it hardly looks at the image. The bulk of heads of the paper's
+model lies below."""
+SHUFFLES = 20
+"""The best head of 20 shuffles is beaten by chance in less than 1 of 20 models."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Three scores per head, each (layers, heads) float64.
+
+    mass: mean diagonal of A (Gaze Heads, arXiv 2606.14703). selectivity: the same with each row of A divided by its
+    sum, chance is 1 / panels (Inherited Heads, arXiv 2609.14174). guarded: selectivity where the mass is above the
+    floor, else 0.
+    """
+
+    mass: Array
+    selectivity: Array
+    guarded: Array
+
+    @classmethod
+    def of(cls, attention: Array, floor: float = FLOOR) -> Scores:
+        """attention: A, (layers, heads, panels, panels)."""
+        diagonal = np.diagonal(attention, axis1=-2, axis2=-1)
+        rows = attention.sum(axis=-1)
+        shares = np.divide(diagonal, rows, out=np.zeros_like(diagonal), where=rows > 0)
+        mass, selectivity = diagonal.mean(axis=-1), shares.mean(axis=-1)
+        return cls(mass, selectivity, np.where(mass > floor, selectivity, 0.0))
+
+    def get(self, kind: Kind) -> Array:
+        """One of the three."""
+        return {"guarded": self.guarded, "selectivity": self.selectivity, "mass": self.mass}[kind]
+
+    def order(self, kind: Kind) -> tuple[Head, ...]:
+        """Every head, best first; equal ones by mass, then by place."""
+        score = self.get(kind).ravel()
+        heads = self.mass.shape[1]
+        best = np.lexsort((np.arange(score.size), -self.mass.ravel(), -score))
+        return tuple((int(index) // heads, int(index) % heads) for index in best)
+
+
+class Tally:
+    """Sums of panel attention over strips: two halves, and as many with shuffled labels.
+
+    Its size does not depend on the number of strips. shuffled labels: in every strip the questions are assigned to
+    panels at random, which is what a model without gaze heads would look like.
+    """
+
+    def __init__(self, layers: int, heads: int, panels: int, *, seed: int = 0, shuffles: int = SHUFFLES) -> None:
+        shape = (layers, heads, panels, panels)
+        self._seed = seed
+        self.panels = panels
+        self.halves = np.zeros((len(PLACES), 2, *shape))
+        self.shuffled = np.zeros((len(PLACES), shuffles, *shape))
+        self.counts = np.zeros(2, np.int64)
+
+    @property
+    def strips(self) -> int:
+        """How many were added."""
+        return int(self.counts.sum())
+
+    def add(self, at_prompt: Array, over_answer: Array) -> None:
+        """The next strip: (layers, heads, panels asked about, panels attended to) mass, at both places."""
+        index = self.strips
+        half = index % 2
+        rng = np.random.default_rng([self._seed, index])
+        orders = [rng.permutation(self.panels) for _ in range(self.shuffled.shape[1])]
+        for place, attention in enumerate((at_prompt, over_answer)):
+            self.halves[place, half] += attention
+            for shuffle, order in enumerate(orders):
+                self.shuffled[place, shuffle] += attention[:, :, order]
+        self.counts[half] += 1
+
+    def attention(self, place: Place) -> Array:
+        """A at a place."""
+        return np.asarray(self.halves[PLACES.index(place)].sum(axis=0) / max(self.strips, 1))
+
+    def halves_of(self, place: Place) -> tuple[Array, Array]:
+        """A of every other strip, and of the rest."""
+        first, second = self.halves[PLACES.index(place)]
+        return first / max(self.counts[0], 1), second / max(self.counts[1], 1)
+
+    def shuffled_of(self, place: Place) -> Array:
+        """A with shuffled labels, (shuffles, layers, heads, panels, panels)."""
+        return np.asarray(self.shuffled[PLACES.index(place)] / max(self.strips, 1))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a checkpoint keeps; views, so that it always keeps the newest."""
+        return {"halves": self.halves, "shuffled": self.shuffled, "counts": self.counts}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Goes on from what a checkpoint kept."""
+        self.halves, self.shuffled, self.counts = arrays["halves"], arrays["shuffled"], arrays["counts"]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What speaks for a ranking.
+
+    gaze_heads: how many heads beat the best head under each shuffle of the labels and 1.5 times chance. baseline: the
+    best head's guarded score per shuffle. overlap: share of the top k that both halves of the strips agree on, by k.
+    """
+
+    chance: float
+    gaze_heads: int
+    baseline: tuple[float, ...]
+    overlap: dict[int, float]
+
+    @property
+    def verdict(self) -> str:
+        """In words; begins with "none" where the model has no such heads."""
+        most = max(self.baseline, default=0.0)
+        if self.gaze_heads == 0:
+            return (
+                "none: this model has no gaze heads that these strips can tell from chance (no head looks more at the "
+                f"panel that is asked about than the best of {len(self.baseline)} shuffles, {most:.2f})"
+            )
+        return (
+            f"found: {self.gaze_heads} heads look at the panel that is asked about, more than the best head of "
+            f"{len(self.baseline)} shuffles ({most:.2f}; chance {self.chance:.2f})"
+        )
+
+
+def trust(tally: Tally, place: Place, kind: Kind, sizes: tuple[int, ...]) -> Trust:
+    """How far the ranking of a tally can be trusted; sizes: which k the overlap is wanted for."""
+    chance = 1 / tally.panels
+    baseline = tuple(float(Scores.of(shuffle).guarded.max()) for shuffle in tally.shuffled_of(place))
+    guarded = Scores.of(tally.attention(place)).guarded
+    found = int((guarded > max(1.5 * chance, *baseline)).sum())
+    first, second = (Scores.of(half).order(kind) for half in tally.halves_of(place))
+    overlap = {k: len(set(first[:k]) & set(second[:k])) / k for k in sizes}
+    return Trust(chance, found, baseline, overlap)
+
+
+def read_ranking(path: str | os.PathLike[str], model: ModelFacts) -> HeadSet:
+    """A ranking in our format, or in the one that the authors of Gaze Heads save (``gaze_head_ranking.json``): a list
+    of {"layer", "head", "score"}, or an object whose "heads" is such a list.
+
+    model: what the ranking is for; theirs does not say. HeadSetError names the file and what is wrong in it.
+    """
+    name = f"The ranking {os.fspath(path)!r}"
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise HeadSetError(f"{name} cannot be read: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise HeadSetError(f"{name} is not JSON ({error}). Was it half written?") from error
+    if isinstance(data, dict) and data.get("format") == FORMAT:
+        return from_dict(data, name)
+    source = str(data.get("source", "")) if isinstance(data, dict) else ""
+    items = data.get("heads") if isinstance(data, dict) else data
+    if not isinstance(items, list):
+        raise HeadSetError(f"{name}: expected a list of layer, head and score, or an object with such a list as heads.")
+    heads = [
+        {"layer": item[0], "head": item[1]} if isinstance(item, list) and len(item) == 2
+        else {key: item[key] for key in ("layer", "head", "score") if key in item} if isinstance(item, dict)
+        else item
+        for item in items
+    ]  # fmt: skip
+    entry = {"format": FORMAT, "version": 1, "model": dict(vars(model)), "heads": heads, "source": source}
+    return from_dict(entry, name)

@@ -1,0 +1,157 @@
+"""The fake engine with gaze heads planted in it: a model that reads comics perfectly, and obeys those heads alone.
+
+PLANTED heads look at the panel that a question names. With enough of them steered it describes the panel they are told
+to look at; with more than half of all heads steered it says junk.
+"""
+
+import re
+from functools import cache
+
+import fake_engine as fake
+import numpy as np
+from lookhere import calibration, comics
+from lookhere.questions import ORDINALS
+
+PLANTED = ((1, 0), (2, 3), (3, 1))
+LAYERS, HEADS = 4, 4
+NEEDED = 2
+JUNK = "Fox fox fox."
+
+
+class Planted:
+    """What the fixture knows: captions by image, and whether attention means anything."""
+
+    def __init__(self):
+        self.strips = {}
+        self.prefills = 0
+        self.images = 0
+        self.blind = False
+
+    def install(self, monkeypatch):
+        generate_strip, generate_scene, planted = comics.generate_strip, comics.generate_scene, self
+
+        def strip_of(*args, **options):
+            strip = generate_strip(*args, **options)
+            planted.strips[np.asarray(strip.image).tobytes()] = (strip.captions, strip.boxes)
+            return strip
+
+        def scene_of(*args, **options):
+            scene = generate_scene(*args, **options)
+            labels, boxes = zip(*scene.objects, strict=True)
+            planted.strips[np.asarray(scene.image).tobytes()] = (labels, boxes)
+            return scene
+
+        def encode(projector, pixels, cancel=None):
+            planted.images += 1
+            image = fake.EncodedImage(*pixels.shape[:2])
+            image.known = planted.strips.get(pixels.tobytes(), ((), ()))
+            return image
+
+        decode_image = fake.Session.decode_image
+
+        def decode_known(session, image, **options):
+            session.known = image.known
+            decode_image(session, image, **options)
+
+        decode = fake.Session.decode
+
+        def decode_rows(session, tokens, *, outputs=(), **options):
+            session.rows = []
+            for index, token in enumerate(tokens):
+                decode(session, [token], outputs=[0] if index in outputs else [], **options)
+                if index in outputs and session.layers:
+                    session.rows.append(planted.attention(session))
+
+        def row(session):
+            planted.prefills += session.cells[-1][1] < 256 and text_of(session).endswith("assistant\n")
+            return planted.answer(session)
+
+        monkeypatch.setattr(comics, "generate_strip", strip_of)
+        monkeypatch.setattr(comics, "generate_scene", scene_of)
+        monkeypatch.setattr(fake.Projector, "encode", encode)
+        monkeypatch.setattr(fake.Session, "decode_image", decode_known)
+        monkeypatch.setattr(fake.Session, "decode", decode_rows)
+        monkeypatch.setattr(fake.Session, "_row", row)
+        monkeypatch.setattr(fake.Session, "attention", lambda session, row=-1, *, steered=False: session.rows[row])
+        monkeypatch.setattr(calibration, "STRENGTHS", (2.0, 5.0))
+        return self
+
+    def panel_tokens(self, session, k):
+        """(image tokens,) 1 on the tokens of box k."""
+        span, (_, boxes) = session.spans[0], session.known
+        return tokens_of(boxes[k], span.rows, span.cols)
+
+    def attention(self, session):
+        """(layers, heads, image tokens): a bias of place in every head, and the named panel in planted ones."""
+        count = session.spans[0].rows * session.spans[0].cols if session.spans else 1
+        mass = np.zeros((LAYERS, HEADS, count), np.float32)
+        for layer in range(LAYERS):
+            for head in range(HEADS):
+                mass[layer, head] = bias_of_place(layer, head, count)
+        named = asked_panel(text_of(session))
+        if named is not None and session.spans and not self.blind:
+            on_panel = self.panel_tokens(session, named)
+            for layer, head in PLANTED:
+                mass[layer, head] = 0.05 / count + 0.7 * on_panel / on_panel.sum()
+        return mass[session.layers]
+
+    def answer(self, session):
+        captions, boxes = session.known
+        text = text_of(session)
+        prompt, done = text[: text.rindex("assistant\n")], text[text.rindex("assistant\n") + len("assistant\n") :]
+        steering = session.steering
+        steered = steering and session.heads and session.cells[-1][0] >= steering["first_query"]
+        named = asked_panel(prompt)
+        if "in order" in prompt and "point" not in prompt:
+            answer = "\n".join(captions)
+        elif steered and len(session.heads) > LAYERS * HEADS // 2:
+            answer = JUNK
+        elif steered and len(set(session.heads) & set(PLANTED)) >= NEEDED:
+            pushed = steering["spans"][0].bias.ravel() > 0
+            panels = np.stack([self.panel_tokens(session, k) for k in range(len(boxes))])
+            target = captions[int(np.argmax(panels @ pushed / panels.sum(axis=1)))]
+            answer = told(done, captions, target) if "point you" in prompt else target
+        else:
+            answer = captions[named or 0]
+        return answer.encode(), done.encode()
+
+
+@cache
+def tokens_of(box, rows, cols):
+    """(image tokens,) 1 on the tokens of a box."""
+    x0, y0, x1, y1 = (round(value / fake.PATCH) for value in box)
+    tokens = np.zeros((rows, cols), np.float32)
+    tokens[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] = 1
+    return tokens.ravel()
+
+
+@cache
+def bias_of_place(layer, head, count):
+    """(image tokens,) what a head prefers, whatever it is asked."""
+    where = np.random.default_rng([layer, head]).random(count)
+    return 0.6 * where / where.sum()
+
+
+def told(done, captions, target):
+    """What an endless narration says next: the caption that is under way, else the target's."""
+    whole, _, part = done.rpartition("\n")
+    going = [caption for caption in captions if part and (caption + "\n").startswith(part)]
+    if part and target not in going:
+        target = going[0]
+    return (whole + "\n" if whole else "") + target + "\n" + captions[0]
+
+
+def text_of(session):
+    """All text in the cache; what is known of it is kept, cells only come and go at the end."""
+    kept = getattr(session, "text", (0, None, b""))
+    count = len(session.cells)
+    if not (0 < kept[0] <= count and session.cells[kept[0] - 1] is kept[1]):
+        kept = (0, None, b"")
+    text = kept[2] + bytes(cell[1] for cell in session.cells[kept[0] :] if cell[1] is not None and cell[1] < 256)
+    session.text = (count, session.cells[-1] if count else None, text)
+    return text.decode(errors="replace")
+
+
+def asked_panel(text):
+    found = re.search(r"in the (\w+) panel", text)
+    return ORDINALS.index(found[1]) if found else None
