@@ -256,3 +256,11 @@ def test_pinned_archive_holds_every_notice(tmp_path: Path) -> None:
     # a folder of vendored code that is new here has a licence that nobody has read yet
     vendored = {path.name for path in (tmp_path / "vendor").iterdir() if path.is_dir()}
     assert vendored == {"hash", "miniaudio", "nlohmann", "sheredom", "stb"}
+
+
+def test_empty_variables_count_as_unset(tmp_path: Path) -> None:
+    cached_archive()
+    done = fetch(tmp_path / "into", **NO_INDEX, LOOKHERE_LLAMA_SOURCE="", LOOKHERE_CACHE_DIR="")
+    if "LOOKHERE_CACHE_DIR" not in os.environ:
+        assert done.returncode == 0, done.stderr
+    assert not list(Path.cwd().glob(f"{SHA256}*"))
