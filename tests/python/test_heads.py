@@ -120,7 +120,7 @@ def test_lookup_by_model_facts(monkeypatch):
 
 
 def test_the_example_in_the_docs(tmp_path):
-    page = (Path(__file__).parents[2] / "docs/head-sets.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/heads.md").read_text()
     (tmp_path / "heads.json").write_text(page.split("```json\n")[1].split("```")[0])
     found = HeadSet.read(tmp_path / "heads.json")
     defaults = HeadSet(found.model, found.heads)
