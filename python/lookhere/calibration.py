@@ -12,10 +12,10 @@ from .checkpoint import Checkpoint
 from .heads import HeadSet
 from .intervals import over_strips
 from .judging import JudgeName, Outcome
-from .protocols import ask_ordinals, ask_steered, move_gaze
+from .protocols import ask_objects, ask_ordinals, ask_steered, move_gaze
 
 if TYPE_CHECKING:
-    from .comics import Strip
+    from .comics import FreeScene, Strip
     from .heads import Mode, Queries
     from .model import Model
     from .scene import Scene
@@ -33,37 +33,39 @@ Report: TypeAlias = Callable[[str], None]
 """Called before every measurement with what is measured."""
 
 
+Counts: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
+"""Right answers and questions per strip."""
+
+
 @dataclass(frozen=True)
 class Measured:
-    """One setting: what was varied, right answers and questions per strip, for the fixed question and for moves."""
+    """One setting: what was varied, and counts for the fixed question, for moves and for boxes (None: not tried)."""
 
     values: dict[str, Any]
-    right: tuple[int, ...]
-    asked: tuple[int, ...]
-    moves_right: tuple[int, ...] = ()
-    moves_asked: tuple[int, ...] = ()
+    answers: Counts
+    moves: Counts | None = None
+    boxes: Counts | None = None
 
     @property
     def accuracy(self) -> float:
-        """Share of answers that are the target's caption."""
-        return sum(self.right) / max(sum(self.asked), 1)
-
-    @property
-    def moves(self) -> float | None:
-        """Share of moves that the first new caption follows; None where none were tried."""
-        return sum(self.moves_right) / sum(self.moves_asked) if self.moves_asked else None
+        """Share of answers to the fixed question that are the target's caption."""
+        return _share(self.answers)
 
     @property
     def score(self) -> float:
-        """What settings are chosen by: the mean of both."""
-        return self.accuracy if self.moves is None else (self.accuracy + self.moves) / 2
+        """What settings are chosen by: the mean of the shares of all that was tried."""
+        shares = [_share(each) for each in (self.answers, self.moves, self.boxes) if each is not None]
+        return sum(shares) / len(shares)
 
     def as_dict(self) -> dict[str, Any]:
         """For evidence in JSON."""
-        low, high = over_strips(self.right, self.asked)
+        low, high = over_strips(*self.answers)
         figures: dict[str, Any] = {**self.values, "accuracy": round(self.accuracy, 4)}
         figures["interval"] = [round(low, 4), round(high, 4)]
-        return figures if self.moves is None else {**figures, "moves": round(self.moves, 4)}
+        for name, counts in (("moves", self.moves), ("boxes", self.boxes)):
+            if counts is not None:
+                figures[name] = round(_share(counts), 4)
+        return figures
 
 
 def head_counts(heads: int) -> tuple[int, ...]:
@@ -74,7 +76,11 @@ def head_counts(heads: int) -> tuple[int, ...]:
 
 
 class Bench:
-    """Calibration strips and a model; every measurement is made once and kept in the checkpoint."""
+    """A model and calibration strips (and free scenes); what is measured is measured once and kept in the checkpoint.
+
+    judge: how answers about strips are judged. thorough: whether moves and boxes are tried too, which takes a model
+    that answers word for word.
+    """
 
     def __init__(
         self,
@@ -82,62 +88,71 @@ class Bench:
         strips: Iterable[Strip],
         prompt: str,
         *,
+        scenes: Iterable[FreeScene] = (),
         checkpoint: Checkpoint | None = None,
-        report: Report = lambda what: None,
     ) -> None:
         self._model = model
         self._prompt = prompt
         self._strips = list(strips)
+        self._free = list(scenes)
         self._scenes: dict[int, Scene] = {}
         self._checkpoint = checkpoint or Checkpoint(None, {})
-        self._report = report
+        self.report: Report = lambda what: None
         self.judge: JudgeName = "exact"
-        self.moving = True
+        self.thorough = True
 
     @property
     def strips(self) -> int:
         """How many there are."""
         return len(self._strips)
 
+    @property
+    def generated(self) -> bool:
+        """Whether the captions are what a model could say word for word."""
+        return all(strip.seed is not None for strip in self._strips)
+
+    def finish(self) -> None:
+        """Everything reaches the disk."""
+        self._checkpoint.write()
+
     def unsteered(self, name: JudgeName) -> Measured:
         """The ordinal questions, which tell whether the model can do the task at all."""
-        self._report("unsteered questions")
+        self.report("unsteered questions")
         got = [
             self._once(f"ordinal/{name}/{index}", partial(self._ask, index, partial(ask_ordinals, name=name)))
             for index in range(self.strips)
         ]
-        return Measured({"judge": name}, *_counts(got))
+        return Measured({"judge": name}, _counts(got))
 
     def measure(self, heads: HeadSet, values: dict[str, Any]) -> Measured:
         """A head set as it stands. values: what it differs in from others of the sweep."""
         setting = f"{len(heads.heads)} heads, {heads.strength:g} nats, {heads.mode}, {heads.queries}"
-        self._report(setting)
+        self.report(setting)
         name = f"{self.judge}/{_names(heads)}/{setting}"
         question = partial(ask_steered, heads=heads, prompt=self._prompt, name=self.judge)
-        asked, moved = [], []
-        for index in range(self.strips):
-            asked.append(
-                self._once(
-                    f"{name}/{index}",
-                    partial(self._ask, index, question),
-                )
-            )
-            if self.moving and index % 2 == 0:
-                moved.append(
-                    self._once(
-                        f"{name}/move/{index}", partial(self._ask, index, partial(move_gaze, heads=heads, turn=index))
-                    )
-                )
-        return Measured(values, *_counts(asked), *_counts(moved))
+        asked = [self._once(f"{name}/{i}", partial(self._ask, i, question)) for i in range(self.strips)]
+        if not self.thorough:
+            return Measured(values, _counts(asked))
+        half = range(0, self.strips, 2)
+        moved = [
+            self._once(f"{name}/move/{i}", partial(self._ask, i, partial(move_gaze, heads=heads, turn=i))) for i in half
+        ]
+        boxed = [self._once(f"{name}/box/{i}", partial(self._point, i, heads)) for i in range(len(self._free))]
+        return Measured(values, _counts(asked), _counts(moved), _counts(boxed) if boxed else None)
 
     def _ask(self, index: int, question: Callable[[Scene, Strip], list[Outcome]]) -> list[Outcome]:
         return question(self._look(index), self._strips[index])
+
+    def _point(self, index: int, heads: HeadSet) -> list[Outcome]:
+        return ask_objects(self._look(-1 - index), self._free[index], heads)
 
     def _look(self, index: int) -> Scene:
         if index not in self._scenes:
             if sum(scene.encoded.nbytes for scene in self._scenes.values()) > _SCENES:
                 self._scenes.clear()
-            self._scenes[index] = self._model.look(self._strips[index].image)
+            self._scenes[index] = self._model.look(
+                self._strips[index].image if index >= 0 else self._free[-1 - index].image
+            )
         return self._scenes[index]
 
     def _once(self, name: str, work: Callable[[], list[Outcome]]) -> list[Outcome]:
@@ -189,8 +204,12 @@ def choose(bench: Bench, rankings: dict[str, HeadSet], *, start: float = 5.0) ->
     return Choice(heads, place, measured, sweeps)
 
 
-def _counts(outcomes: Sequence[Sequence[Outcome]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Right answers and questions per strip."""
+def _share(counts: Counts) -> float:
+    right, asked = counts
+    return sum(right) / max(sum(asked), 1)
+
+
+def _counts(outcomes: Sequence[Sequence[Outcome]]) -> Counts:
     return tuple(sum(each == "right" for each in strip) for strip in outcomes), tuple(map(len, outcomes))
 
 

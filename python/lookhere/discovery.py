@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from . import corpus, questions
 from .attention import tally_attention
-from .calibration import Bench, Choice, choose, head_counts
+from .calibration import MODES, QUERIES, STRENGTHS, Bench, Choice, choose, head_counts
 from .checkpoint import Checkpoint, file_hash
 from .errors import HeadSetError, OptionError
 from .heads import HeadSet, ModelFacts
@@ -121,6 +122,7 @@ def discover(
     checkpoint = Checkpoint(kept, key)
     facts = ModelFacts(model.name, model.architecture, model.layers, model.heads_per_layer)
     finding, choosing, panels = _strips(model, options)
+    free = [corpus.generated_scene("calibration", options.seed, index) for index in range(options.calibration)]
     scores: dict[str, Scores] = {}
     trusted: dict[str, Trust] = {}
     if options.ranking is None:
@@ -139,7 +141,8 @@ def discover(
     choice = None
     usable = {place: ranking for place, ranking in rankings.items() if not trusted or trusted[place].gaze_heads}
     if usable:
-        choice = _choose(model, choosing, usable, prompt, checkpoint, progress)
+        bench = Bench(model, choosing, prompt, scenes=free, checkpoint=checkpoint)
+        choice = _choose(bench, usable, progress)
     place = choice.place if choice else next(iter(usable or rankings))
     ranking, trust_in_it = rankings[place], trusted.get(place)
     heads = choice.heads if choice else _default(ranking, trust_in_it)
@@ -180,33 +183,23 @@ def _rank(
     return rankings, scores, {place: trust(tally, place, options.kind, counts) for place in places}
 
 
-def _choose(
-    model: Model,
-    strips: list[Strip],
-    rankings: dict[str, HeadSet],
-    prompt: str,
-    checkpoint: Checkpoint,
-    progress: Progress,
-) -> Choice | None:
+def _choose(bench: Bench, rankings: dict[str, HeadSet], progress: Progress) -> Choice | None:
     """None where there are no captions to judge answers by."""
-    if not strips:
+    if not bench.strips:
         progress.note("K, strength, mode and queries are not chosen by answers: no calibration strips with captions.")
         return None
-    counts = len(head_counts(model.layers * model.heads_per_layer))
-    progress.stage("choosing heads, strength, mode and queries", 1 + counts * len(rankings) + 5 + 2 + 3)
-    finished = -1
-
-    def report(what: str) -> None:
-        nonlocal finished
-        finished += 1
-        progress.done(finished, what)
-
-    bench = Bench(model, strips, prompt, checkpoint=checkpoint, report=report)
-    if strips[0].seed is None or bench.unsteered("exact").accuracy < ENOUGH:
-        bench.judge, bench.moving = "overlap", False
+    facts = next(iter(rankings.values())).model
+    progress.stage(
+        "choosing heads, strength, mode and queries",
+        1 + len(head_counts(facts.layers * facts.heads)) * len(rankings) + len(STRENGTHS) + len(MODES) + len(QUERIES),
+    )
+    finished = itertools.count()
+    bench.report = lambda what: progress.done(next(finished), what)
+    if not bench.generated or bench.unsteered("exact").accuracy < ENOUGH:
+        bench.judge, bench.thorough = "overlap", False
         progress.note("Answers are judged by the rare words that they share with captions, not word for word.")
     choice = choose(bench, rankings)
-    checkpoint.write()
+    bench.finish()
     return choice
 
 

@@ -150,7 +150,8 @@ def test_planted_heads_are_found_and_used(comics_model):
     assert heads.queries == "answer"  # the cheapest of those that are as good
     assert heads.mode == "boost_suppress"
     assert found.choice.measured.accuracy == 1
-    assert found.choice.measured.moves == 1
+    assert found.choice.measured.score == 1
+    assert found.choice.measured.as_dict()["boxes"] == found.choice.measured.as_dict()["moves"] == 1
     assert heads.evidence["verdict"] == found.trust.verdict
     assert [row["heads"] for row in heads.evidence["sweeps"]["heads"]][-1] == LAYERS * HEADS // 4
     assert discovery.listed_ranking(heads).heads == found.ranking.heads
@@ -347,6 +348,13 @@ def test_folders_that_are_wrong(tmp_path, fault):
 def test_options_that_are_wrong(wrong):
     with pytest.raises(OptionError, match=next(iter(wrong))):
         Options(**wrong)
+
+
+def test_the_built_in_model_has_the_heads_that_it_ships_with(builtin):
+    found = discover(builtin, Options(strips=4, calibration=0))
+    assert found.trust.gaze_heads >= 4
+    best = set(found.ranking.heads[: len(builtin.heads.heads)])
+    assert len(best & set(builtin.heads.heads)) >= len(best) / 2
 
 
 def test_command(planted, files, tmp_path):

@@ -224,6 +224,12 @@ def test_options_that_are_wrong(wrong):
         Options(**wrong)
 
 
+def test_the_built_in_model_obeys_its_heads(builtin):
+    found = evaluate(builtin, Options(strips=4, seen=0, controls=0))
+    assert found.fresh["ambiguous question, gaze heads"].share() >= 0.8
+    assert found.fresh["ordinal questions, unsteered"].share() >= 0.8
+
+
 def test_command(planted, files, tmp_path):
     heads, figures = tmp_path / "heads.json", tmp_path / "figures.json"
     GAZE.write(heads)
