@@ -17,6 +17,9 @@ from .info import info
 class _Commands(click.Group):
     """Shows our errors as one clear line on stderr; exit code 1."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # as they were added, what people need first
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

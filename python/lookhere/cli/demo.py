@@ -25,7 +25,7 @@ MODEL_PANEL = 64  # pixels of a panel as the model sees it
 SHOWN_PANEL = 256  # pixels of the same panel, drawn again for people
 
 
-@click.command()
+@click.command(short_help="Ask about six panels in turn and save a picture of it.")
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Which strip to draw.")
 @click.option(
     "-o", "--output", type=FILE, default=Path("lookhere-demo.png"), show_default=True, help="Where to save the picture."

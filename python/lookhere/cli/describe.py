@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..stream import Answer
 
 
-@click.command()
+@click.command(short_help="Describe an image, or a part of it.")
 @click.argument("image")
 @region_options
 @click.option("--prompt", help="The question  [default: one that suits the model]")

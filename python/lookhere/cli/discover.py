@@ -13,7 +13,7 @@ from ..ranking import FLOOR, Kind, Place
 from .model_options import FILE
 
 
-@click.command()
+@click.command(short_help="Find the heads that steer a model.")
 @click.argument("model", type=FILE, required=False)
 @click.option("--mmproj", type=FILE, metavar="GGUF", help="The model's projector  [default: mmproj*.gguf beside it]")
 @click.option(

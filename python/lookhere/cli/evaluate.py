@@ -14,7 +14,7 @@ from ..model import load
 from .model_options import FILE
 
 
-@click.command()
+@click.command(short_help="Measure how well a model is steered.")
 @click.argument("model", type=FILE, required=False)
 @click.option("--mmproj", type=FILE, metavar="GGUF", help="The model's projector  [default: mmproj*.gguf beside it]")
 @click.option("--heads", type=FILE, metavar="JSON", help="The head set to steer with  [default: the one that is known]")

@@ -13,7 +13,7 @@ from ..model import Model, load
 from .model_options import FILE
 
 
-@click.command()
+@click.command(short_help="Show the build and what a model is.")
 @click.argument("model", type=FILE, required=False)
 @click.option("--mmproj", type=FILE, metavar="GGUF", help="The model's projector  [default: mmproj*.gguf beside it]")
 @click.option("--heads", type=FILE, metavar="JSON", help="A head set to check against the model.")
