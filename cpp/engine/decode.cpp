@@ -210,7 +210,8 @@ const Session::Row & Session::row(int row) const {
     return rows_[row < 0 ? row + n : row];
 }
 
-const std::vector<float> & Session::logits(int row) const {
+std::vector<float> Session::logits(int row) const {
+    const Busy busy(busy_, "session");
     return this->row(row).logits;
 }
 

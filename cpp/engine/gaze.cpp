@@ -112,7 +112,8 @@ Session::Attention Session::read_probe(int index, bool steered) const {
     return all;
 }
 
-const Session::Attention & Session::attention(int row, bool steered) const {
+Session::Attention Session::attention(int row, bool steered) const {
+    const Busy  busy(busy_, "session");
     const Row & kept = this->row(row);
     const auto & all = steered ? kept.steered : kept.natural;
     if (all.layers == 0) {

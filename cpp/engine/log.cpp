@@ -18,9 +18,15 @@ std::mutex                     sink_mutex;
 std::shared_ptr<const LogSink> sink_ptr;
 std::atomic<int>               sink_level{100};
 
-thread_local std::string line;           // an unfinished line
-thread_local int         line_level = 20;
-thread_local std::string errors;
+thread_local bool gone = false; // this thread is ending and its strings are
+
+struct Lines {
+    std::string line;            // an unfinished one
+    int         line_level = 20;
+    std::string errors;
+    ~Lines() { gone = true; }
+};
+thread_local Lines here;
 
 int level_number(ggml_log_level level) {
     switch (level) {
@@ -35,8 +41,8 @@ void emit(int level, const std::string & text) {
     if (text.empty()) {
         return;
     }
-    if (level >= 40 && errors.size() < ERRORS_MAX) {
-        errors += (errors.empty() ? "" : "; ") + text;
+    if (level >= 40 && here.errors.size() < ERRORS_MAX) {
+        here.errors += (here.errors.empty() ? "" : "; ") + text;
     }
     if (level < sink_level.load(std::memory_order_relaxed)) {
         return;
@@ -52,17 +58,20 @@ void emit(int level, const std::string & text) {
 }
 
 void on_log(ggml_log_level level, const char * text, void *) {
-    if (level != GGML_LOG_LEVEL_CONT && line.empty()) {
-        line_level = level_number(level);
+    if (gone) {
+        return;
+    }
+    if (level != GGML_LOG_LEVEL_CONT && here.line.empty()) {
+        here.line_level = level_number(level);
     }
     for (const char * c = text; *c != '\0'; c++) {
         if (*c != '\n') {
-            line += *c;
+            here.line += *c;
             continue;
         }
         std::string done;
-        done.swap(line); // before emit, which may come back here
-        emit(line_level, done);
+        done.swap(here.line); // before emit, which may come back here
+        emit(here.line_level, done);
     }
 }
 
@@ -84,11 +93,11 @@ void log_set(LogSink sink, int level) {
 }
 
 void log_forget() {
-    errors.clear();
+    here.errors.clear();
 }
 
 std::string log_errors() {
-    return errors.empty() ? "llama.cpp gave no reason" : errors;
+    return here.errors.empty() ? "llama.cpp gave no reason" : here.errors;
 }
 
 } // namespace lookhere

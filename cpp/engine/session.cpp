@@ -56,7 +56,7 @@ Session::Session(const Model & model, const Options & options) :
         options.kv_type, "kv_type");
 
     llama_context_params params = llama_context_default_params();
-    params.n_ctx                = options.context;
+    params.n_ctx                = GGML_PAD(options.context, 256); // what llama.cpp makes of it, and the batch's limit
     params.n_batch              = options.batch;
     params.n_ubatch             = options.batch; // one graph per batch: a failed one leaves nothing of itself behind
     params.n_seq_max            = options.sequences;
@@ -120,6 +120,7 @@ int Session::context_size() const {
 }
 
 int Session::graphs_reused() const {
+    const Busy busy(busy_, "session");
     return llama_perf_context(context()).n_reused;
 }
 

@@ -46,7 +46,7 @@ public:
     // appends an image with the text around it; leaves no outputs, and nothing of the image where it fails
     void decode_image(const EncodedImage & image, int sequence, const CancelFlag * cancel);
 
-    const std::vector<float> & logits(int row) const; // (vocabulary_size,); row as in Python, -1 is the last
+    std::vector<float> logits(int row) const; // (vocabulary_size,), a copy; row as in Python, -1 is the last
 
     void set_heads(const std::vector<Head> & heads);
     void steer(const Steering & steering, int sequence);
@@ -60,7 +60,7 @@ public:
         int                tokens = 0; // of the probe's spans
         std::vector<float> mass;       // (layers, heads, tokens), post-softmax
     };
-    const Attention & attention(int row, bool steered) const;
+    Attention attention(int row, bool steered) const; // a copy
 
     llama_context * context() const; // Error after close()
 

@@ -102,7 +102,7 @@ def load_mtmd(projector) -> Mtmd:
 
 @pytest.fixture(scope="module")
 def projector(model, files):
-    return engine.Projector(files[1], model, threads=2)
+    return engine.Projector(files[1], model, threads=1)
 
 
 @pytest.fixture(scope="module")
