@@ -14,6 +14,10 @@ static void check(const char * what, double given, double low, double high) {
     }
 }
 
+void Sampler::Free::operator()(llama_sampler * sampler) const {
+    llama_sampler_free(sampler);
+}
+
 Sampler::Sampler(const Options & options) : options_(options) {
     check("temperature", options.temperature, 0, 100);
     check("top_k", options.top_k, 0, 1 << 30);

@@ -32,7 +32,7 @@ private:
     Options options_;
     int     n_vocab_ = 0; // of the first sample, which builds the chain
     struct Free {
-        void operator()(llama_sampler * sampler) const { llama_sampler_free(sampler); }
+        void operator()(llama_sampler * sampler) const; // not inline: only this library calls llama.cpp
     };
     std::unique_ptr<llama_sampler, Free> chain_;
     std::vector<llama_token_data>        candidates_;

@@ -1,6 +1,10 @@
 """Point a local vision-language model at any part of an image, and it describes that part."""
 
+import importlib
 import logging
+import os
+import sys
+from types import ModuleType
 
 from .errors import (
     BusyError,
@@ -57,3 +61,23 @@ __all__ = [
 ]
 
 logging.getLogger("lookhere").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Loads the compiled engine when it is first used.
+
+    Never with RTLD_GLOBAL, which a program may have set for all imports: another copy of llama.cpp that is loaded later
+    would then call ours.
+    """
+    if name != "_engine":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    flags = sys.getdlopenflags() if hasattr(sys, "getdlopenflags") else None
+    try:
+        if flags is not None:
+            sys.setdlopenflags(flags & ~os.RTLD_GLOBAL)
+        return importlib.import_module(f"{__name__}._engine")
+    except ModuleNotFoundError as error:
+        raise AttributeError(str(error)) from error
+    finally:
+        if flags is not None:
+            sys.setdlopenflags(flags)

@@ -8,7 +8,6 @@ ORDER is ours,stock or stock,ours; a "+" after one of them: loaded with RTLD_GLO
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 import sys
 from pathlib import Path
@@ -21,10 +20,12 @@ import numpy as np
 
 def load(which: str, folder: Path, make_global: bool) -> capi.Api:
     if which == "ours":
-        # as a user loads it: by importing the extension module, with whatever dlopen flags the process has set
+        # as the package loads it, with whatever flags the program has set for its imports
         flags = sys.getdlopenflags()
         sys.setdlopenflags(flags | (os.RTLD_GLOBAL if make_global else 0))
-        importlib.import_module("lookhere._engine")
+        import lookhere
+
+        assert lookhere._engine.build_info
         sys.setdlopenflags(flags)
     elif make_global:
         for path in sorted(folder.glob("lib*.so")):  # as `LD_PRELOAD` or another binding might

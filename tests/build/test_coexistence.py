@@ -33,7 +33,9 @@ def side(path: str, ours: Path, stocks: Path) -> str | None:
     return "stock" if file.parent == stocks else None
 
 
-@pytest.mark.parametrize("order", ["ours,stock", "stock,ours", "ours,stock+", "stock+,ours"])
+@pytest.mark.parametrize(
+    "order", ["ours,stock", "stock,ours", "ours,stock+", "stock+,ours", "ours+,stock", "ours+,stock+"]
+)
 def test_both_compute_and_no_call_crosses(order: str, model: Path, tmp_path: Path) -> None:
     ours, stocks = stock.our_libraries(), stock.stock_libraries()
     report = tmp_path / "report"
