@@ -1,0 +1,69 @@
+"""What the tests of the engine share."""
+
+import ctypes
+import threading
+
+import lookhere._engine as engine
+import numpy as np
+
+BATCH = 64
+
+
+def grid_of(image):
+    (grid,) = (part.grid for part in image.parts if part.grid)
+    return grid
+
+
+def image_position(image, start):
+    """Position of the image part of an image that is decoded from position start on."""
+    return start + image.parts[0].positions
+
+
+def span(image, start, bias=None):
+    grid = grid_of(image)
+    return engine.Span(image_position(image, start), grid.rows, grid.cols, bias)
+
+
+def ask(session, image, prompt):
+    """Prefills an image and a prompt, keeps the last row."""
+    session.decode_image(image)
+    session.decode(prompt, outputs=[len(prompt) - 1])
+    return session.logits()
+
+
+def boost(image, strength, where):
+    grid = grid_of(image)
+    bias = np.full((grid.rows, grid.cols), -strength, np.float32)
+    bias[where] = strength
+    return bias
+
+
+def after(seconds, action):
+    timer = threading.Timer(seconds, action)
+    timer.start()
+    return timer
+
+
+class Batch(ctypes.Structure):
+    _fields_ = [
+        ("n_tokens", ctypes.c_int32),
+        *((name, ctypes.c_void_p) for name in ["token", "embd", "pos", "n_seq", "seq", "logits"]),
+    ]
+
+
+class Text(ctypes.Structure):
+    _fields_ = [
+        ("text", ctypes.c_char_p),
+        ("length", ctypes.c_size_t),
+        ("special", ctypes.c_bool),
+        ("parse", ctypes.c_bool),
+    ]
+
+
+def state(native, session):
+    """All that the KV cache holds for sequence 0: cells, positions, keys and values."""
+    context = ctypes.c_void_p(session.address)
+    size = native.llama_state_seq_get_size(context, 0)
+    buffer = ctypes.create_string_buffer(size)
+    assert native.llama_state_seq_get_data(context, buffer, ctypes.c_size_t(size), 0) == size
+    return buffer.raw

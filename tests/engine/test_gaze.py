@@ -1,0 +1,106 @@
+"""Steering and the probe, as the engine passes them on; the arithmetic is proved in tests/patches."""
+
+import numpy as np
+import pytest
+from harness import ask, boost, engine, grid_of, span
+
+
+def test_the_probe_reads_attention(session, model, image, prompt):
+    session.set_probe([model.layers - 1, 0])
+    session.set_probe_spans([span(image, 0)])
+    session.decode_image(image)
+    session.decode(prompt * 4, outputs=range(0, 4 * len(prompt), 2))
+    grid = grid_of(image)
+    for row in (0, -1, len(prompt)):
+        mass = session.attention(row)
+        assert mass.shape == (2, model.heads, grid.rows * grid.cols)
+        assert mass.dtype == np.float32
+        assert (mass >= 0).all()
+        assert (mass.sum(-1) <= 1 + 1e-5).all()
+        assert mass.any()
+        assert np.array_equal(mass, session.attention(row, steered=True))
+    last = session.attention(-1)
+    session.set_probe([0])
+    with pytest.raises(engine.EngineError, match="no attention was kept"):
+        session.attention()
+    session.decode(prompt[:1], outputs=[0])
+    assert session.attention().shape == (1, model.heads, grid.rows * grid.cols)
+    session.clear()
+    session.set_probe([0, model.layers - 1])
+    session.decode_image(image)
+    session.decode(prompt * 4, outputs=[4 * len(prompt) - 2])
+    assert np.allclose(session.attention(), last[::-1], atol=1e-3)
+
+
+def test_steering_moves_the_mass(session, model, image, prompt):
+    layer = model.layers // 2
+    session.set_probe([layer])
+    session.set_probe_spans([span(image, 0)])
+    plain = ask(session, image, prompt)
+    unsteered = session.attention()[0]
+    session.truncate(image.positions)
+    session.set_heads([(layer, 1)])
+    session.steer([span(image, 0, boost(image, 10, (0, 0)))], prompt_end=image.positions + len(prompt))
+    session.decode(prompt, outputs=[len(prompt) - 1])
+    natural, steered = session.attention()[0], session.attention(steered=True)[0]
+    assert steered[1, 0] > 0.9
+    assert np.allclose(natural, unsteered, atol=1e-5)  # nothing is steered before this layer
+    others = [h for h in range(model.heads) if h != 1]
+    assert np.allclose(natural[others], steered[others], atol=1e-6)
+    assert not np.array_equal(session.logits(), plain)
+
+    session.unsteer()
+    session.set_heads([])
+    session.truncate(image.positions)
+    session.decode(prompt, outputs=[len(prompt) - 1])
+    assert np.array_equal(session.logits(), plain)
+
+
+def test_a_moving_target_reuses_the_graph(session, model, image, prompt):
+    session.set_heads([(0, 0)])
+
+    def reused(moving):
+        session.clear()
+        session.decode_image(image)
+        session.steer([span(image, 0, boost(image, 5, (0, 0)))])
+        session.decode(prompt, outputs=[len(prompt) - 1])
+        session.decode(prompt[:1], outputs=[0])
+        before = session.graphs_reused
+        for step in range(8):
+            if moving:
+                session.steer([span(image, 0, boost(image, 5, (0, step % 3)))])
+            session.decode(prompt[:1], outputs=[0])
+        return session.graphs_reused - before
+
+    assert reused(True) == reused(False) > 0
+
+
+@pytest.mark.parametrize("head", [(-1, 0), (10**6, 0), (0, -1), (0, 10**6)])
+def test_heads_outside_the_model(session, head):
+    with pytest.raises(engine.EngineError, match="outside the model"):
+        session.set_heads([head])
+
+
+def test_steering_refuses(session, model, image):
+    grid = grid_of(image)
+    bias = np.zeros((grid.rows, grid.cols), np.float32)
+    with pytest.raises(engine.EngineError, match="shape"):
+        engine.Span(0, grid.rows, grid.cols + 1, bias)
+    with pytest.raises(engine.EngineError, match="0 biases"):
+        session.steer([span(image, 0)])
+    for value in (np.nan, np.inf, 1e30):
+        with pytest.raises(engine.EngineError):
+            session.steer([span(image, 0, bias + np.float32(value))])
+        with pytest.raises(engine.EngineError):
+            session.steer([], prompt_bias=value)
+        with pytest.raises(engine.EngineError):
+            session.steer([], sharpness=value)
+    for make in (lambda: engine.Span(-1, 1, 1), lambda: engine.Span(0, 0, 1), lambda: engine.Span(0, 10**5, 10**5)):
+        with pytest.raises(engine.EngineError):
+            session.set_probe_spans([make()])
+    with pytest.raises(engine.EngineError, match="outside the model"):
+        session.set_probe([model.layers])
+    with pytest.raises(engine.EngineError, match="sequence 1"):
+        session.steer([], sequence=1)
+    with pytest.raises(engine.EngineError, match="sequence 1"):
+        session.set_probe_spans([], 1)
