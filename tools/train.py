@@ -2,12 +2,13 @@
 
     python tools/train.py DATA OUT --minutes 95 [--resume]
 
-One process per core, each with one thread and questions of its own, averages gradients every step: on a
-machine that others use too, threads that wait for each other inside every operation cost ten times more.
+One process per core, each with one thread, its own questions and its own optimiser; the weights are shared
+and updated without locks (Hogwild). On a machine that others use too, threads or processes that wait for
+each other cost far more than a slightly stale gradient.
 
-Phases: the vision tower alone learns to tell which words a panel's caption has (seven times cheaper than
-learning it through the language model; the classifier is thrown away); then one panel; up to three; up to
-six; then every layout and free scenes. A phase ends when its loss on
+The rate is constant and falls in the last quarter. Phases: the vision tower alone learns to tell which words a panel's caption has (seven times cheaper than
+learning it through the language model; the classifier is thrown away); then one panel; two; up to three;
+up to six; then every layout and free scenes. A phase ends when its loss on
 questions that have one right answer is low, or at its share of the budget. OUT gets checkpoint/ (an
 ordinary transformers folder), state.pt (to resume) and log.jsonl; a file OUT/keep asks for a checkpoint now.
 """
@@ -16,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import shutil
 import time
@@ -26,7 +26,6 @@ import lookhere_source  # noqa: F401
 import numpy as np
 import questions as Q
 import torch
-import torch.distributed as dist
 import torch.multiprocessing as mp
 import torch.nn.functional as F
 from lookhere.comics import generate_strip
@@ -35,7 +34,7 @@ from transformers import AutoTokenizer, Qwen3VLConfig, Qwen3VLForConditionalGene
 from vlm import CELL, SECTIONS, Packed, new_model, patches, save, train_tokenizer
 
 # name, latest end (share of the budget), loss that ends it early
-PHASES = (("see", 0.30, 0.8), ("one", 0.38, 0.06), ("three", 0.45, 0.06), ("six", 0.65, 0.03), ("all", 1.0, -1.0))
+PHASES = (("see", 0.01, 0.9), ("one", 0.07, 0.12), ("two", 0.30, 0.12), ("three", 0.42, 0.10), ("six", 0.74, 0.04), ("all", 1.0, -1.0))
 
 
 class Data:
@@ -90,6 +89,19 @@ class Words(torch.nn.Module):
         words = sorted({w for c in captions for w in c.lower().rstrip(".").split()})
         self.index = {w: i for i, w in enumerate(words)}
         self.heads = torch.nn.ModuleList([torch.nn.Linear(256, len(words)) for _ in range(2)])
+        # where in the image a token is (24 columns, 8 rows): what questions about "the third panel" need
+        self.places = torch.nn.ModuleList([torch.nn.Linear(256, 32) for _ in range(2)])
+
+    def place_loss(self, x: torch.Tensor, deep: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        """x, deep (n, height * width, 256) -> nats per token."""
+        row = ((torch.arange(height) + 0.5) / height * 8).long()[:, None].expand(-1, width).reshape(-1)
+        col = ((torch.arange(width) + 0.5) / width * 24).long()[None].expand(height, -1).reshape(-1)
+        loss = torch.zeros(())
+        for head, tokens in zip(self.places, (x, deep), strict=True):
+            y = head(tokens).flatten(0, 1)
+            loss = loss + 0.5 * F.cross_entropy(y[:, :24], col.repeat(len(x)))
+            loss = loss + 0.5 * F.cross_entropy(y[:, 24:], row.repeat(len(x)))
+        return loss
 
     def loss(self, tokens: torch.Tensor, deep: torch.Tensor, masks: torch.Tensor, texts: list[list[str]]) -> torch.Tensor:
         """tokens, deep (n, t, 256); masks (n, regions, t) of 0 and 1 -> nats per region."""
@@ -123,15 +135,16 @@ def see(data: Data, rng: random.Random, shape: random.Random, packed: Packed, wo
             for j, (_, (x0, y0, x1, y1)) in enumerate(row):
                 masks[i, j, y0 // CELL:max(y0 // CELL + 1, -(-y1 // CELL)), x0 // CELL:-(-x1 // CELL)] = 1
     else:
-        strips = [data.strip(rng, 1, 6, 64) for _ in range(SEEN)]
+        panels = shape.choice((6, 6, 6, 6, 4, 3, 2))
+        strips = [data.strip(rng, 1, panels, 64) for _ in range(SEEN)]
         pixels, texts = np.stack([s[0] for s in strips]), [s[1] for s in strips]
-        height, width = 4, 24
-        masks = torch.zeros(SEEN, 6, 4, 24)
-        for k in range(6):
+        height, width = 4, 4 * panels
+        masks = torch.zeros(SEEN, panels, height, width)
+        for k in range(panels):
             masks[:, k, :, 4 * k:4 * k + 4] = 1
     x = torch.from_numpy(pixels)
     tokens, deep = packed.see(patches(x), 2 * height, 2 * width)
-    return words.loss(tokens, deep[0], masks.flatten(2), texts)
+    return words.loss(tokens, deep[0], masks.flatten(2), texts) + words.place_loss(tokens, deep[0], height, width)
 
 
 # rows, cols, panel size, padding (x, y), weight in the last phase
@@ -142,7 +155,7 @@ LAYOUTS = ((1, 6, 64, (0, 0), 10.0), (2, 3, 64, (0, 0), 1.0), (2, 2, 64, (0, 0),
 
 
 def batch(data: Data, rng: random.Random, shape: random.Random, phase: str, packed: Packed):
-    """`shape` is the same in every process, so that all have as much to do; `rng` is a process's own.
+    """One layout and one wording per group of questions (`shape`), their contents by `rng`.
 
     -> pixels (n, h, w, 3), groups of branches, and per group whether its answers are certain."""
     scene = phase == "all" and shape.random() < 0.2
@@ -159,44 +172,70 @@ def batch(data: Data, rng: random.Random, shape: random.Random, phase: str, pack
         return torch.from_numpy(images[picks]), groups, sure
     if phase == "one":
         rows, cols, cell, pad, n = 1, 1, 64, (0, 0), 12
+    elif phase == "two":
+        rows, cols, cell, pad, n = 1, 2, 64, (0, 0), 4
     elif phase == "three":
-        rows, cols, cell, pad = 1, shape.choice((1, 2, 3, 3)), 64, (0, 0)
-        n = {1: 12, 2: 6, 3: 4}[cols]
+        rows, cols, cell, pad, n = 1, shape.choice((2, 3, 3)), 64, (0, 0), 3
     elif phase == "six":
-        rows, cols, cell, pad = 1, shape.choice((2, 3, 4, 6, 6, 6, 6, 6, 6)), 64, (0, 0)
-        n = {2: 6, 3: 4, 4: 3, 6: 3}[cols]
+        rows, cols, cell, pad = 1, shape.choice((2, 3, 4, 5, 6, 6, 6, 6, 6, 6)), 64, (0, 0)
+        n = {2: 4, 3: 3, 4: 3, 5: 2, 6: 2}[cols]
     else:
         rows, cols, cell, pad, _ = shape.choices(LAYOUTS, [w[-1] for w in LAYOUTS])[0]
-        n = {1: 8, 2: 5, 3: 4, 4: 3, 6: 3}[rows * cols]
+        n = {1: 6, 2: 5, 3: 3, 4: 3, 6: 2}[rows * cols]
     strips = [data.strip(rng, rows, cols, cell, pad) for _ in range(n)]
     pixels = torch.from_numpy(np.stack([s[0] for s in strips]))
     panels = rows * cols
     # few panels: few distinct answers, so few questions
-    certain, free = {1: (0, 1), 2: (2, 1), 3: (3, 1), 4: (3, 1), 6: (4, 2)}[panels]
-    wording = Q.open_template(shape)
-    free_branches = packed.branches([Q.open_questions(rng, wording, s[1], free) for s in strips])
+    certain, free = {1: (0, 1), 2: (2, 1), 3: (3, 1), 4: (4, 1), 5: (4, 1), 6: (5, 1)}[panels]
+    every = phase == "all"  # all wordings; before, the few on which the circuits form
+    wording = Q.open_template(shape) if every else shape.choice((Q.PAPER_AMBIGUOUS, Q.PAPER_PANEL, "What is happening?"))
+    captions = [s[1] for s in strips]
+    free_branches = packed.branches([Q.open_questions(rng, wording, s[1], free) for s in strips], captions, True)
     if panels == 1:
         groups, sure = [free_branches], [True]
     else:
-        template = Q.ordinal_template(shape, rows)
+        template = Q.ordinal_template(shape, rows) if every else shape.choice(
+            ("Describe the {k} panel.", "Describe the {k} panel.", Q.PAPER_ORDINAL))
         asked = [Q.certain_questions(rng, template, s[1], rows, cols, certain) for s in strips]
-        groups, sure = [packed.branches(asked), free_branches], [True, None]
-        draw = shape.random()
-        if phase != "three" and draw < 0.3:
-            groups.append(packed.branches([[Q.narration(rng, s[1])] for s in strips]))
+        groups, sure = [packed.branches(asked, captions), free_branches], [True, None]
+        if shape.random() < 0.45:
+            groups.append(packed.branches([[Q.narration(rng, s[1])] for s in strips], captions))
             sure.append(False)
-        elif phase == "all" and draw < 0.6:
-            lines = shape.choice((4, 6, 6, 8, 12))
-            groups.append(packed.branches([[Q.pointed(rng, s[1], lines)] for s in strips]))
+        if shape.random() < 0.45:
+            lines = shape.choice((4, 6, 6, 8, 12)) if every else 5
+            groups.append(packed.branches([[Q.pointed(rng, s[1], lines)] for s in strips], captions, True))
             sure.append(None)
     return pixels, groups, sure
 
 
-def ask(packed: Packed, questions, sums: dict[str, list[float]]) -> tuple[torch.Tensor, list[float], int]:
-    """-> loss per answer token, (summed loss, tokens) of questions with one right answer, images."""
+HINTED = (3, 4, 5, 6)  # layers
+HINT = {"two": 0.3, "three": 0.3, "six": 0.1}  # weights by phase
+
+
+def ask(packed: Packed, questions, sums: dict[str, list[float]], hint: float) -> tuple[torch.Tensor, list[float], int]:
+    """-> loss per answer token, (summed loss, tokens) of questions with one right answer, images.
+
+    `hint` weighs a loss of the first multi-panel phases: in the middle layers, of the attention that all
+    heads together give the image, how much goes to the panel that is being described (single row of panels
+    of 64 pixels). Which heads take it up is left to them. Without it the model kept pooling the whole image.
+    """
     pixels, groups, sure = questions
+    hints: list[torch.Tensor] = []
+
+    def record(g: int, layer: int, seen: torch.Tensor) -> None:
+        """seen (n, heads, b, length, tokens)"""
+        if layer not in HINTED:
+            return
+        panels = groups[g].panels
+        seen = seen.mean(1)
+        columns = torch.arange(pixels.shape[2] // CELL).repeat(pixels.shape[1] // CELL) // 4
+        right = (columns == panels[..., None]).float()
+        share = (seen * right).sum(-1) / seen.sum(-1).clamp_min(1e-6)
+        hints.append(-share[panels >= 0].clamp_min(1e-4).log().mean())
+
+    hidden = packed.hidden(pixels, groups, record=record if hint > 0 else None)
     losses, count, certain = [], 0, [0.0, 0.0]
-    for part, group, kind in zip(packed.hidden(pixels, groups), groups, sure, strict=True):
+    for part, group, kind in zip(hidden, groups, sure, strict=True):
         wanted = group.targets >= 0
         loss = F.cross_entropy(packed.logits(part[wanted]), group.targets[wanted], reduction="sum")
         losses.append(loss)
@@ -207,7 +246,13 @@ def ask(packed: Packed, questions, sums: dict[str, list[float]]) -> tuple[torch.
         sums[label] = [sums[label][0] + float(loss.detach()), sums[label][1] + number]
         if kind is True:
             certain = [float(loss.detach()), float(number)]
-    return torch.stack(losses).sum() / count, certain, len(pixels)
+    loss = torch.stack(losses).sum() / count
+    if hints:
+        extra = torch.stack(hints).mean()
+        loss = loss + hint * extra
+        sums.setdefault("hint", [0.0, 0.0])
+        sums["hint"] = [sums["hint"][0] + float(extra.detach()), sums["hint"][1] + 1]
+    return loss, certain, len(pixels)
 
 
 @torch.no_grad()
@@ -245,136 +290,127 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps (for timing)")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    meeting = args.out / "meeting"
-    meeting.unlink(missing_ok=True)
-    mp.spawn(work, args=(args, str(meeting)), nprocs=args.processes)
-
-
-def work(rank: int, args: argparse.Namespace, meeting: str) -> None:
-    """One process of the training."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=args.processes)
-    lead = rank == 0
-    data = Data(args.data)
-    rng, shape = random.Random(f"{args.seed}/{rank}"), random.Random(args.seed)
     folder = args.out / "checkpoint"
+    data = Data(args.data)
     state = torch.load(args.out / "state.pt", weights_only=False) if args.resume else None
+    torch.manual_seed(args.seed)
+    words = Words(data.captions())
     if state is not None:
         tok = AutoTokenizer.from_pretrained(folder)
-        config = Qwen3VLConfig.from_pretrained(folder)
-        config.text_config.rope_parameters["mrope_section"] = list(SECTIONS)
-        model = Qwen3VLForConditionalGeneration.from_pretrained(folder, config=config, dtype=torch.float32)
-        rng.seed(f"{args.seed}/{rank}/{state['step']}")
-        shape.seed(args.seed + state["step"])
+        model = Qwen3VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+        words.load_state_dict(state["words"], strict=False)
     else:
         tok = train_tokenizer(data.captions())
         model = new_model(tok, args.seed)
-    packed = Packed(model, tok)
-    torch.manual_seed(args.seed)
-    words = Words(data.captions())
-    parameters = [p for p in (*model.parameters(), *words.parameters()) if p.requires_grad]
-    matrices = [p for p in parameters if p.ndim >= 2]
-    vectors = [p for p in parameters if p.ndim < 2]
-    optimiser = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.02}, {"params": vectors, "weight_decay": 0.0}],
-                                  lr=args.rate, betas=(0.9, 0.97), fused=True)
-    step, used, phase, seen = 0, 0.0, 0, 0
+    model.share_memory()
+    words.share_memory()
+    # phase, steps of all processes, images, steps when the phase began
+    control = torch.zeros(4, dtype=torch.float64).share_memory_()
     if state is not None:
-        optimiser.load_state_dict(state["optimiser"])
-        if "words" in state:
-            words.load_state_dict(state["words"])
-        step, used, phase, seen = state["step"], state["used"], state["phase"], state["seen"]
+        control[:3] = torch.tensor([state["phase"], state["step"], state["seen"]], dtype=torch.float64)
+        control[3] = control[1]
     if args.phase is not None:
-        phase = [p[0] for p in PHASES].index(args.phase)
-    dist.barrier()
+        control[0] = [p[0] for p in PHASES].index(args.phase)
+    begin = time.time() - (state["used"] if state is not None else 0.0)
+    del data
+    mp.spawn(work, args=(args, begin, model, words, control), nprocs=args.processes)
+
+
+def work(rank: int, args: argparse.Namespace, begin: float, model: Qwen3VLForConditionalGeneration, words: Words,
+         control: torch.Tensor) -> None:
+    """One process of the training: its own questions and its own optimiser, the weights shared with the others."""
+    torch.set_num_threads(1)
+    lead = rank == 0
+    data = Data(args.data)
+    folder = args.out / "checkpoint"
+    tok = AutoTokenizer.from_pretrained(folder) if (folder / "tokenizer.json").exists() else train_tokenizer(data.captions())
+    model.tie_weights()
+    packed = Packed(model, tok)
+    rng = random.Random(f"{args.seed}/{rank}/{int(control[1])}")
+    shape = random.Random(f"{args.seed}/{rank}/{int(control[1])}/shape")
+    parameters = [p for p in (*model.parameters(), *words.parameters()) if p.requires_grad]
+    seeing = [*model.model.visual.parameters(), *words.parameters()]
+    spoken = [*model.model.language_model.parameters()]
+    optimiser = torch.optim.AdamW([{"params": [p for p in parameters if p.ndim >= 2], "weight_decay": 0.02},
+                                   {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0}],
+                                  lr=args.rate, betas=(0.9, 0.97), fused=True)
+    if args.resume:
+        old = torch.load(args.out / "state.pt", weights_only=False)["optimiser"]
+        if [len(g["params"]) for g in old["param_groups"]] == [len(g["params"]) for g in optimiser.param_groups]:
+            optimiser.load_state_dict(old)
     budget = args.minutes * 60
-    begin = time.time() - used
     log = (args.out / "log.jsonl").open("a") if lead else None
 
     def note(**row: object) -> None:
-        row = {"minute": round((time.time() - begin) / 60, 2), "step": step, **row}
+        row = {"minute": round((time.time() - begin) / 60, 2), "step": int(control[1]), **row}
         if log is not None:
             print(json.dumps(row), flush=True)
             log.write(json.dumps(row) + "\n")
             log.flush()
 
     def keep() -> None:
-        if not lead:
-            return
         fresh = args.out / "checkpoint.new"
         save(model, tok, fresh)
-        torch.save({"optimiser": optimiser.state_dict(), "words": words.state_dict(), "step": step, "used": time.time() - begin, "phase": phase,
-                    "seen": seen}, args.out / "state.new")
+        torch.save({"optimiser": optimiser.state_dict(), "words": words.state_dict(), "step": int(control[1]),
+                    "used": time.time() - begin, "phase": int(control[0]), "seen": int(control[2])},
+                   args.out / "state.new")
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
         (args.out / "state.new").rename(args.out / "state.pt")
 
     note(parameters=sum(p.numel() for p in parameters), vocabulary=len(tok))
-    keep()
-    smooth: float | None = None  # loss where one answer is right, the same in every process
-    share = used / budget
+    smooth: float | None = None  # loss where one answer is right
     sums: dict[str, list[float]] = {}
     last_note = last_keep = time.time()
-    phase_began = step
-    seeing = [*model.model.visual.parameters(), *words.parameters()]
-    buffer = torch.zeros(sum(p.numel() for p in parameters) + 3)
-    while share < 1 and (not args.steps or step < args.steps):
+    first = int(control[1])
+    while (share := (time.time() - begin) / budget) < 1 and (not args.steps or control[1] < first + args.steps):
+        phase = int(control[0])
         name, end, enough = PHASES[phase]
-        if phase + 1 < len(PHASES) and (share > end or (smooth is not None and smooth < enough
-                                                         and step - phase_began > 150)):
+        if lead and phase + 1 < len(PHASES) and (share > end or (smooth is not None and smooth < enough
+                                                                 and control[1] - control[3] > 100)):
             note(leaving=name, loss=smooth)
-            phase, smooth, phase_began = phase + 1, None, step
-            name = PHASES[phase][0]
             keep()
-        rate = args.rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, share))))
+            control[0], control[3] = phase + 1, control[1]
+            smooth = None
+            name = PHASES[phase + 1][0]
+        rate = args.rate * min(1.0, (float(control[1]) + 1) / 100)
+        rate *= min(1.0, max(0.02, (1 - share) / 0.25))
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
-        if name == "see":
+        seeing_now = name == "see" or shape.random() < 0.1  # a little of it to the end
+        # what the vision tower has learned is kept: gradients through an untrained language model wipe it out
+        for p in model.model.visual.parameters():
+            p.requires_grad_(seeing_now)
+        if seeing_now:
             loss = see(data, rng, shape, packed, words)
-            certain, images = [float(loss.detach()), 1], SEEN
+            certain, images = [float(loss.detach()), 1.0 if name == "see" else 0.0], SEEN
             sums.setdefault("words", [0.0, 0.0])
             sums["words"] = [sums["words"][0] + certain[0], sums["words"][1] + 1]
         else:
-            loss, certain, images = ask(packed, batch(data, rng, shape, name, packed), sums)
+            loss, certain, images = ask(packed, batch(data, rng, shape, name, packed), sums, HINT.get(name, 0.0))
         loss.backward()
-        active = seeing if name == "see" else parameters
-        at = 0
-        for p in active:
-            piece = buffer[at:at + p.numel()]
-            piece.zero_() if p.grad is None else piece.copy_(p.grad.reshape(-1))
-            at += p.numel()
-        flat = buffer[:at + 3]
-        flat[at:] = torch.tensor([certain[0], float(certain[1]), (time.time() - begin) / budget])
-        dist.all_reduce(flat)
-        flat.div_(args.processes)
-        at = 0
-        for p in active:
-            p.grad = flat[at:at + p.numel()].view_as(p)
-            at += p.numel()
-        share = float(flat[-1])
-        if flat[-2] > 0:
-            value = float(flat[-3] / flat[-2])
+        if certain[1]:
+            value = certain[0] / certain[1]
             smooth = value if smooth is None else 0.97 * smooth + 0.03 * value
-        norm = torch.nn.utils.clip_grad_norm_(active, 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(seeing if seeing_now else spoken, 1.0)
         if torch.isfinite(norm):
             optimiser.step()
-        step += 1
-        seen += images * args.processes
-        if time.time() - last_note > 30:
-            note(phase=name, rate=round(rate, 6), images=seen, norm=round(float(norm), 2),
+        control[1] += 1
+        control[2] += images
+        if lead and time.time() - last_note > 30:
+            note(phase=name, rate=round(rate, 6), images=int(control[2]), norm=round(float(norm), 2),
                  **{k: round(v[0] / v[1], 4) for k, v in sums.items() if v[1]})
             sums, last_note = {}, time.time()
         if lead and (time.time() - last_keep > 240 or (args.out / "keep").exists()):
             (args.out / "keep").unlink(missing_ok=True)
-            if phase >= 3:
+            if int(control[0]) >= 4:
                 note(**held_out(packed, 8))
             keep()
             last_keep = time.time()
     if lead:
+        keep()
         note(final=True, **held_out(packed, 24))
-    keep()
-    dist.barrier()
-    dist.destroy_process_group()
 
 
 if __name__ == "__main__":

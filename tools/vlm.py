@@ -119,11 +119,13 @@ class Branches:
     """Questions of one padded length about n images, b per image.
 
     ids (n, b, length) token ids, padded at the end; targets (n, b, length): the id to predict at each
-    place, -100 where nothing is asked.
+    place, -100 where nothing is asked; panels (n, b, length): the panel that the predicted token is about, -1
+    where it is open or of no interest.
     """
 
     ids: torch.Tensor
     targets: torch.Tensor
+    panels: torch.Tensor
 
 
 def _turn(x: torch.Tensor) -> torch.Tensor:
@@ -151,28 +153,44 @@ class Packed:
             self._tokens[text] = self.tok(text, add_special_tokens=False).input_ids
         return self._tokens[text]
 
-    def branches(self, questions: list[list[tuple[str, str, bool]]]) -> Branches:
-        """questions[i][j] = (prompt, answer, ends) -> padded branches; every image has as many."""
+    def branches(self, questions: list[list[tuple[str, str, bool]]], captions: list[list[str]] | None = None,
+                 is_open: bool = False) -> Branches:
+        """questions[i][j] = (prompt, answer, ends) -> padded branches; every image has as many.
+
+        With the images' captions, `panels` says which of them each token belongs to; where the choice is
+        open, a caption's first token belongs to none.
+        """
         rows = []
-        for per_image in questions:
+        for i, per_image in enumerate(questions):
             for prompt, answer, ends in per_image:
                 head = [*self.tokens(prompt), *self.after_prompt]
                 body: list[int] = []
-                for i, line in enumerate(answer.split("\n")):
-                    if i:
+                about: list[int] = []
+                for k, line in enumerate(answer.split("\n")):
+                    if k:
                         body += self.tokens("\n")
-                    body += self.tokens(line) if line else []
-                body += [self.end] if ends else []
-                rows.append((head, body))
-        length = max(len(h) + len(b) for h, b in rows) - 1
+                        about.append(-1)
+                    if not line:
+                        continue
+                    part = self.tokens(line)
+                    panel = captions[i].index(line) if captions is not None else -1
+                    body += part
+                    about += [-1 if is_open else panel, *[panel] * (len(part) - 1)]
+                if ends:
+                    body.append(self.end)
+                    about.append(-1)
+                rows.append((head, body, about))
+        length = max(len(h) + len(b) for h, b, _ in rows) - 1
         ids = torch.full((len(rows), length), self.pad)
         targets = torch.full((len(rows), length), -100)
-        for i, (head, body) in enumerate(rows):
+        panels = torch.full((len(rows), length), -1)
+        for i, (head, body, about) in enumerate(rows):
             full = torch.tensor([*head, *body])
             ids[i, : len(full) - 1] = full[:-1]
             targets[i, len(head) - 1: len(full) - 1] = full[len(head):]
+            panels[i, len(head) - 1: len(full) - 1] = torch.tensor(about)
         n = len(questions)
-        return Branches(ids.view(n, -1, length), targets.view(n, -1, length))
+        return Branches(ids.view(n, -1, length), targets.view(n, -1, length), panels.view(n, -1, length))
 
     @lru_cache(maxsize=64)  # noqa: B019
     def grid(self, gh: int, gw: int):
