@@ -113,3 +113,16 @@ def test_llama_cpp_python_finds_every_function(tmp_path: Path) -> None:
     found = {name for name in wanted if re.match("(llama|mtmd|ggml|gguf)_", name)}
     assert len(found) > 200
     assert not found - exported
+
+
+def test_a_link_of_the_usual_name_is_the_same_library(tmp_path: Path) -> None:
+    """How llama-cpp-python is given our library (ggml_patches/README.md)."""
+    library = stock.our_libraries() / "liblookhere-llama.so"
+    (tmp_path / "libllama.so").symlink_to(library)
+    code = (
+        "import ctypes, lookhere; lookhere._engine.build_info()\n"
+        f"a, b = ctypes.CDLL({str(library)!r}), ctypes.CDLL({str(tmp_path / 'libllama.so')!r})\n"
+        "assert a._handle == b._handle\n"
+        "assert sum('liblookhere-llama' in line and ' r-xp ' in line for line in open('/proc/self/maps')) == 1\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
