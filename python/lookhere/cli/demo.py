@@ -49,7 +49,7 @@ def demo(seed: int, output: Path, threads: int | None) -> None:
         _print_table(strip, model, unsteered, steered)
         poster = _poster(strip, seed, scene, unsteered, steered)
     try:
-        poster.draw().save(output)
+        poster.draw().save(output, optimize=True)
     except (OSError, ValueError) as error:
         raise OptionError(f"The picture cannot be saved as {str(output)!r}: {error}.") from error
     click.echo(f"\n{len(steered) + 1} answers in {seconds:.1f} s. Picture: {output}", err=True)
