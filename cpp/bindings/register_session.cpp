@@ -56,7 +56,8 @@ void register_session(py::module_ & m) {
              py::arg("heads"), "(layer, head) pairs to steer, none removes steering. EngineError names what the model lacks.")
         .def("steer", [](Session & self, const std::vector<Span> & spans, int sequence, int prompt_end, float prompt_bias,
                          float generated_bias, int first_query, float sharpness) {
-                 self.steer({spans, prompt_end, prompt_bias, generated_bias, first_query, sharpness}, sequence);
+                 const Steering steering = {spans, prompt_end, prompt_bias, generated_bias, first_query, sharpness};
+                 computing([&] { self.steer(steering, sequence); });
              },
              py::arg("spans"), py::kw_only(), py::arg("sequence") = 0, py::arg("prompt_end") = 0, py::arg("prompt_bias") = 0.0f,
              py::arg("generated_bias") = 0.0f, py::arg("first_query") = 0, py::arg("sharpness") = 1.0f,

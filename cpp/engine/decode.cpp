@@ -83,21 +83,23 @@ void Session::decode(const std::vector<llama_token> & tokens, const std::vector<
     rows_.clear();
     Interrupt interrupt(cancel);
     try {
-        run_text(tokens.data(), (int) tokens.size(), outputs, sequence, interrupt);
+        run_text(tokens, outputs, sequence, interrupt, "decoding the text");
     } catch (...) {
         rows_.clear();
         throw;
     }
 }
 
-void Session::run_text(const llama_token * tokens, int n, const std::vector<int> & outputs, int sequence, Interrupt & interrupt) {
+void Session::run_text(const std::vector<llama_token> & tokens, const std::vector<int> & outputs, int sequence,
+                       Interrupt & interrupt, const char * what) {
+    const int n       = (int) tokens.size();
     const int n_batch = (int) llama_n_batch(context());
     Ledger &  held    = ledger(sequence);
     auto      next    = outputs.begin();
     for (int done = 0; done < n;) {
         Batch            batch;
         std::vector<int> wanted; // indices into the batch
-        batch.tokens = tokens + done;
+        batch.tokens = tokens.data() + done;
         for (; batch.n < n_batch && done + batch.n < n; batch.n++) {
             const bool output = next != outputs.end() && *next == done + batch.n;
             if (output && (int) wanted.size() == LLAMA_PROBE_MAX_ROWS) {
@@ -110,7 +112,7 @@ void Session::run_text(const llama_token * tokens, int n, const std::vector<int>
             batch.positions.push_back(held.position() + batch.n);
             batch.outputs.push_back(output ? 1 : 0);
         }
-        run(batch, sequence, interrupt, "decoding text");
+        run(batch, sequence, interrupt, what);
         held.append_text(batch.n);
         done += batch.n;
         for (const int index : wanted) {
@@ -141,7 +143,7 @@ void Session::decode_image(const EncodedImage & image, int sequence, const Cance
             if (part.is_image()) {
                 run_image(part, sequence, interrupt);
             } else {
-                run_text(part.text.data(), part.tokens, {}, sequence, interrupt);
+                run_text(part.text, {}, sequence, interrupt, "decoding the image");
             }
         }
     } catch (...) {

@@ -77,7 +77,8 @@ private:
     const Row &    row(int row) const;
     void           check_room(int tokens, const char * what) const;
     void           run(Batch & batch, int sequence, Interrupt & interrupt, const char * what);
-    void           run_text(const llama_token * tokens, int n, const std::vector<int> & outputs, int sequence, Interrupt & interrupt);
+    void           run_text(const std::vector<llama_token> & tokens, const std::vector<int> & outputs, int sequence,
+                            Interrupt & interrupt, const char * what);
     void           run_image(const Part & part, int sequence, Interrupt & interrupt);
     void           remove_from(int position, int sequence);
     void           keep_row(int index, int sequence);

@@ -1,6 +1,5 @@
 """Cancelling."""
 
-import time
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ def test_a_raised_flag_stops_everything(session, projector, pixels, image, promp
     session.decode(prompt)
     with pytest.raises(engine.Cancelled, match="encoding"):
         projector.encode(pixels, flag)
-    with pytest.raises(engine.Cancelled, match="decoding text"):
+    with pytest.raises(engine.Cancelled, match="decoding the text"):
         session.decode(prompt, cancel=flag)
     with pytest.raises(engine.Cancelled):
         session.decode_image(image, cancel=flag)
@@ -30,12 +29,9 @@ def test_cancel_while_text_is_decoded(model, prompt):
     tokens = (prompt * 16384)[:16000]
     flag = engine.CancelFlag()
     timer = after(0.2, flag.set)
-    begun = time.monotonic()
     with pytest.raises(engine.Cancelled):
         session.decode(tokens, cancel=flag)
-    taken = time.monotonic() - begun
     timer.join()
-    assert taken < 10
     held = session.used()
     assert held == session.position() < len(tokens)
     assert held % 256 == 0  # whole batches

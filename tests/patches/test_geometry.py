@@ -44,8 +44,16 @@ class Text(C.Structure):
 
 class Geometry(C.Structure):
     _fields_ = [
-        ("rows", C.c_uint32), ("cols", C.c_uint32), ("x0", C.c_float), ("y0", C.c_float), ("x1", C.c_float),
-        ("y1", C.c_float), ("nx", C.c_uint32), ("ny", C.c_uint32), ("tile_row", C.c_int32), ("tile_col", C.c_int32),
+        ("rows", C.c_uint32),
+        ("cols", C.c_uint32),
+        ("x0", C.c_float),
+        ("y0", C.c_float),
+        ("x1", C.c_float),
+        ("y1", C.c_float),
+        ("nx", C.c_uint32),
+        ("ny", C.c_uint32),
+        ("tile_row", C.c_int32),
+        ("tile_col", C.c_int32),
     ]
 
 
