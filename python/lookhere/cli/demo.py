@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from ..scene import Scene
     from ..stream import Answer
 
-PANELS = 6
 MODEL_PANEL = 64  # pixels of a panel as the model sees it
-SHOWN_PANEL = 256  # pixels of the same panel, drawn again for people
+SHOWN_STRIP = 1536  # pixels of the same strip, drawn again for people
 
 
 @click.command(short_help="Ask about six panels in turn and save a picture of it.")
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Which strip to draw.")
+@click.option("--panels", type=click.IntRange(2, 6), default=6, show_default=True, help="How many panels it has.")
 @click.option(
     "-o", "--output", type=FILE, default=Path("lookhere-demo.png"), show_default=True, help="Where to save the picture."
 )
 @click.option("--threads", type=click.IntRange(1, 512), help="Threads to compute with  [default: 1]")
-def demo(seed: int, output: Path, threads: int | None) -> None:
-    """Ask the built-in model one question about a strip of six panels, looking at each of them in turn.
+def demo(seed: int, panels: int, output: Path, threads: int | None) -> None:
+    """Ask the built-in model one question about a comic strip, looking at each of its panels in turn.
 
     Nothing is downloaded. The strip is made of combinations that the model was never trained on. What the model says
     goes to stdout, and a picture of it is saved.
     """
     from ..comics import generate_strip
 
-    strip = generate_strip(seed, panels=PANELS, panel_size=MODEL_PANEL, split="held_out", style="colour")
+    strip = generate_strip(seed, panels=panels, panel_size=MODEL_PANEL, split="held_out", style="colour")
     with load(threads=threads) as model:
         started = time.perf_counter()
         scene = model.look(strip.image)
@@ -74,7 +74,7 @@ def _poster(strip: Strip, seed: int, scene: Scene, unsteered: Answer, steered: l
     from ..heatmap import heat_map
     from ..poster import Look, Poster
 
-    large = generate_strip(seed, panels=PANELS, panel_size=SHOWN_PANEL, split="held_out", style="colour")
+    large = generate_strip(seed, panels=len(steered), panel_size=SHOWN_STRIP // len(steered), split="held_out", style="colour")
 
     def look(answer: Answer, boxes: list[Box], caption: str | None) -> Look:
         picture = heat_map(scene.image, answer.gaze, scene.grids, boxes)
