@@ -40,7 +40,7 @@ def test_steering_moves_the_mass(session, model, image, prompt):
     unsteered = session.attention()[0]
     session.truncate(image.positions)
     session.set_heads([(layer, 1)])
-    session.steer([span(image, 0, boost(image, 10, (0, 0)))], prompt_end=image.positions + len(prompt))
+    session.steer([span(image, 0, boost(image, 100, (0, 0)))], prompt_end=image.positions + len(prompt))
     session.decode(prompt, outputs=[len(prompt) - 1])
     natural, steered = session.attention()[0], session.attention(steered=True)[0]
     assert steered[1, 0] > 0.9

@@ -1,29 +1,27 @@
 """Patch 0003: the token grid and the rectangle of the image that it covers, by arithmetic and by brute force.
 
-It runs the built-in model, or the pair that LOOKHERE_TEST_MODEL and LOOKHERE_TEST_MMPROJ name.
+The pair has random weights: what a trained encoder makes of a cell may well be seen most elsewhere.
 """
 
 from __future__ import annotations
 
 import ctypes as C
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import gguf
 import lookhere
 import numpy as np
 import pytest
-from lookhere import registry
+import tiny_vision
 
 engine = pytest.importorskip("lookhere._engine", reason="the engine is not built")
 
 
 @pytest.fixture(scope="module")
-def files():
-    named = os.environ.get("LOOKHERE_TEST_MODEL"), os.environ.get("LOOKHERE_TEST_MMPROJ")
-    return named if all(named) else tuple(map(str, registry.builtin_files()))
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pair")
+    return str(tiny_vision.write_model(folder / "model.gguf")), str(tiny_vision.write_projector(folder / "mmproj.gguf"))
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +29,10 @@ def model(files):
     return engine.Model(files[0])
 
 
-@pytest.fixture(scope="module")
-def cell(files):
+@pytest.fixture
+def cell():
     """Pixels of the prepared image per token, along one edge."""
-    fields = gguf.GGUFReader(files[1]).fields
-    return int(fields["clip.vision.patch_size"].contents()) * 2
+    return tiny_vision.PATCH * 2
 
 
 class Text(C.Structure):
