@@ -34,6 +34,7 @@ def test_every_error_is_public_and_has_a_line_in_the_docs(name):
 def test_only_named_errors_are_raised():
     """Each raise in the package names one of our errors, or passes one on."""
     allowed = {*ERRORS, "StopIteration", "jinja2.exceptions.TemplateError", "click.UsageError", "click.BadParameter"}
+    allowed.add("AttributeError")  # what a module's __getattr__ has to raise
     private = {"gguf.py", "heads.py", "comics.py"}  # a ValueError there is turned into a named error, or not an app's
     for path in PACKAGE.glob("*.py"):
         for name in re.findall(r"^\s+raise ([\w.]+)", path.read_text(), re.MULTILINE):
