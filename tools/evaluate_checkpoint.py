@@ -22,7 +22,7 @@ import torch
 from lookhere.comics import Strip, generate_scene, generate_strip
 from steering_hook import HOOK
 from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
-from vlm import AFTER_PROMPT, BEFORE_IMAGE, CELL, PATCH, patches
+from vlm import AFTER_PROMPT, BEFORE_IMAGE, CELL, PATCH, Packed, patches
 
 Box = tuple[float, float, float, float]
 
@@ -127,12 +127,37 @@ def rank(reader: Reader, seeds: range) -> tuple[torch.Tensor, torch.Tensor]:
     return diagonal.mean(-1), (diagonal / a.sum(-1).clamp_min(1e-9)).mean(-1)
 
 
+def rank_answers(reader: Reader, seeds: range) -> tuple[torch.Tensor, torch.Tensor]:
+    """-> (mass, selectivity), each (layers, heads): attention of a caption's tokens but the first, teacher-forced."""
+    packed = Packed(reader.model, reader.tok)
+    right = torch.zeros(reader.layers, reader.heads)
+    every, rows = right.clone(), 0
+    for seed in seeds:
+        strip = generate_strip(seed, split="train")
+        captions = list(strip.captions)
+        group = packed.branches([[(Q.PAPER_AMBIGUOUS, c, True) for c in captions]], [captions], True)
+        wanted = group.panels[0] >= 0
+        columns = torch.arange(24).repeat(4) // 4
+        match = (columns == group.panels[0][..., None]).float()
+
+        def record(_: int, layer: int, seen: torch.Tensor, match: torch.Tensor = match,
+                   wanted: torch.Tensor = wanted) -> None:
+            right[layer] += ((seen[0] * match).sum(-1) * wanted).sum((1, 2))
+            every[layer] += (seen[0].sum(-1) * wanted).sum((1, 2))
+
+        with torch.no_grad():
+            packed.hidden(torch.from_numpy(np.asarray(strip.image)[None].copy()), [group], record=record)
+        rows += int(wanted.sum())
+    return right / rows, right / every.clamp_min(1e-9)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--strips", type=int, default=24)
     parser.add_argument("--heads", type=int, default=20)
     parser.add_argument("--strength", type=float, default=5.0)
+    parser.add_argument("--rank", choices=("answer", "prompt"), default="answer", help="which tokens' attention ranks")
     parser.add_argument("--sweep", action="store_true", help="also sweep the number of heads")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--out", type=Path)
@@ -140,7 +165,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     reader = Reader(args.checkpoint)
-    mass, selectivity = rank(reader, range(5000, 5012))
+    mass, selectivity = (rank_answers if args.rank == "answer" else rank)(reader, range(5000, 5012))
     # guarded: a head that hardly looks at the image has no say
     score = torch.where(mass > 0.05, selectivity, torch.zeros(()))
     order = [(int(i) // reader.heads, int(i) % reader.heads) for i in score.flatten().argsort(descending=True)]
@@ -239,7 +264,7 @@ def main() -> None:
     if args.head_set:
         args.head_set.write_text(json.dumps({
             "K": len(gaze), "heads": [list(h) for h in gaze], "strength": args.strength,
-            "note": "ranked by guarded selectivity at the final prompt token, 12 calibration strips, transformers; "
+            "note": f"ranked by guarded selectivity, tokens of the {args.rank}, 12 calibration strips, transformers; "
                     f"steered exact {figures['steered_exact']}"}))
     assert math.isfinite(args.strength)
 

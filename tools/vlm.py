@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from add_positions import add_waves
 from questions import every_text
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
@@ -88,6 +89,7 @@ def new_model(tok: PreTrainedTokenizerFast, seed: int = 0) -> Qwen3VLForConditio
             module.linear_fc1.weight.normal_(0, 0.04)
             module.linear_fc2.weight.normal_(0, 0.04)
         model.model.visual.patch_embed.proj.weight.normal_(0, 0.05)
+        add_waves(model.model.visual.pos_embed.weight)
     return model
 
 
