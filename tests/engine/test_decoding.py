@@ -44,7 +44,9 @@ def test_positions_and_tokens(session, image, prompt):
     assert (session.position(), session.used()) == (0, 0)
 
 
-def test_rows_follow_the_outputs(session, model, image):
+def test_rows_follow_the_outputs(model, image):
+    # without flash attention: llama.cpp has another arithmetic for large batches with it
+    session = engine.Session(model, context=1024, threads=1, batch=BATCH, flash_attention="off")
     tokens = np.random.default_rng(1).integers(0, 200, 150).tolist()
     session.decode(tokens, outputs=range(150))  # many batches, more rows than one takes
     rows = np.array([session.logits(i) for i in range(150)])
@@ -52,10 +54,7 @@ def test_rows_follow_the_outputs(session, model, image):
     session.clear()
     session.decode(tokens, outputs=[0, 70, 149])
     some = np.array([session.logits(i) for i in range(3)])
-    # batches of other sizes round otherwise, more so with quantized weights: the right row is by far the nearest
-    distance = np.abs(some[:, None] - rows).mean(axis=-1)
-    assert distance.argmin(axis=1).tolist() == [0, 70, 149]
-    assert (distance.min(axis=1) < 0.1 * np.median(distance, axis=1)).all()
+    assert np.allclose(some, rows[[0, 70, 149]], atol=1e-2, rtol=1e-3)  # other batches, other rounding
     for row in (3, -4):
         with pytest.raises(engine.EngineError, match=f"row {row} is not among the 3"):
             session.logits(row)
