@@ -62,8 +62,9 @@ def test_the_interpreter_ends_well(code, model_files):
 
 
 INTERRUPTED = """
-import _thread, sys, threading
+import _thread, signal, sys, threading
 from lookhere import _engine
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 model = _engine.Model(sys.argv[1])
 session = _engine.Session(model, context=32768, threads=1)
 threading.Timer(0.3, _thread.interrupt_main).start()
@@ -77,7 +78,7 @@ session.decode([1], outputs=[0])
 
 def test_control_c_stops_a_prefill(model_files):
     ended = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, model_files[0]], check=False, capture_output=True, text=True
+        [sys.executable, "-c", INTERRUPTED, model_files[0]], check=False, capture_output=True, text=True, timeout=300
     )
     assert (ended.returncode, ended.stdout) == (0, "interrupted True\n"), ended.stderr
 
