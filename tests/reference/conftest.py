@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
-
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1] / "patches"))
 
 import capi
 import checkpoint
+import pytest
+from stock import our_libraries
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +39,4 @@ def f32(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tu
 
 @pytest.fixture(scope="session")
 def api() -> capi.Api:
-    folder = os.environ.get("LOOKHERE_PATCHED_LIBRARIES")
-    if not folder:
-        import lookhere
-
-        folder = str(Path(lookhere.__file__).parent / "lib")
-    return capi.Api(Path(folder))
+    return capi.Api(our_libraries())
