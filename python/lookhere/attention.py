@@ -113,14 +113,14 @@ def question_attention(
             at_once = max(1, min(16, _CHUNK_VALUES // (model.layers * model.heads_per_layer * shares.shape[1])))
             for start in range(0, len(forced), at_once):
                 chunk = forced[start : start + at_once]
-                session.native.decode(chunk, outputs=range(len(chunk)), cancel=cancel)
+                session.decode(chunk, cancel)
                 for row in range(len(chunk)):
                     answer += on_panels(row)
                 read += len(chunk)
             if not forced:
                 sampler = _engine.Sampler()
                 while read < GENERATED_TOKENS and not model.native.is_end(token := sampler.sample(session.native)):
-                    session.native.decode([token], outputs=[0], cancel=cancel)
+                    session.decode([token], cancel)
                     answer += on_panels(-1)
                     read += 1
         return at_prompt, answer / read if read else at_prompt

@@ -127,6 +127,7 @@ def load(
     mmproj: str | os.PathLike[str] | None = None,
     heads: HeadSet | str | os.PathLike[str] | None = None,
     context: int | None = None,
+    kv_budget: int = 1024,
     threads: int | None = None,
     min_image_tokens: int = 0,
     max_image_tokens: int = 0,
@@ -138,14 +139,17 @@ def load(
     """Loads a vision-language model; without a name, the built-in one.
 
     model: a GGUF file. mmproj: its projector, None for the ``mmproj*.gguf`` beside it. heads: a head set or its JSON
-    file, None for the one that comes with the package. context: tokens, None to grow with what is asked. threads:
-    None for all cores, 16 at most (1 for a small model). min_image_tokens, max_image_tokens: 0 for the model's own
-    limits. kv_type: f32, f16, bf16, q8_0 or q4_0. flash_attention: auto, on or off. chat_template: Jinja2, None for the
-    model's own.
+    file, None for the one that comes with the package. context: tokens that the KV cache holds, None to grow with what
+    is asked. kv_budget: MiB up to which a growing cache keeps the scenes that were asked, 16 at most; beyond it the one
+    that was not asked for longest goes, and is read again when it is asked again. threads: None for all cores, 16 at
+    most (1 for a small model). min_image_tokens, max_image_tokens: 0 for the model's own limits. kv_type: f32, f16,
+    bf16, q8_0 or q4_0. flash_attention: auto, on or off. chat_template: Jinja2, None for the model's own.
 
     ModelFileError, ProjectorError, HeadSetError, OptionError.
     """
-    _check_options(context, threads, min_image_tokens, max_image_tokens, gpu_layers, kv_type, flash_attention)
+    _check_options(
+        context, kv_budget, threads, min_image_tokens, max_image_tokens, gpu_layers, kv_type, flash_attention
+    )
     if chat_template is not None:
         checked_text("chat_template", chat_template)
     builtin = model is None
@@ -165,7 +169,14 @@ def load(
     cores = default_threads(native.parameters) if threads is None else threads
     try:
         projector = _projector(projector_path, native, cores, min_image_tokens, max_image_tokens, gpu_layers)
-        session = Session(native, context=context, threads=cores, kv_type=kv_type, flash_attention=flash_attention)
+        session = Session(
+            native,
+            context=context,
+            kv_budget=kv_budget * 2**20,
+            threads=cores,
+            kv_type=kv_type,
+            flash_attention=flash_attention,
+        )
         template = ChatTemplate(
             chat_template or native.chat_template or ChatTemplate.source,
             _special(native, native.bos_token),
@@ -225,6 +236,7 @@ def _special(native: _engine.Model, token: int) -> str:
 
 def _check_options(
     context: int | None,
+    kv_budget: int,
     threads: int | None,
     min_image_tokens: int,
     max_image_tokens: int,
@@ -234,6 +246,7 @@ def _check_options(
 ) -> None:
     for name, value, least, most in (
         ("context", 256 if context is None else context, 16, 2**24),
+        ("kv_budget", kv_budget, 0, 2**24),
         ("threads", 1 if threads is None else threads, 1, 512),
         ("min_image_tokens", min_image_tokens, 0, 2**20),
         ("max_image_tokens", max_image_tokens, 0, 2**20),

@@ -1,10 +1,9 @@
-"""The KV cache of a model: one run at a time, what is already in it used again where it is still true."""
+"""The KV cache of a model: one run at a time; several scenes stay in it, each used again where it is still true."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from .errors import BusyError, ClosedError, ContextError
 from .grid import Map
 from .heads import Head
 from .layout import Layout
+from .prepared import Prepared
 from .steering import Steering
 
 if TYPE_CHECKING:
@@ -23,44 +23,41 @@ if TYPE_CHECKING:
 _ROOM = 1024
 """A context that grows does so in steps of this many tokens."""
 
+_SCENES = 16
+"""Prompts that stay in the cache at most, whatever the budget."""
 
-@dataclass
-class _Held:
-    """What the cache holds. steered_from: first position whose rows obey the steering of the fingerprint."""
-
-    layout: Layout
-    steered_from: float
-    fingerprint: str | None
-
-    def valid_until(self, layout: Layout, steered_from: float, fingerprint: str | None) -> int:
-        """Up to which position the cache is what a cold prefill of another prompt would make it."""
-        if self.layout.image is not layout.image or self.layout.prefix != layout.prefix:
-            return 0
-        same = 0
-        for old, new in zip(self.layout.suffix, layout.suffix, strict=False):
-            if old != new:
-                break
-            same += 1
-        until: float = layout.image_end + same
-        if self.fingerprint != fingerprint:
-            until = min(until, self.steered_from, steered_from)
-        return int(until) if until >= layout.image_end else 0
+_CACHE_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 
 
 class Session:
-    """The engine's session of one model, created at first use. context: tokens, None to grow with what is asked."""
+    """The engine's session of one model, created at first use.
+
+    Every prompt that was asked stays in a sequence of the cache of its own. Where they no longer fit, the one that was
+    not asked for longest goes, and is read again when it is asked again. context: tokens, None to grow with what is
+    asked. kv_budget: bytes up to which a growing context keeps scenes; a single prompt may take more.
+    """
 
     def __init__(
-        self, model: _engine.Model, *, context: int | None, threads: int, kv_type: str, flash_attention: str
+        self,
+        model: _engine.Model,
+        *,
+        context: int | None,
+        kv_budget: int,
+        threads: int,
+        kv_type: str,
+        flash_attention: str,
     ) -> None:
         self._model = model
         self._context = context
+        self._budget = int(kv_budget / kv_bytes_per_token(model, kv_type))
         self._threads, self._kv_type, self._flash_attention = threads, kv_type, flash_attention
         self._native: _engine.Session | None = None
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._closed = False
-        self._held: _Held | None = None
+        self._prepared: list[Prepared | None] = [None] * _SCENES
+        self._sequence = 0  # of the run that goes on
+        self._clock = 0
         self._heads: tuple[Head, ...] = ()
         self._probed: tuple[int, ...] = ()
 
@@ -114,42 +111,43 @@ class Session:
         maps: coverage of each grid. room: tokens to generate. probe: layers whose attention is wanted. ContextError,
         CancelledError, EngineFailure.
         """
-        self._make_room(layout.tokens, room)
-        native, held, self._held = self.native, self._held, None
-        self._probe(layout, probe)
-        self._steer(layout, steering, maps)
         first = _first_query(layout, steering)
         fingerprint = steering.fingerprint if steering else None
-        start = min(held.valid_until(layout, first, fingerprint), layout.prompt_end - 1) if held else 0
+        self._sequence, start = self._choose(layout, first, fingerprint)
+        if self._make_room(layout.tokens, room):
+            start = 0
+        native, sequence = self.native, self._sequence
+        self._prepared[sequence] = None
+        self._probe(layout, probe)
+        self._steer(layout, steering, maps)
         try:
             with engine_errors("reading the prompt"):
-                if start:
-                    native.truncate(start)
-                else:
-                    native.clear()
+                native.truncate(start, sequence)
+                if not start:
                     if layout.prefix:
-                        native.decode(layout.prefix, cancel=cancel)
-                    native.decode_image(layout.image, cancel=cancel)
+                        native.decode(layout.prefix, sequence=sequence, cancel=cancel)
+                    native.decode_image(layout.image, sequence=sequence, cancel=cancel)
                     start = layout.image_end
                 rest = layout.suffix[start - layout.image_end :]
-                native.decode(rest, outputs=[len(rest) - 1], cancel=cancel)
+                native.decode(rest, sequence=sequence, outputs=[len(rest) - 1], cancel=cancel)
         except BaseException:
-            native.clear()
+            self._empty(sequence)
             raise
-        self._held = _Held(layout, first, fingerprint)
+        self._clock += 1
+        self._prepared[sequence] = Prepared(layout, first, fingerprint, self._clock)
 
     def steer(self, layout: Layout, steering: Steering | None, maps: Sequence[Map]) -> None:
         """Moves the target in the midst of an answer; the next decoded token obeys."""
         self._steer(layout, steering, maps)
 
-    def decode(self, token: int, cancel: _engine.CancelFlag) -> None:
-        """Appends one generated token; its logits and attention are ready then."""
+    def decode(self, tokens: Sequence[int], cancel: _engine.CancelFlag) -> None:
+        """Appends tokens of an answer; the logits and attention of each are ready then."""
         with engine_errors("generating"):
-            self.native.decode([token], outputs=[0], cancel=cancel)
+            self.native.decode(tokens, sequence=self._sequence, outputs=range(len(tokens)), cancel=cancel)
 
     def full(self) -> bool:
         """True if no further token fits."""
-        return self.native.used() >= self.native.context
+        return self._used() >= self.native.context
 
     def attention(self, heads: Sequence[Head], *, steered: bool) -> NDArray[np.float32]:
         """(len(heads), image tokens) float32: post-softmax mass of the last output row in probed heads."""
@@ -168,11 +166,28 @@ class Session:
             self._drop()
 
     def _drop(self) -> None:
-        native, self._native, self._held, self._heads, self._probed = self._native, None, None, (), ()
+        native, self._native, self._heads, self._probed = self._native, None, (), ()
+        self._prepared = [None] * _SCENES
         if native is not None:
             native.close()
 
-    def _make_room(self, tokens: int, room: int) -> None:
+    def _choose(self, layout: Layout, steered_from: float, fingerprint: str | None) -> tuple[int, int]:
+        """-> the sequence for a prompt, and up to which position it holds it already."""
+        valid = [each.valid_until(layout, steered_from, fingerprint) if each else 0 for each in self._prepared]
+        if max(valid):
+            best = valid.index(max(valid))
+            return best, valid[best]
+        return min(range(_SCENES), key=self._worth), 0
+
+    def _worth(self, sequence: int) -> int:
+        """How late a prompt goes: empty sequences first, then those that nobody can ask again, then the oldest."""
+        each = self._prepared[sequence]
+        if each is None:
+            return -2
+        return each.used_at if each.wanted else -1
+
+    def _make_room(self, tokens: int, room: int) -> bool:
+        """Room for one prompt and its answer beside as many others as fit. True if the cache was made anew."""
         limit = self.limit
         if tokens + 1 > limit:
             advice = "load the model with a larger context=" if self._context else "give a smaller image or prompt"
@@ -180,10 +195,38 @@ class Session:
                 f"The image and the prompt take {tokens} tokens and the answer at least 1; the context holds {limit}. "
                 f"Expected fewer: {advice}, or limit the image with load(max_image_tokens=...)."
             )
-        wanted = self._context or min(limit, -(-(tokens + room) // _ROOM) * _ROOM)
-        if self._native is None or (self._context is None and self._native.context < min(limit, tokens + room)):
+        needed = min(limit, tokens + room)
+        others = self._used() - self._used_by(self._sequence)
+        most = self._context or max(needed, min(limit, self._budget))
+        if self._native is None or (needed + others > self._native.context and self._native.context < most):
+            twice = 2 * self._native.context if self._native else 0  # seldom, because the others are lost by it
+            wanted = self._context or min(most, _rounded(max(needed + others, twice)))
             self._drop()
             self._native = self._new(wanted)
+            return True
+        for sequence in sorted(range(_SCENES), key=self._worth):
+            if needed + self._used() - self._used_by(self._sequence) <= self._native.context:
+                break
+            if sequence != self._sequence:
+                self._empty(sequence)
+        return False
+
+    def _used(self) -> int:
+        """Tokens in the cache."""
+        return sum(map(self._used_by, range(_SCENES)))
+
+    def _used_by(self, sequence: int) -> int:
+        return self._native.used(sequence) if self._native else 0
+
+    def _empty(self, sequence: int) -> None:
+        """A cache that no longer works is dropped and made anew when it is next needed."""
+        from lookhere import _engine
+
+        self._prepared[sequence] = None
+        try:
+            self.native.truncate(0, sequence)
+        except _engine.EngineError:
+            self._drop()
 
     def _new(self, context: int) -> _engine.Session:
         from lookhere import _engine
@@ -192,6 +235,7 @@ class Session:
             return _engine.Session(
                 self._model,
                 context=context,
+                sequences=_SCENES,
                 threads=self._threads,
                 kv_type=self._kv_type,
                 flash_attention=self._flash_attention,
@@ -211,14 +255,14 @@ class Session:
             if self._probed != tuple(layers):
                 self.native.set_probe(layers)
                 self._probed = tuple(layers)
-            self.native.set_probe_spans(spans)
+            self.native.set_probe_spans(spans, self._sequence)
 
     def _steer(self, layout: Layout, steering: Steering | None, maps: Sequence[Map]) -> None:
         from lookhere import _engine
 
         with engine_errors("steering"):
             if steering is None:
-                self.native.unsteer()
+                self.native.unsteer(self._sequence)
                 return
             heads = tuple(sorted(steering.heads.heads))
             if self._heads != heads:
@@ -227,12 +271,29 @@ class Session:
             biases = [steering.image_bias(each) for each in maps]
             self.native.steer(
                 [_engine.Span(at, len(b), b.shape[1], b) for at, b in zip(layout.grid_positions, biases, strict=True)],
+                sequence=self._sequence,
                 prompt_end=layout.prompt_end,
                 prompt_bias=steering.prompt_bias,
                 generated_bias=steering.generated_bias,
                 first_query=int(_first_query(layout, steering)),
                 sharpness=steering.sharpness,
             )
+
+
+def kv_bytes_per_token(model: _engine.Model, kv_type: str) -> float:
+    """Bytes that one token takes of the cache, as if every layer kept all tokens."""
+
+    def length(name: str) -> int:
+        text = model.metadata.get(f"{model.architecture}.{name}", "")
+        return int(text) if text.isdecimal() else 0
+
+    head = length("embedding_length") // max(1, model.heads)
+    key, value = length("attention.key_length") or head, length("attention.value_length") or head
+    return max(1.0, model.layers * model.heads_kv * (key + value) * _CACHE_BYTES[kv_type])
+
+
+def _rounded(tokens: int) -> int:
+    return -(-tokens // _ROOM) * _ROOM
 
 
 def _first_query(layout: Layout, steering: Steering | None) -> float:

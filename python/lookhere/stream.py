@@ -179,7 +179,7 @@ class Run:
         if not self._open:
             self._begin()
         elif self._token is not None:
-            self._session.decode(self._token, self._cancel)
+            self._session.decode([self._token], self._cancel)
         token = self._sampler.sample(self._session.native)
         model = self._scene.model.native
         if model.is_end(token):
@@ -254,16 +254,15 @@ def joined(run: Run) -> Answer:
     """Reads a run to its end. CancelledError if it was cancelled meanwhile."""
     with run:
         steps = tuple(run)
-    if run.finish is None or run.finish == "cancelled":
+    return answer_of(run, steps, run.finish)
+
+
+def answer_of(run: Run, steps: Sequence[Step], finish: Finish | None) -> Answer:
+    """The steps of a run as one answer. CancelledError where it was cancelled or has not ended."""
+    if finish is None or finish == "cancelled":
         raise CancelledError("The answer was cancelled before its end.")
     gazes = [step.gaze for step in steps if step.gaze]
     gaze = tuple(np.stack(maps).mean(axis=0, dtype=np.float32) for maps in zip(*gazes, strict=True))
     return Answer(
-        "".join(step.text for step in steps),
-        steps,
-        gaze,
-        run.finish,
-        run.prompt,
-        run.prompt_tokens,
-        run.steering,
+        "".join(step.text for step in steps), tuple(steps), gaze, finish, run.prompt, run.prompt_tokens, run.steering
     )

@@ -175,11 +175,12 @@ class Session:
         Session.made += 1
         self.model, self.context = model, context
         self.graphs_reused = 0
-        self.cells = []  # (position, token or None, tokens)
-        self.steering = None
+        self.sequences = {i: [] for i in range(sequences)}  # of (position, token or None, tokens, positions)
+        self.steerings = dict.fromkeys(range(sequences))
+        self.last = 0  # the sequence that was decoded last
         self.heads = []
         self.layers = []
-        self.spans = []
+        self.probed = {}  # spans by sequence
         self.decoded = 0
         self.images = 0
         self.closed = False
@@ -189,32 +190,49 @@ class Session:
         self.closed = True
 
     def position(self, sequence=0):
-        if not self.cells:
+        if not self.sequences[sequence]:
             return 0
-        position, _, _, positions = self.cells[-1]
+        position, _, _, positions = self.sequences[sequence][-1]
         return position + positions
 
     def used(self, sequence=0):
-        return sum(tokens for _, _, tokens, _ in self.cells)
+        return sum(tokens for _, _, tokens, _ in self.sequences[sequence])
+
+    def all_used(self):
+        return sum(map(self.used, self.sequences))
+
+    @property
+    def cells(self):
+        return self.sequences[self.last]
+
+    @property
+    def steering(self):
+        return self.steerings[self.last]
+
+    @property
+    def spans(self):
+        return self.probed.get(self.last, [])
 
     def clear(self):
-        self.cells = []
+        self.sequences = {i: [] for i in self.sequences}
 
     def truncate(self, position, sequence=0):
-        for at, token, _, positions in self.cells:
+        cells = self.sequences[sequence]
+        for at, token, _, positions in cells:
             if token is None and at < position < at + positions:
                 raise EngineError("inside an image")
-        self.cells = [cell for cell in self.cells if cell[0] < position]
+        self.sequences[sequence] = [cell for cell in cells if cell[0] < position]
 
     def decode(self, tokens, *, sequence=0, outputs=(), cancel=None):
         assert not self.closed
         assert tokens
+        self.last = sequence
         for token in tokens:
             if cancel is not None and cancel.is_set():
                 raise Cancelled("cancelled")
-            if self.used() + 1 > self.context:
+            if self.all_used() + 1 > self.context:
                 raise EngineError("the context is full")
-            self.cells.append((self.position(), int(token), 1, 1))
+            self.sequences[sequence].append((self.position(sequence), int(token), 1, 1))
             self.decoded += 1
         self.row = self._row() if len(outputs) else None
 
@@ -222,7 +240,10 @@ class Session:
         if cancel is not None and cancel.is_set():
             raise Cancelled("cancelled")
         self.images += 1
-        self.cells.append((self.position(), None, image.tokens, image.positions))
+        self.last = sequence
+        if self.all_used() + image.tokens > self.context:
+            raise EngineError("the context is full")
+        self.sequences[sequence].append((self.position(sequence), None, image.tokens, image.positions))
 
     def _row(self):
         """(the answer to be given, how far it is) as seen by the last query."""
@@ -252,19 +273,19 @@ class Session:
         self, spans, *, sequence=0, prompt_end=0, prompt_bias=0.0, generated_bias=0.0, first_query=0, sharpness=1.0
     ):
         assert all(span.bias is not None for span in spans)
-        self.steering = {
+        self.steerings[sequence] = {
             "spans": list(spans), "prompt_end": prompt_end, "prompt_bias": prompt_bias,
             "generated_bias": generated_bias, "first_query": first_query, "sharpness": sharpness,
         }  # fmt: skip
 
     def unsteer(self, sequence=0):
-        self.steering = None
+        self.steerings[sequence] = None
 
     def set_probe(self, layers):
         self.layers = list(layers)
 
     def set_probe_spans(self, spans, sequence=0):
-        self.spans = list(spans)
+        self.probed[sequence] = list(spans)
 
     def attention(self, row=-1, *, steered=False):
         tokens = sum(span.rows * span.cols for span in self.spans)

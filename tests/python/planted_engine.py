@@ -50,7 +50,8 @@ class Planted:
         decode_image = fake.Session.decode_image
 
         def decode_known(session, image, **options):
-            session.known = image.known
+            known = session.__dict__.setdefault("images_by_sequence", {})
+            known[options["sequence"]] = image.known
             decode_image(session, image, **options)
 
         decode = fake.Session.decode
@@ -78,7 +79,7 @@ class Planted:
 
     def panel_tokens(self, session, k):
         """(image tokens,) 1 on the tokens of box k."""
-        span, (_, boxes) = session.spans[0], session.known
+        span, (_, boxes) = session.spans[0], known_of(session)
         return tokens_of(boxes[k], span.rows, span.cols)
 
     def attention(self, session):
@@ -96,7 +97,7 @@ class Planted:
         return mass[session.layers]
 
     def answer(self, session):
-        captions, boxes = session.known
+        captions, boxes = known_of(session)
         text = text_of(session)
         prompt, done = text[: text.rindex("assistant\n")], text[text.rindex("assistant\n") + len("assistant\n") :]
         steering = session.steering
@@ -139,6 +140,11 @@ def told(done, captions, target):
     if part and target not in going:
         target = going[0]
     return (whole + "\n" if whole else "") + target + "\n" + captions[0]
+
+
+def known_of(session):
+    """Captions and boxes of the image in the sequence that was decoded last."""
+    return session.images_by_sequence[session.last]
 
 
 def text_of(session):

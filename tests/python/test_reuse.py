@@ -1,0 +1,170 @@
+"""What stays in the KV cache: a scene is read once, several live side by side, and reuse never shows."""
+
+import gc
+
+import fake_engine as fake
+import lookhere
+import numpy as np
+import pytest
+from lookhere import CancelledError, Panel, Point, Steering
+from lookhere.comics import generate_strip
+
+STRIP = np.full((32, 96, 3), 200, np.uint8)  # 2 x 6 tokens of the fake engine
+
+
+@pytest.fixture
+def scene(model):
+    return model.look(STRIP)
+
+
+def test_a_prepared_scene_is_not_read_again(scene):
+    scene.describe(at=Point(0, 0))
+    native = scene.model.session.native
+    images, decoded = native.images, native.decoded
+    with scene.stream(at=Point(90, 20)) as run:
+        assert next(run).text == "r"
+    assert native.images == images
+    assert native.decoded == decoded + 1  # queries = answer: one prompt token
+
+
+@pytest.mark.parametrize("queries", ["all", "after_image", "answer", "generated"])
+def test_reuse_never_changes_what_a_row_saw(scene, head_set, queries):
+    """Whatever ran before, the rows of the prompt were made under the steering that is asked for now."""
+    other = scene.model.look(STRIP)
+    for at in (None, Point(0, 0), Point(90, 20), None, Point(90, 20)):
+        steering = at and Steering(head_set, at, queries=queries)
+        for asked in (scene, other, scene):
+            expected = fake.UNSTEERED if at is None else fake.steered_text(int(at.y // 16), int(at.x // 16))
+            if queries == "generated" and at:
+                expected = fake.UNSTEERED[0] + expected[1:]
+            assert asked.describe(at=steering).text == expected
+
+
+def test_all_reads_the_image_again_for_a_new_target(scene, head_set):
+    scene.describe(at=Steering(head_set, Point(0, 0), queries="all"))
+    native = scene.model.session.native
+    images = native.images
+    scene.describe(at=Steering(head_set, Point(0, 0), queries="all"))
+    assert native.images == images
+    scene.describe(at=Steering(head_set, Point(90, 20), queries="all"))
+    assert native.images == images + 1
+
+
+def test_the_context_grows(scene, model):
+    scene.describe()
+    before = model.session.context
+    large = model.look(np.zeros((512, 1024), np.uint8))
+    large.describe()
+    assert model.session.context > before >= scene.tokens
+
+
+def images_read(scene):
+    return scene.model.session.native.images
+
+
+def test_scenes_live_side_by_side(model):
+    scenes = [model.look(STRIP) for _ in range(5)]
+    for turn in range(3):
+        for k, scene in enumerate(scenes):
+            assert scene.describe(at=Point(16 * turn, 0)).text == fake.steered_text(0, turn)
+            assert images_read(scene) == (k + 1 if turn == 0 else 5)
+
+
+@pytest.mark.parametrize("queries", ["all", "after_image"])
+def test_regions_of_one_scene_live_side_by_side(scene, head_set, queries):
+    """Where the steering reaches the image, each target has a cache of its own."""
+    for _ in range(2):
+        for x in (0, 20, 40):
+            scene.describe(at=Steering(head_set, Point(x, 0), queries=queries))
+    assert images_read(scene) == {"all": 3, "after_image": 1}[queries]
+
+
+def test_the_scene_that_was_not_asked_for_longest_goes(engine, pair, head_set):
+    """A context for two and a half scenes."""
+    with lookhere.load(pair[0], heads=head_set, context=256) as model:
+        first, second, third = (model.look(np.zeros((112, 160), np.uint8)) for _ in range(3))
+        options = {"max_tokens": 3, "at": Point(1, 1)}
+        for scene in (first, second):
+            scene.describe("", **options)
+        assert images_read(first) == 2
+        first.describe("", **options)
+        assert images_read(first) == 2
+        third.describe("", **options)  # the second goes
+        first.describe("", **options)
+        assert images_read(first) == 3
+        assert second.describe("", **options).text == fake.steered_text(0, 0)[:3]
+        assert images_read(first) == 4
+        assert model.session.native.all_used() <= 256
+
+
+def test_the_budget_limits_what_is_kept_not_what_is_asked(engine, pair, head_set):
+    with lookhere.load(pair[0], heads=head_set, kv_budget=0) as model:
+        large = model.look(np.zeros((512, 1024), np.uint8))
+        assert large.describe(at=Point(0, 0)).text == fake.steered_text(0, 0)
+        size = model.session.context
+        others = [model.look(np.zeros((512, 1024), np.uint8)) for _ in range(3)]
+        for scene in (*others, large):
+            assert scene.describe(at=Point(0, 0)).text == fake.steered_text(0, 0)
+        assert model.session.context == size
+
+
+def test_scenes_that_are_gone_make_room_first(engine, pair, head_set):
+    with lookhere.load(pair[0], heads=head_set, context=256) as model:
+        kept = model.look(np.zeros((112, 160), np.uint8))
+        kept.describe("", max_tokens=3)
+        model.look(np.zeros((112, 160), np.uint8)).describe("", max_tokens=3)
+        gc.collect()
+        model.look(np.zeros((112, 160), np.uint8)).describe("", max_tokens=3)
+        kept.describe("", max_tokens=3)
+        assert images_read(kept) == 3
+
+
+def test_more_prompts_than_the_cache_has_sequences(scene, head_set):
+    for _ in range(2):
+        for x in range(20):
+            at = Point(x * 4, x)
+            expected = fake.steered_text(int(at.y // 16), int(at.x // 16))
+            assert scene.describe(at=Steering(head_set, at, queries="all")).text == expected
+
+
+def test_a_cancelled_prefill_leaves_the_others(model, monkeypatch):
+    first, second = model.look(STRIP), model.look(STRIP)
+    first.describe()
+    with monkeypatch.context() as patch:
+
+        def cancelled(*args, **kwargs):
+            raise fake.Cancelled("cancelled")
+
+        patch.setattr(fake.Session, "decode_image", cancelled)
+        with pytest.raises(CancelledError):
+            second.describe()
+    assert first.describe().text == second.describe().text == fake.UNSTEERED
+    assert images_read(first) == 2
+
+
+def test_a_broken_cache_is_made_anew(model, monkeypatch):
+    scene = model.look(STRIP)
+    with monkeypatch.context() as patch:
+
+        def broken(*args, **kwargs):
+            raise fake.EngineError("the session failed before")
+
+        patch.setattr(fake.Session, "decode", broken)
+        patch.setattr(fake.Session, "truncate", broken)
+        with pytest.raises(lookhere.EngineFailure, match="failed before"):
+            scene.describe()
+    assert scene.describe().text == fake.UNSTEERED
+
+
+@pytest.mark.parametrize("queries", ["all", "after_image", "answer", "generated"])
+def test_reuse_in_the_real_engine(builtin, queries):
+    """The same words and, but for rounding, the same gaze as a model that has just been loaded."""
+    strips = [generate_strip(seed, panels=6, panel_size=64) for seed in (3, 4)]
+    scenes = [builtin.look(strip.image) for strip in strips]
+    asked = [(scenes[k], Steering(builtin.heads, Panel(p, 6), queries=queries)) for p in (1, 4, 1) for k in (0, 1)]
+    warm = [scene.describe(at=at, max_tokens=6) for scene, at in asked]
+    for (scene, at), answer in zip(asked, warm, strict=True):
+        with lookhere.load() as fresh:
+            cold = fresh.look(scene.image.pixels).describe(at=at, max_tokens=6)
+        assert cold.text == answer.text
+        np.testing.assert_allclose(cold.gaze[0], answer.gaze[0], atol=2e-3)
