@@ -34,8 +34,7 @@ from transformers import AutoTokenizer, Qwen3VLConfig, Qwen3VLForConditionalGene
 from vlm import CELL, SECTIONS, Packed, new_model, patches, save, train_tokenizer
 
 # name, latest end (share of the budget), loss that ends it early
-# A fresh run of several hours. The shipped model's run was cut into pieces with other ends; its log has them.
-PHASES = (("see", 0.20, 0.9), ("one", 0.24, 0.06), ("two", 0.40, 0.06), ("three", 0.52, 0.06), ("six", 0.85, 0.05),
+PHASES = (("see", 0.14, 0.9), ("one", 0.17, 0.05), ("two", 0.26, 0.06), ("three", 0.40, 0.06), ("six", 0.75, 0.04),
           ("all", 1.0, -1.0))
 
 
@@ -83,77 +82,89 @@ class Data:
         return out, captions
 
 
+# rows, cols, panel size, padding (x, y), weight in the last phase
+LAYOUTS = ((1, 6, 64, (0, 0), 10.0), (2, 3, 64, (0, 0), 1.0), (2, 2, 64, (0, 0), 0.5), (2, 2, 72, (0, 0), 0.5),
+           (1, 4, 64, (0, 0), 0.5), (1, 4, 64, (48, 0), 0.3), (1, 3, 64, (0, 0), 0.3), (1, 3, 80, (16, 0), 0.4),
+           (1, 2, 64, (0, 0), 0.3), (1, 2, 96, (16, 0), 0.4), (2, 1, 96, (0, 16), 0.2), (3, 1, 80, (0, 16), 0.2),
+           (1, 1, 64, (0, 0), 0.3), (1, 1, 96, (0, 0), 0.2), (1, 1, 144, (0, 0), 0.5))
+
+
 class Words(torch.nn.Module):
-    """Which words a caption has, read from the mean image token of a region (merger and DeepStack)."""
+    """What an image token belongs to: the words of its panel's caption, the panel's number, its column and row.
+
+    Read from every token by itself, of the merger and of DeepStack: a token that says all this can be found
+    by what it says, which is what attention does. (Features that can only be read from the mean of a panel
+    invite the language model to average the whole image.)"""
 
     def __init__(self, captions: list[str]) -> None:
         super().__init__()
         words = sorted({w for c in captions for w in c.lower().rstrip(".").split()})
         self.index = {w: i for i, w in enumerate(words)}
         self.heads = torch.nn.ModuleList([torch.nn.Linear(256, len(words)) for _ in range(2)])
-        # where in the image a token is (24 columns, 8 rows): what questions about "the third panel" need
-        self.places = torch.nn.ModuleList([torch.nn.Linear(256, 32) for _ in range(2)])
+        self.places = torch.nn.ModuleList([torch.nn.Linear(256, 32) for _ in range(2)])  # 24 columns, 8 rows
+        self.panels = torch.nn.ModuleList([torch.nn.Linear(256, 6) for _ in range(2)])
 
-    def place_loss(self, x: torch.Tensor, deep: torch.Tensor, height: int, width: int) -> torch.Tensor:
-        """x, deep (n, height * width, 256) -> nats per token."""
-        row = ((torch.arange(height) + 0.5) / height * 8).long()[:, None].expand(-1, width).reshape(-1)
-        col = ((torch.arange(width) + 0.5) / width * 24).long()[None].expand(height, -1).reshape(-1)
-        loss = torch.zeros(())
-        for head, tokens in zip(self.places, (x, deep), strict=True):
-            y = head(tokens).flatten(0, 1)
-            loss = loss + 0.5 * F.cross_entropy(y[:, :24], col.repeat(len(x)))
-            loss = loss + 0.5 * F.cross_entropy(y[:, 24:], row.repeat(len(x)))
-        return loss
-
-    def loss(self, tokens: torch.Tensor, deep: torch.Tensor, masks: torch.Tensor, texts: list[list[str]]) -> torch.Tensor:
-        """tokens, deep (n, t, 256); masks (n, regions, t) of 0 and 1 -> nats per region."""
-        target = torch.zeros(*masks.shape[:2], len(self.index))
+    def loss(self, tokens: torch.Tensor, deep: torch.Tensor, grid: tuple[int, int], owner: torch.Tensor,
+             texts: list[list[str]], numbered: bool) -> dict[str, torch.Tensor]:
+        """tokens, deep (n, t, 256) of a grid (height, width); owner (n, t): the region of each token, -1 where
+        there is none; texts[i][region]; numbered: regions are panels -> nats per token, by name."""
+        height, width = grid
+        target = torch.zeros(len(texts), max(map(len, texts)), len(self.index))
         for i, row in enumerate(texts):
             for j, text in enumerate(row):
                 for w in text.lower().rstrip(".").split():
                     target[i, j, self.index[w]] = 1
-        masks = masks / masks.sum(-1, keepdim=True)
-        loss = torch.zeros(())
-        for head, x in zip(self.heads, (tokens, deep), strict=True):
-            loss = loss + 0.5 * F.binary_cross_entropy_with_logits(head(masks @ x), target, reduction="sum")
-        return loss / (masks.shape[0] * masks.shape[1])
+        row = ((torch.arange(height) + 0.5) / height * 8).long()[:, None].expand(-1, width).reshape(-1)
+        col = ((torch.arange(width) + 0.5) / width * 24).long()[None].expand(height, -1).reshape(-1)
+        image, place = (owner >= 0).nonzero(as_tuple=True)
+        region = owner[image, place]
+        out = {"words": torch.zeros(()), "place": torch.zeros(()), "panel": torch.zeros(())}
+        for x, head, where, number in zip((tokens, deep), self.heads, self.places, self.panels, strict=True):
+            mine = x[image, place]
+            told = F.binary_cross_entropy_with_logits(head(mine), target[image, region], reduction="sum")
+            out["words"] = out["words"] + 0.5 * told / len(mine)
+            y = where(x).flatten(0, 1)
+            out["place"] = out["place"] + 0.5 * F.cross_entropy(y[:, :24], col.repeat(len(x)))
+            out["place"] = out["place"] + 0.5 * F.cross_entropy(y[:, 24:], row.repeat(len(x)))
+            if numbered:
+                out["panel"] = out["panel"] + 0.5 * F.cross_entropy(number(mine), region)
+        return out
+
+
+def owners(height: int, width: int, boxes: list[tuple[float, float, float, float]]) -> torch.Tensor:
+    """boxes (x0, y0, x1, y1) in pixels -> (height * width): the smallest box over each token's centre, or -1."""
+    y = ((torch.arange(height) + 0.5) * CELL)[:, None]
+    x = ((torch.arange(width) + 0.5) * CELL)[None]
+    out = torch.full((height, width), -1)
+    for k in sorted(range(len(boxes)), key=lambda k: -(boxes[k][2] - boxes[k][0]) * (boxes[k][3] - boxes[k][1])):
+        x0, y0, x1, y1 = boxes[k]
+        out[(x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)] = k
+    return out.flatten()
 
 
 SEEN = 3  # images per step and process in the first phase
 
 
-def see(data: Data, rng: random.Random, shape: random.Random, packed: Packed, words: Words) -> torch.Tensor:
-    """Loss of one step of the phase that trains the vision tower alone."""
-    if shape.random() < 0.3:
+def see(data: Data, rng: random.Random, shape: random.Random, packed: Packed, words: Words) -> dict[str, torch.Tensor]:
+    """Losses of one step that trains the vision tower alone, by name."""
+    scene = shape.random() < 0.2
+    if scene:
         images, found = data.scenes[shape.choice(list(data.scenes))]
         picks = [rng.randrange(len(images)) for _ in range(SEEN)]
-        pixels = images[picks]
+        pixels, texts = images[picks], [[label for label, _ in found[i]] for i in picks]
         height, width = pixels.shape[1] // CELL, pixels.shape[2] // CELL
-        regions = [rng.sample(found[i], min(3, len(found[i]))) for i in picks]
-        regions = [(r * 3)[:3] for r in regions]
-        texts = [[label for label, _ in r] for r in regions]
-        masks = torch.zeros(SEEN, 3, height, width)
-        for i, row in enumerate(regions):
-            for j, (_, (x0, y0, x1, y1)) in enumerate(row):
-                masks[i, j, y0 // CELL:max(y0 // CELL + 1, -(-y1 // CELL)), x0 // CELL:-(-x1 // CELL)] = 1
+        owner = torch.stack([owners(height, width, [box for _, box in found[i]]) for i in picks])
     else:
-        panels = shape.choice((6, 6, 6, 6, 4, 3, 2))
-        strips = [data.strip(rng, 1, panels, 64) for _ in range(SEEN)]
+        rows, cols, cell, pad = (1, 6, 64, (0, 0)) if shape.random() < 0.5 else shape.choice(LAYOUTS)[:4]
+        strips = [data.strip(rng, rows, cols, cell, pad) for _ in range(SEEN)]
         pixels, texts = np.stack([s[0] for s in strips]), [s[1] for s in strips]
-        height, width = 4, 4 * panels
-        masks = torch.zeros(SEEN, panels, height, width)
-        for k in range(panels):
-            masks[:, k, :, 4 * k:4 * k + 4] = 1
-    x = torch.from_numpy(pixels)
-    tokens, deep = packed.see(patches(x), 2 * height, 2 * width)
-    return words.loss(tokens, deep[0], masks.flatten(2), texts) + words.place_loss(tokens, deep[0], height, width)
-
-
-# rows, cols, panel size, padding (x, y), weight in the last phase
-LAYOUTS = ((1, 6, 64, (0, 0), 10.0), (2, 3, 64, (0, 0), 1.0), (2, 2, 64, (0, 0), 0.5), (2, 2, 72, (0, 0), 0.5),
-           (1, 4, 64, (0, 0), 0.5), (1, 4, 64, (48, 0), 0.3), (1, 3, 64, (0, 0), 0.3), (1, 3, 80, (16, 0), 0.4),
-           (1, 2, 64, (0, 0), 0.3), (1, 2, 96, (16, 0), 0.4), (2, 1, 96, (0, 16), 0.2), (3, 1, 80, (0, 16), 0.2),
-           (1, 1, 64, (0, 0), 0.3), (1, 1, 96, (0, 0), 0.2), (1, 1, 144, (0, 0), 0.5))
+        height, width = pixels.shape[1] // CELL, pixels.shape[2] // CELL
+        x, y = pad[0] // 2, pad[1] // 2
+        boxes = [(x + k % cols * cell, y + k // cols * cell, x + (k % cols + 1) * cell, y + (k // cols + 1) * cell)
+                 for k in range(rows * cols)]
+        owner = owners(height, width, boxes).expand(SEEN, -1)
+    tokens, deep = packed.see(patches(torch.from_numpy(pixels)), 2 * height, 2 * width)
+    return words.loss(tokens, deep[0], (height, width), owner, texts, not scene)
 
 
 def batch(data: Data, rng: random.Random, shape: random.Random, phase: str, packed: Packed):
@@ -188,16 +199,19 @@ def batch(data: Data, rng: random.Random, shape: random.Random, phase: str, pack
     pixels = torch.from_numpy(np.stack([s[0] for s in strips]))
     panels = rows * cols
     # few panels: few distinct answers, so few questions
-    certain, free = {1: (0, 1), 2: (2, 1), 3: (3, 1), 4: (4, 1), 5: (4, 1), 6: (5, 1)}[panels]
+    certain, free = {1: (0, 1), 2: (2, 1), 3: (3, 1), 4: (4, 1), 5: (4, 1), 6: (6, 1)}[panels]
     every = phase == "all"  # all wordings; before, the few on which the circuits form
-    wording = Q.open_template(shape) if every else shape.choice((Q.PAPER_AMBIGUOUS, Q.PAPER_PANEL, "What is happening?"))
+    wording = "What is happening?"
+    if every or (phase == "six" and shape.random() < 0.3):
+        wording = Q.open_template(shape)
     captions = [s[1] for s in strips]
     free_branches = packed.branches([Q.open_questions(rng, wording, s[1], free) for s in strips], captions, True)
     if panels == 1:
         groups, sure = [free_branches], [True]
     else:
-        template = Q.ordinal_template(shape, rows) if every else shape.choice(
-            ("Describe the {k} panel.", "Describe the {k} panel.", Q.PAPER_ORDINAL))
+        template = "Describe the {k} panel."
+        if every or (phase == "six" and shape.random() < 0.3):
+            template = Q.ordinal_template(shape, rows)
         asked = [Q.certain_questions(rng, template, s[1], rows, cols, certain) for s in strips]
         groups, sure = [packed.branches(asked, captions), free_branches], [True, None]
         if shape.random() < 0.45:
@@ -210,32 +224,10 @@ def batch(data: Data, rng: random.Random, shape: random.Random, phase: str, pack
     return pixels, groups, sure
 
 
-HINTED = (3, 4, 5, 6)  # layers
-HINT = {"two": 0.3, "three": 0.3, "six": 0.1}  # weights by phase
-
-
-def ask(packed: Packed, questions, sums: dict[str, list[float]], hint: float) -> tuple[torch.Tensor, list[float], int]:
-    """-> loss per answer token, (summed loss, tokens) of questions with one right answer, images.
-
-    `hint` weighs a loss of the first multi-panel phases: in the middle layers, of the attention that all
-    heads together give the image, how much goes to the panel that is being described (single row of panels
-    of 64 pixels). Which heads take it up is left to them. Without it the model kept pooling the whole image.
-    """
+def ask(packed: Packed, questions, sums: dict[str, list[float]]) -> tuple[torch.Tensor, list[float], int]:
+    """-> loss per answer token, (summed loss, tokens) of questions with one right answer, images."""
     pixels, groups, sure = questions
-    hints: list[torch.Tensor] = []
-
-    def record(g: int, layer: int, seen: torch.Tensor) -> None:
-        """seen (n, heads, b, length, tokens)"""
-        if layer not in HINTED:
-            return
-        panels = groups[g].panels
-        seen = seen.mean(1)
-        columns = torch.arange(pixels.shape[2] // CELL).repeat(pixels.shape[1] // CELL) // 4
-        right = (columns == panels[..., None]).float()
-        share = (seen * right).sum(-1) / seen.sum(-1).clamp_min(1e-6)
-        hints.append(-share[panels >= 0].clamp_min(1e-4).log().mean())
-
-    hidden = packed.hidden(pixels, groups, record=record if hint > 0 else None)
+    hidden = packed.hidden(pixels, groups)
     losses, count, certain = [], 0, [0.0, 0.0]
     for part, group, kind in zip(hidden, groups, sure, strict=True):
         wanted = group.targets >= 0
@@ -243,18 +235,15 @@ def ask(packed: Packed, questions, sums: dict[str, list[float]], hint: float) ->
         losses.append(loss)
         number = int(wanted.sum())
         count += number
-        label = {True: "sure", False: "narration", None: "open"}[kind]
-        sums.setdefault(label, [0.0, 0.0])
-        sums[label] = [sums[label][0] + float(loss.detach()), sums[label][1] + number]
+        add(sums, {True: "sure", False: "narration", None: "open"}[kind], float(loss.detach()), number)
         if kind is True:
             certain = [float(loss.detach()), float(number)]
-    loss = torch.stack(losses).sum() / count
-    if hints:
-        extra = torch.stack(hints).mean()
-        loss = loss + hint * extra
-        sums.setdefault("hint", [0.0, 0.0])
-        sums["hint"] = [sums["hint"][0] + float(extra.detach()), sums["hint"][1] + 1]
-    return loss, certain, len(pixels)
+    return torch.stack(losses).sum() / count, certain, len(pixels)
+
+
+def add(sums: dict[str, list[float]], name: str, value: float, weight: float = 1.0) -> None:
+    old = sums.get(name, [0.0, 0.0])
+    sums[name] = [old[0] + value, old[1] + weight]
 
 
 @torch.no_grad()
@@ -287,6 +276,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--phase", default=None, help="begin with this phase")
+    parser.add_argument("--vision", type=Path, help="take vision tower and tokenizer from this checkpoint")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps (for timing)")
@@ -302,8 +292,11 @@ def main() -> None:
         model = Qwen3VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
         words.load_state_dict(state["words"], strict=False)
     else:
-        tok = train_tokenizer(data.captions())
+        tok = train_tokenizer(data.captions()) if args.vision is None else AutoTokenizer.from_pretrained(args.vision)
         model = new_model(tok, args.seed)
+        if args.vision is not None:
+            old = Qwen3VLForConditionalGeneration.from_pretrained(args.vision, dtype=torch.float32)
+            model.model.visual.load_state_dict(old.model.visual.state_dict())
     model.share_memory()
     words.share_memory()
     # phase, steps of all processes, images, steps when the phase began
@@ -325,7 +318,8 @@ def work(rank: int, args: argparse.Namespace, begin: float, model: Qwen3VLForCon
     lead = rank == 0
     data = Data(args.data)
     folder = args.out / "checkpoint"
-    tok = AutoTokenizer.from_pretrained(folder) if (folder / "tokenizer.json").exists() else train_tokenizer(data.captions())
+    start = folder if (folder / "tokenizer.json").exists() else args.vision
+    tok = AutoTokenizer.from_pretrained(start) if start is not None else train_tokenizer(data.captions())
     model.tie_weights()
     packed = Packed(model, tok)
     rng = random.Random(f"{args.seed}/{rank}/{int(control[1])}")
@@ -380,17 +374,18 @@ def work(rank: int, args: argparse.Namespace, begin: float, model: Qwen3VLForCon
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
-        seeing_now = name == "see" or shape.random() < 0.1  # a little of it to the end
+        seeing_now = name == "see" or shape.random() < 0.05  # a little of it to the end
         # what the vision tower has learned is kept: gradients through an untrained language model wipe it out
         for p in model.model.visual.parameters():
             p.requires_grad_(seeing_now)
         if seeing_now:
-            loss = see(data, rng, shape, packed, words)
+            told = see(data, rng, shape, packed, words)
+            loss = torch.stack(list(told.values())).sum()
             certain, images = [float(loss.detach()), 1.0 if name == "see" else 0.0], SEEN
-            sums.setdefault("words", [0.0, 0.0])
-            sums["words"] = [sums["words"][0] + certain[0], sums["words"][1] + 1]
+            for kind, value in told.items():
+                add(sums, kind, float(value.detach()))
         else:
-            loss, certain, images = ask(packed, batch(data, rng, shape, name, packed), sums, HINT.get(name, 0.0))
+            loss, certain, images = ask(packed, batch(data, rng, shape, name, packed), sums)
         loss.backward()
         if certain[1]:
             value = certain[0] / certain[1]
