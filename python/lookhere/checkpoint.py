@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
 import zipfile
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .atomic import replacing
 from .errors import OptionError
 
 EVERY = 5.0
@@ -69,14 +69,8 @@ class Checkpoint:
             return
         meta = json.dumps({"key": self._key, "done": self.done})
         try:
-            handle, temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    np.savez(file, meta=np.frombuffer(meta.encode(), np.uint8), **self.arrays)  # type: ignore[arg-type]
-                os.replace(temporary, self.path)
-            except BaseException:
-                os.unlink(temporary)
-                raise
+            with replacing(self.path) as file:
+                np.savez(file, meta=np.frombuffer(meta.encode(), np.uint8), **self.arrays)  # type: ignore[arg-type]
         except OSError as error:
             raise OptionError(f"The progress cannot be kept in {os.fspath(self.path)!r}: {error}.") from error
         self._written = time.monotonic()

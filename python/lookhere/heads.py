@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
+from .atomic import write_text
 from .errors import HeadSetError
 
 FORMAT = "lookhere-head-set"
@@ -111,21 +111,10 @@ class HeadSet:
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes JSON, whole or not at all. HeadSetError if the folder does not take it."""
-        target = Path(path)
         text = json.dumps(to_dict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         try:
-            handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.chmod(temporary, 0o644)
-                os.replace(temporary, target)
-            except BaseException:
-                os.unlink(temporary)
-                raise
-        except OSError as error:
+            write_text(path, text)
+        except (OSError, UnicodeEncodeError) as error:
             raise HeadSetError(f"The head set cannot be written to {os.fspath(path)!r}: {error}.") from error
 
 
@@ -236,9 +225,10 @@ class _Entry:
         raise HeadSetError(f"{self.what}: {self.path}{key} is {_short(self.data[key])}; expected {expected}.")
 
     def text(self, key: str) -> str:
-        if not isinstance(self.data[key], str):
-            self.wrong(key, "text")
-        return str(self.data[key])
+        text = self.data[key]
+        if not isinstance(text, str) or any("\ud800" <= each <= "\udfff" for each in text):
+            self.wrong(key, "text in valid Unicode")
+        return str(text)
 
     def whole(self, key: str, least: int) -> int:
         value = self.data[key]

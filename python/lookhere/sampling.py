@@ -29,11 +29,11 @@ class Sampling:
     def __post_init__(self) -> None:
         _whole("max_tokens", self.max_tokens, 1, 2**31 - 1)
         _number("temperature", self.temperature, 0.0, 100.0)
-        _whole("top_k", self.top_k, 0, 2**31 - 1)
+        _whole("top_k", self.top_k, 0, 2**30)
         _number("top_p", self.top_p, 0.0, 1.0)
         _number("min_p", self.min_p, 0.0, 1.0)
         _number("repeat_penalty", self.repeat_penalty, 0.01, 100.0)
-        _whole("seed", self.seed, 0, 2**32 - 1)
+        _whole("seed", self.seed, 0, 2**32 - 2)
         object.__setattr__(self, "stop", _stops(self.stop))
 
 

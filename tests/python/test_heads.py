@@ -60,6 +60,7 @@ def changed(head_set, **changes):
         ({"mode": "boost"}, "one of"),
         ({"queries": "none"}, "one of"),
         ({"prompt": 3}, "text"),
+        ({"prompt": "\ud800"}, "valid Unicode"),
         ({"evidence": []}, "object"),
         ({"model": {"name": "m"}}, "model.architecture is missing"),
     ],

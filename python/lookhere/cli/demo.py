@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import OptionError
 from ..model import load
 from ..region import Box
-from .model_options import FILE
+from .picture import PictureFile, check_folder, save_picture
 
 if TYPE_CHECKING:
     from ..comics import Strip
@@ -28,7 +27,12 @@ SHOWN_STRIP = 1536  # pixels of the same strip, drawn again for people
 @click.option("--seed", type=click.IntRange(0), default=8, show_default=True, help="Which strip to draw.")
 @click.option("--panels", type=click.IntRange(2, 6), default=6, show_default=True, help="How many panels it has.")
 @click.option(
-    "-o", "--output", type=FILE, default=Path("lookhere-demo.png"), show_default=True, help="Where to save the picture."
+    "-o",
+    "--output",
+    type=PictureFile(),
+    default=Path("lookhere-demo.png"),
+    show_default=True,
+    help="Where to save the picture.",
 )
 @click.option("--threads", type=click.IntRange(1, 512), help="Threads to compute with  [default: 1]")
 def demo(seed: int, panels: int, output: Path, threads: int | None) -> None:
@@ -39,6 +43,7 @@ def demo(seed: int, panels: int, output: Path, threads: int | None) -> None:
     """
     from ..comics import generate_strip
 
+    check_folder(output)
     strip = generate_strip(seed, panels=panels, panel_size=MODEL_PANEL, split="held_out", style="colour")
     with load(threads=threads) as model:
         started = time.perf_counter()
@@ -48,10 +53,7 @@ def demo(seed: int, panels: int, output: Path, threads: int | None) -> None:
         seconds = time.perf_counter() - started
         _print_table(strip, model, unsteered, steered)
         poster = _poster(strip, seed, scene, unsteered, steered)
-    try:
-        poster.draw().save(output, optimize=True)
-    except (OSError, ValueError) as error:
-        raise OptionError(f"The picture cannot be saved as {str(output)!r}: {error}.") from error
+    save_picture(poster.draw(), output)
     click.echo(f"\n{len(steered) + 1} answers in {seconds:.1f} s. Picture: {output}", err=True)
     click.echo("Your own image: lookhere describe IMAGE --box x0,y0,x1,y1 (or --point x,y, or --panel k/n)", err=True)
 
@@ -74,7 +76,9 @@ def _poster(strip: Strip, seed: int, scene: Scene, unsteered: Answer, steered: l
     from ..heatmap import heat_map
     from ..poster import Look, Poster
 
-    large = generate_strip(seed, panels=len(steered), panel_size=SHOWN_STRIP // len(steered), split="held_out", style="colour")
+    large = generate_strip(
+        seed, panels=len(steered), panel_size=SHOWN_STRIP // len(steered), split="held_out", style="colour"
+    )
 
     def look(answer: Answer, boxes: list[Box], caption: str | None) -> Look:
         picture = heat_map(scene.image, answer.gaze, scene.grids, boxes)

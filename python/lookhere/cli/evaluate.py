@@ -8,6 +8,7 @@ from typing import get_args
 
 import click
 
+from ..atomic import write_text
 from ..errors import OptionError
 from ..judging import JudgeName
 from ..model import load
@@ -85,7 +86,7 @@ def evaluate(
     click.echo(markdown(figures), nl=False)
     if json_file is not None:
         try:
-            json_file.write_text(json.dumps(figures.as_dict(), indent=1) + "\n", encoding="utf-8")
+            write_text(json_file, json.dumps(figures.as_dict(), indent=1) + "\n")
         except OSError as error:
             raise OptionError(f"The figures cannot be written to {str(json_file)!r}: {error}.") from error
         if kept is not None:
