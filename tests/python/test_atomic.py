@@ -34,17 +34,19 @@ def test_a_new_file_and_a_replaced_one(tmp_path):
 def test_a_crash_in_the_midst_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(Crash), replacing(path) as file:
-        file.write(b"half of the n")
-        file.flush()
+
+    def write_half(path):
+        with replacing(path) as file:
+            file.write(b"half of the n")
+            file.flush()
+            assert (tmp_path / "a.txt").read_text() == "old"
+            raise Crash
+
+    for each in (path, tmp_path / "b.txt"):
+        with pytest.raises(Crash):
+            write_half(each)
         assert path.read_text() == "old"
-        raise Crash
-    assert path.read_text() == "old"
-    assert names(tmp_path) == ["a.txt"]
-    with pytest.raises(Crash), replacing(tmp_path / "b.txt") as file:
-        file.write(b"half")
-        raise Crash
-    assert names(tmp_path) == ["a.txt"]
+        assert names(tmp_path) == ["a.txt"]
 
 
 KILLED = """

@@ -65,7 +65,12 @@ def test_json_and_heat_map(run):
         (("describe", "strip.png", "--heads", "none.json"), 1, "cannot be read"),
         (("describe", "strip.png", "--box", "0,0,97,32"), 1, "leaves the image, which is 96 x 32 pixels"),
         (("describe", "strip.png", "--point", "0,0", "--strength", "-1"), 1, "strength=-1.0"),
-        (("describe", "strip.png", "--heatmap", "none/where.png", "--point", "0,0"), 1, "cannot be saved"),
+        (("describe", "strip.png", "--heatmap", "none/where.png", "--point", "0,0"), 1, "no folder 'none'"),
+        (("describe", "strip.png", "--show-grid", "none/grid.png"), 1, "no folder 'none'"),
+        (("describe", "strip.png", "--show-grid", "grid.psd"), 2, ".png"),
+        (("demo", "-o", "demo"), 2, ".png"),
+        (("describe", "strip.png", "--repeat-penalty", "0"), 2, "repeat-penalty"),
+        (("describe", "-"), 1, "nothing on standard input"),
         (("describe",), 2, "Missing argument"),
         (("describe", "strip.png", "--box", "0,0,5"), 2, "not of the form X0,Y0,X1,Y1"),
         (("describe", "strip.png", "--box", "5,0,0,5"), 2, "empty or inverted"),
@@ -111,7 +116,7 @@ def test_demo(run):
     assert run("demo", "-o", "none/x.png").exit_code == 1
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["describe"], ["info"]])
+@pytest.mark.parametrize("command", [[], ["demo"], ["describe"], ["narrate"], ["discover"], ["evaluate"], ["info"]])
 def test_help(run, command):
     result = run(*command, "--help")
     assert result.exit_code == 0

@@ -1,4 +1,4 @@
-"""The command line: ``lookhere demo``, ``lookhere describe``, ``lookhere info``, ``lookhere discover``, ``evaluate``."""
+"""The command line: ``lookhere demo``, ``describe``, ``narrate``, ``discover``, ``evaluate`` and ``info``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from .describe import describe
 from .discover import discover
 from .evaluate import evaluate
 from .info import info
+from .logs import verbose_option
+from .narrate import narrate
 
 
 class _Commands(click.Group):
@@ -20,11 +22,17 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # as they were added, what people need first
 
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        cmd.params.append(verbose_option())
+        super().add_command(cmd, name)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except LookhereError as error:
             raise click.ClickException(" ".join(str(error).split())) from error
+        except MemoryError as error:
+            raise click.ClickException("No memory is left; give a smaller image or model.") from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -38,8 +46,5 @@ def main() -> None:
     """
 
 
-main.add_command(demo)
-main.add_command(describe)
-main.add_command(discover)
-main.add_command(evaluate)
-main.add_command(info)
+for command in (demo, describe, narrate, discover, evaluate, info):
+    main.add_command(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,13 +13,25 @@ from ..errors import OptionError
 from ..heads import Mode, Queries
 from ..model import load
 from ..region import Region, placed
+from ..schedule import Pace, Walk
 from ..steering import Steering
-from .model_options import FILE, model_options
+from ..stream import joined
+from . import terminal
+from .answer_json import answer_json, schedule_json
+from .model_options import model_options
+from .picture import PictureFile, check_folder, save_picture
 from .region_options import region_options
+from .sampling_options import sampling_options
+from .schedule_options import schedule_from, schedule_options
+from .source import read_source
+from .steering_options import steering_options
 
 if TYPE_CHECKING:
     from ..scene import Scene
     from ..stream import Answer
+
+LONGEST = 100
+"""Tokens of an answer."""
 
 
 @click.command(short_help="Describe an image, or a part of it.")
@@ -27,27 +39,17 @@ if TYPE_CHECKING:
 @region_options
 @click.option("--prompt", help="The question  [default: one that suits the model]")
 @model_options
-@click.option("--strength", type=float, help="How strongly to look, in nats  [default: the head set's]")
-@click.option("--mode", type=click.Choice(get_args(Mode)), help="What the bias does  [default: the head set's]")
-@click.option("--queries", type=click.Choice(get_args(Queries)), help="Which queries obey  [default: the head set's]")
-@click.option("--max-tokens", type=click.IntRange(1), default=100, show_default=True, help="Length of the answer.")
-@click.option("--temperature", type=click.FloatRange(0), default=0.0, show_default=True, help="0 is greedy.")
-@click.option("--top-k", type=click.IntRange(0), default=0, show_default=True, help="0 is off.")
-@click.option("--top-p", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="1 is off.")
-@click.option("--min-p", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="0 is off.")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="For a temperature above 0."
-)
-@click.option("--stop", multiple=True, help="A text that ends the answer; may be given several times.")
-@click.option("--heatmap", type=FILE, metavar="PNG", help="Save a picture of where the heads looked.")
+@steering_options
+@sampling_options(f"{LONGEST}, or as long as a schedule takes")
+@schedule_options(required=False)
+@click.option("--heatmap", type=PictureFile(), help="Save a picture of where the heads looked.")
+@click.option("--show-grid", type=PictureFile(), help="Save a picture of the image tokens and which the regions cover.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON object: text, finish, gaze maps and what they mean."
 )
 def describe(
     image: str,
-    boxes: tuple[Region, ...],
-    points: tuple[Region, ...],
-    panels: tuple[Region, ...],
+    regions: tuple[Region, ...],
     prompt: str | None,
     model: Path | None,
     mmproj: Path | None,
@@ -57,97 +59,69 @@ def describe(
     strength: float | None,
     mode: Mode | None,
     queries: Queries | None,
-    max_tokens: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    min_p: float,
-    seed: int,
-    stop: tuple[str, ...],
+    max_tokens: int | None,
+    schedule: str | None,
+    every: Pace,
+    panel_grid: tuple[int, int],
     heatmap: Path | None,
+    show_grid: Path | None,
     as_json: bool,
+    **sampling: Any,
 ) -> None:
-    """Describe IMAGE, or the part of it that a box, a point or a panel names.
+    """Describe IMAGE, or the part of it that a region names: box, point, panel, polygon or mask.
 
     IMAGE is a file, an http(s) address, or - for standard input. All numbers are pixels of the upright image.
 
     \b
       lookhere describe street.jpg --box 40,60,220,300
       lookhere describe strip.png --panel 3/6 --heatmap where.png
+      lookhere describe strip.png --schedule 4,2,1 --every line
       lookhere describe photo.jpg --model qwen3-vl.gguf --heads qwen3-vl.json --point 120,90
     """
-    regions = (*boxes, *points, *panels)
-    if not regions and (strength is not None or mode or queries):
-        raise click.UsageError("--strength, --mode and --queries need a region: --box, --point or --panel.")
-    if heatmap is not None:
-        _check_suffix(heatmap)
-    source = sys.stdin.buffer.read() if image == "-" else image
+    plan = None if schedule is None else schedule_from(schedule, every, panel_grid)
+    if plan and regions:
+        raise click.UsageError("--schedule names the targets itself; leave --box, --point and --panel out.")
+    if not plan and not regions and (strength is not None or mode or queries):
+        raise click.UsageError("--strength, --mode and --queries need a region: --box, --point, --panel or --schedule.")
+    check_folder(heatmap)
+    check_folder(show_grid)
+    source = read_source(image)
     with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads) as loaded:
         scene = loaded.look(source)
-        at = scene.steering(regions or None)
-        if at is not None:
-            at = Steering(at.heads, at.regions, strength=strength, mode=mode, queries=queries)
-        answer = scene.describe(
-            prompt,
-            at=at,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            seed=seed,
-            stop=stop,
-            gaze=as_json or heatmap is not None,
-        )
+        if plan:
+            steerings = plan.steerings(scene, strength=strength, mode=mode, queries=queries)
+            regions = tuple(dict.fromkeys(target for target in plan.targets if target is not None))
+            limit = min(max_tokens or plan.max_tokens, plan.max_tokens)
+        else:
+            at = scene.steering(regions or None)
+            steerings = (at and Steering(at.heads, at.regions, strength=strength, mode=mode, queries=queries),)
+            limit = max_tokens or LONGEST
+        gaze = as_json or heatmap is not None
+        run = scene.stream(prompt, at=steerings[0], max_tokens=limit, gaze=gaze, **sampling)
+        answer = Walk(run, plan, steerings).answer() if plan else joined(run)
         if heatmap is not None:
-            _save_heat_map(heatmap, scene, answer)
-        click.echo(json.dumps(_as_json(scene, answer), ensure_ascii=False) if as_json else answer.text)
-    if answer.finish == "length" and sys.stderr.isatty():
-        click.echo(f"Cut at {max_tokens} tokens; --max-tokens allows more.", err=True)
+            _save_heat_map(heatmap, scene, answer, regions)
+        if show_grid is not None:
+            _save_grid(show_grid, scene, regions)
+        if as_json:
+            told = answer_json(scene, answer) | (schedule_json(scene, answer, plan, steerings) if plan else {})
+            click.echo(json.dumps(told, ensure_ascii=False))
+        else:
+            click.echo(answer.text)
+    if answer.finish == "length" and not plan and terminal.shown(sys.stderr):
+        click.echo(f"Cut at {limit} tokens; --max-tokens allows more.", err=True)
 
 
-def _check_suffix(path: Path) -> None:
-    """Before the work, not after it."""
-    from PIL import Image as pillow
-
-    if path.suffix.lower() not in pillow.registered_extensions():
-        raise click.BadParameter(f"{str(path)!r}: expected a name that ends in .png or .jpg.", param_hint="--heatmap")
-
-
-def _save_heat_map(path: Path, scene: Scene, answer: Answer) -> None:
+def _save_heat_map(path: Path, scene: Scene, answer: Answer, regions: tuple[Region, ...]) -> None:
     from ..heatmap import heat_map
 
     if not answer.gaze:
         raise OptionError(f"No heat map: no head set is known for {scene.model.name!r}. Give one with --heads.")
-    regions = placed(answer.steering.regions, scene.width, scene.height) if answer.steering else ()
-    try:
-        heat_map(scene.image, answer.gaze, scene.grids, regions).save(path)
-    except (OSError, ValueError) as error:
-        raise OptionError(f"The heat map cannot be saved as {str(path)!r}: {error}.") from error
+    outlined = placed(regions, scene.width, scene.height)
+    save_picture(heat_map(scene.image, answer.gaze, scene.grids, outlined), path)
 
 
-def _as_json(scene: Scene, answer: Answer) -> dict[str, Any]:
-    grids = [
-        {"rows": grid.rows, "cols": grid.cols, "rectangle": [grid.x0, grid.y0, grid.x1, grid.y1]}
-        for grid in scene.grids
-    ]
-    steering = answer.steering
-    return {
-        "text": answer.text,
-        "finish": answer.finish,
-        "prompt": answer.prompt,
-        "model": scene.model.name,
-        "image": {"width": scene.width, "height": scene.height},
-        "tokens": {"prompt": answer.prompt_tokens, "answer": len(answer.steps)},
-        "steering": steering
-        and {
-            "fingerprint": steering.fingerprint,
-            "regions": [{"kind": type(region).__name__.lower(), **vars(region)} for region in steering.regions],
-            "strength": steering.strength,
-            "mode": steering.mode,
-            "queries": steering.queries,
-            "heads": len(steering.heads.heads),
-        },
-        "grids": grids,
-        "gaze": [[[round(float(value), 6) for value in row] for row in gaze] for gaze in answer.gaze],
-    }
+def _save_grid(path: Path, scene: Scene, regions: tuple[Region, ...]) -> None:
+    from ..gridpicture import grid_picture
+
+    save_picture(grid_picture(scene.image, scene.grids, scene.coverage(regions) if regions else ()), path)

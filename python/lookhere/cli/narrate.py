@@ -1,0 +1,111 @@
+"""``lookhere narrate``: one running text while the gaze moves from target to target."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import questions
+from ..heads import Mode, Queries
+from ..model import load
+from ..region import Box, Panel, Point, Region
+from ..schedule import Pace, Walk
+from . import terminal
+from .answer_json import schedule_json, step_json
+from .model_options import model_options
+from .sampling_options import sampling_options
+from .schedule_options import schedule_from, schedule_options
+from .source import read_source
+from .steering_options import steering_options
+
+
+@click.command(short_help="Tell an image while the gaze moves from target to target.")
+@click.argument("image")
+@schedule_options(required=True)
+@click.option("--prompt", default=questions.POINTED, show_default=True, help="The question.")
+@model_options
+@steering_options
+@sampling_options("as long as the schedule takes")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON object per token, and a last one with the whole text."
+)
+def narrate(
+    image: str,
+    schedule: str,
+    every: Pace,
+    panel_grid: tuple[int, int],
+    prompt: str,
+    model: Path | None,
+    mmproj: Path | None,
+    heads: Path | None,
+    context: int | None,
+    threads: int | None,
+    strength: float | None,
+    mode: Mode | None,
+    queries: Queries | None,
+    max_tokens: int | None,
+    as_json: bool,
+    **sampling: Any,
+) -> None:
+    """Tell what IMAGE shows in one running text, and move the gaze to the next target every N tokens.
+
+    IMAGE is a file, an http(s) address, or - for standard input. The words appear as they are made. The text ends after
+    the last target, or where the model ends it.
+
+    \b
+      lookhere narrate strip.png --schedule 4,2,1 --every 20
+      lookhere narrate page.png --panels 2x3 --schedule 6,1,2 --every line
+      lookhere narrate street.jpg --schedule "box:40,60,220,300 point:120,90 free"
+    """
+    plan = schedule_from(schedule, every, panel_grid)
+    source = read_source(image)
+    with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads) as loaded:
+        scene = loaded.look(source)
+        steerings = plan.steerings(scene, strength=strength, mode=mode, queries=queries)
+        coverage = [() if target is None else scene.coverage(target) for target in plan.targets]
+        limit = min(max_tokens or plan.max_tokens, plan.max_tokens)
+        run = scene.stream(prompt, at=steerings[0], max_tokens=limit, gaze=as_json, **sampling)
+        walk = Walk(run, plan, steerings)
+        now, text = -1, ""
+        for target, step in walk:
+            if target != now:
+                now = target
+                _note(plan.targets[target])
+            if as_json:
+                click.echo(json.dumps(step_json(step, target, coverage[target]), ensure_ascii=False))
+            else:
+                click.echo(step.text, nl=False)
+                text = step.text or text
+        if as_json:
+            click.echo(json.dumps(schedule_json(scene, walk.said(), plan, steerings), ensure_ascii=False))
+        elif not text.endswith("\n"):
+            click.echo()
+    missing = len(plan.targets) - 1 - now
+    if walk.finish == "end" and missing > 0 and terminal.shown(sys.stderr):
+        click.echo(f"The model ended its text; {missing} of {len(plan.targets)} targets were not reached.", err=True)
+
+
+def _note(target: Region | None) -> None:
+    """Where the gaze goes now, for who sits before the terminal; within the text if that is shown there, too."""
+    if terminal.shown(sys.stderr):
+        within = terminal.shown(sys.stdout)
+        click.echo(click.style(f"[{_name(target)}]", dim=True) + (" " if within else ""), err=True, nl=not within)
+
+
+def _name(target: Region | None) -> str:
+    """What a person calls it."""
+    if target is None:
+        return "free"
+    if isinstance(target, Panel):
+        if target.rows == 1:
+            return f"panel {target.col} of {target.cols}"
+        return f"panel in row {target.row}, column {target.col}"
+    if isinstance(target, Box):
+        return f"box {target.x0:g},{target.y0:g},{target.x1:g},{target.y1:g}"
+    if isinstance(target, Point):
+        return f"point {target.x:g},{target.y:g}"
+    return type(target).__name__.lower()

@@ -1,0 +1,171 @@
+"""A schedule: where the gaze goes while one text is written, and when it moves on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from .errors import OptionError, RegionError
+from .heads import Mode, Queries
+from .region import Box, Panel, Point, Region
+from .scene import Scene
+from .steering import Steering
+from .stream import Answer, Finish, Run, Step, answer_of
+
+Pace: TypeAlias = "int | Literal['line', 'sentence']"
+"""When the gaze moves on: after so many tokens, or where a line or a sentence ends."""
+
+LONGEST = 100
+"""Tokens that a line or a sentence is given on average."""
+
+MOST = 10_000
+"""Targets, and tokens on one target."""
+
+_LINE = re.compile(r"\S[^\n]*\n")
+_SENTENCE = re.compile(r"""\w.*?[.!?]['")\]’”]*\s*$|\w.*\n""", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """targets: regions in turn, None for wherever the model wants to look. every: a ``Pace``.
+
+    The text ends when the last target had its share, if the model does not end it before. OptionError, RegionError.
+    """
+
+    targets: tuple[Region | None, ...]
+    every: Pace = 20
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.targets) <= MOST:
+            raise OptionError(f"A schedule of {len(self.targets)} targets; expected 1 to {MOST}, for instance 4,2,1.")
+        whole = isinstance(self.every, int) and not isinstance(self.every, bool)
+        if self.every not in ("line", "sentence") and not (whole and 1 <= int(self.every) <= MOST):
+            raise OptionError(
+                f"every={self.every!r}; expected a whole number of tokens from 1 to {MOST}, 'line' or 'sentence'."
+            )
+
+    @classmethod
+    def parse(cls, text: str, *, every: Pace = 20, rows: int = 1, cols: int = 6) -> Schedule:
+        """A schedule out of text: ``4,2,1``, or ``1 free box:40,60,220,300 point:120,90 3/4``.
+
+        Targets lie between spaces or semicolons. Numbers between commas are panels of a grid of rows x cols, counted
+        from 1 row by row; ``K/N`` and ``ROW,COL/ROWS,COLS`` bring a grid of their own; ``free`` lets the model look
+        where it wants. RegionError names the target that is none.
+        """
+        targets: list[Region | None] = []
+        for word in re.split(r"[\s;]+", text.strip(" \t\n;,")):
+            targets.extend(_targets(word, rows, cols))
+        return cls(tuple(targets), every)
+
+    @property
+    def max_tokens(self) -> int:
+        """What the text may be long at most."""
+        return len(self.targets) * (self.every if isinstance(self.every, int) else LONGEST)
+
+    def steerings(
+        self,
+        scene: Scene,
+        *,
+        strength: float | None = None,
+        mode: Mode | None = None,
+        queries: Queries | None = None,
+    ) -> tuple[Steering | None, ...]:
+        """One steering per target, all checked before the first token. RegionError; HeadSetMissingError."""
+        found = (scene.steering(target) for target in self.targets)
+        return tuple(
+            each and Steering(each.heads, each.regions, strength=strength, mode=mode, queries=queries) for each in found
+        )
+
+
+class Walk:
+    """Reads a run and moves its gaze along a schedule; iterate for pairs of (index of the target, step).
+
+    run: one that begins with the first steering. The run is closed at the end.
+    """
+
+    def __init__(self, run: Run, schedule: Schedule, steerings: tuple[Steering | None, ...]) -> None:
+        self._run = run
+        self._schedule = schedule
+        self._steerings = steerings
+        self._steps: list[Step] = []
+        self._finish: Finish | None = None
+
+    @property
+    def finish(self) -> Finish | None:
+        """Why the text ended; ``length`` or ``stop`` where the schedule was through. None while it goes on."""
+        return self._finish
+
+    def __iter__(self) -> Iterator[tuple[int, Step]]:
+        done = _DONE[self._schedule.every] if isinstance(self._schedule.every, str) else None
+        target, since, said = 0, 0, ""
+        with self._run as run:
+            for step in run:
+                self._steps.append(step)
+                yield target, step
+                since, said = since + 1, said + step.text
+                if not (done(said) if done else since == self._schedule.every):
+                    continue
+                target, since, said = target + 1, 0, ""
+                if target == len(self._steerings):
+                    self._finish = run.finish or ("stop" if done else "length")
+                    return
+                if run.finish is None and self._steerings[target] != self._steerings[target - 1]:
+                    run.look_at(self._steerings[target])
+        self._finish = run.finish
+
+    def answer(self) -> Answer:
+        """All that was said, read to its end. CancelledError if the run was cancelled meanwhile."""
+        for _ in self:
+            pass
+        return self.said()
+
+    def said(self) -> Answer:
+        """What was said up to now. CancelledError if the run was cancelled meanwhile."""
+        return answer_of(self._run, self._steps, self._finish)
+
+
+_DONE: dict[str, Callable[[str], bool]] = {
+    "line": lambda said: _LINE.search(said) is not None,
+    "sentence": lambda said: _SENTENCE.search(said) is not None,
+}
+
+
+def _targets(word: str, rows: int, cols: int) -> list[Region | None]:
+    """The targets in a run of text without spaces."""
+    if word == "free":
+        return [None]
+    name, _, rest = word.rpartition(":")
+    try:
+        if name == "box":
+            return [Box(*_numbers(rest, 4))]
+        if name == "point":
+            return [Point(*_numbers(rest, 2))]
+        if match := re.fullmatch(r"(?:panel:)?(?:(\d+)/(\d+)|(\d+),(\d+)/(\d+),(\d+))", word):
+            return [Panel(*(int(part) for part in match.groups() if part is not None))]
+        numbers = [int(part) for part in rest.split(",")] if name in ("", "panel") else []
+    except ValueError:
+        numbers = []
+    if not numbers:
+        raise RegionError(
+            f"The schedule names {word!r}; expected panel numbers such as 4,2,1, or K/N, box:X0,Y0,X1,Y1, point:X,Y or "
+            "free, with spaces between."
+        )
+    return [_panel(number, rows, cols) for number in numbers]
+
+
+def _panel(number: int, rows: int, cols: int) -> Panel:
+    if not 1 <= number <= rows * cols:
+        raise RegionError(
+            f"The schedule names panel {number}; expected 1 to {rows * cols}, for there are {rows} x {cols} panels "
+            "(--panels says how many)."
+        )
+    return Panel((number - 1) // cols + 1, (number - 1) % cols + 1, rows, cols)
+
+
+def _numbers(text: str, count: int) -> list[float]:
+    numbers = [float(part) for part in text.split(",")]
+    if len(numbers) != count:
+        raise ValueError(text)
+    return numbers
