@@ -45,6 +45,11 @@ class ModelFacts:
     layers: int
     heads: int
 
+    @property
+    def every_head(self) -> tuple[Head, ...]:
+        """All of them, layer by layer."""
+        return tuple((layer, head) for layer in range(self.layers) for head in range(self.heads))
+
 
 @dataclass(frozen=True)
 class HeadSet:

@@ -1,4 +1,4 @@
-"""One picture of a demo: the strip, under each panel the answer that looking there gave, and where the heads looked."""
+"""One picture of a demo: the strip, under each panel the answer that looking there gave, and what controls gave."""
 
 from __future__ import annotations
 
@@ -32,11 +32,20 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Control:
+    """The same looks with other heads: what they are, and (answer, whether it is right) per panel."""
+
+    name: str
+    answers: Sequence[tuple[str, bool]]
+
+
+@dataclass(frozen=True)
 class Poster:
     """strip: the picture on top, cols panels wide. looks: one per panel. footer: a line of small print."""
 
     strip: PillowImage
     looks: Sequence[Look]
+    controls: Sequence[Control]
     unsteered: Look
     question: str
     claim: str
@@ -85,17 +94,33 @@ class Poster:
         draw.text((MARGIN, y), note, font=small, fill=SOFT)
         y += 48
 
+        for control in self.controls:
+            y = self._control(draw, control, left, cell, y)
         draw.line((MARGIN, y, WIDTH - MARGIN, y), fill=LINE, width=2)
-        y += 24
+        y += 20
+        draw.text((MARGIN, y), "Nobody told it where to look", font=small, fill=SOFT)
         heat = self.unsteered.heat.resize((round(cell), heat_height), pillow.Resampling.LANCZOS)
-        page.paste(heat, (MARGIN, y + 4))
+        page.paste(heat, (MARGIN, y + 34))
         at = round(left[1]) if columns > 1 else MARGIN
-        draw.text((at, y), "Nobody told it where to look", font=small, fill=SOFT)
-        for index, line in enumerate(_wrap(self.unsteered.answer, font, WIDTH - MARGIN - at)):
-            draw.text((at, y + 27 + 34 * index), line, font=font, fill=INK)
-        y += max(heat_height, 72) + 26
+        for index, line in enumerate(_wrap(self.unsteered.answer, answer_font, WIDTH - MARGIN - at)):
+            draw.text((at, y + 34 + 33 * index), line, font=answer_font, fill=INK)
+        y += 34 + max(heat_height, 40) + 30
         draw.text((MARGIN, y), self.footer, font=small, fill=SOFT)
         return page.crop((0, 0, WIDTH, y + 22 + MARGIN))
+
+    @staticmethod
+    def _control(draw: ImageDraw.ImageDraw, control: Control, left: Sequence[float], cell: float, y: float) -> float:
+        """One row of small answers; where the next row begins."""
+        small, font = _font(18), _font(19)
+        draw.line((MARGIN, y, WIDTH - MARGIN, y), fill=LINE, width=2)
+        count = sum(right for _, right in control.answers)
+        draw.text((MARGIN, y + 16), f"{control.name}: {count} of {len(control.answers)}", font=small, fill=SOFT)
+        lines = [_wrap(text, font, int(cell) - 30) for text, _ in control.answers]
+        for k, (_, right) in enumerate(control.answers):
+            _mark(draw, (left[k], y + 51), right)
+            for index, line in enumerate(lines[k]):
+                draw.text((left[k] + 24, y + 46 + 26 * index), line, font=font, fill=INK)
+        return y + 46 + 26 * max(map(len, lines)) + 20
 
 
 def _said(draw: ImageDraw.ImageDraw, at: tuple[int, int], label: str, text: str, font: Font) -> None:
@@ -106,9 +131,12 @@ def _said(draw: ImageDraw.ImageDraw, at: tuple[int, int], label: str, text: str,
 def _label(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, font: Font, right: bool | None) -> None:
     """A small label, and after it a tick or a cross."""
     draw.text(at, text, font=font, fill=SOFT)
-    if right is None:
-        return
-    x, y = at[0] + _wide(text, font) + 10, at[1] + 4
+    if right is not None:
+        _mark(draw, (at[0] + _wide(text, font) + 10, at[1] + 4), right)
+
+
+def _mark(draw: ImageDraw.ImageDraw, at: tuple[float, float], right: bool) -> None:
+    x, y = at
     if right:
         draw.line(((x, y + 7), (x + 5, y + 12), (x + 14, y + 1)), fill=RIGHT, width=3, joint="curve")
     else:
@@ -125,12 +153,25 @@ def _wide(text: str, font: Font) -> int:
 
 
 def _wrap(text: str, font: Font, width: int) -> list[str]:
-    """Lines of at most width pixels, broken between words, five at most."""
+    """Lines of at most width pixels, broken between words and inside words that are wider, five at most."""
     lines = [""]
-    for word in text.split() or ["(nothing)"]:
+    for word in _pieces(text.split() or ["(nothing)"], font, width):
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and _wide(longer, font) > width:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines if len(lines) <= 5 else [*lines[:4], lines[4] + " …"]
+
+
+def _pieces(words: Sequence[str], font: Font, width: int) -> list[str]:
+    """The words, those that are wider than a line cut up."""
+    pieces = []
+    for word in words:
+        rest = word
+        while _wide(rest, font) > width:
+            cut = next(n for n in range(len(rest) - 1, 0, -1) if _wide(rest[:n], font) <= width or n == 1)
+            pieces.append(rest[:cut])
+            rest = rest[cut:]
+        pieces.append(rest)
+    return pieces

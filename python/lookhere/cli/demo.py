@@ -1,8 +1,9 @@
-"""``lookhere demo``: six panels, one question, six answers."""
+"""``lookhere demo``: six panels, one question, six answers, and what other heads give instead."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,16 +11,19 @@ import click
 
 from ..model import load
 from ..region import Box
+from ..steering import Steering
 from .picture import PictureFile, check_folder, save_picture
 
 if TYPE_CHECKING:
     from ..comics import Strip
+    from ..heads import HeadSet
     from ..model import Model
     from ..poster import Poster
     from ..scene import Scene
     from ..stream import Answer
 
 MODEL_PANEL = 64  # pixels of a panel as the model sees it
+CONTROL_TOKENS = 24  # what falls apart never ends by itself
 SHOWN_STRIP = 1536  # pixels of the same strip, drawn again for people
 
 
@@ -39,7 +43,8 @@ def demo(seed: int, panels: int, output: Path, threads: int | None) -> None:
     """Ask the built-in model one question about a comic strip, looking at each of its panels in turn.
 
     Nothing is downloaded. The strip is made of combinations that the model was never trained on. What the model says
-    goes to stdout, and a picture of it is saved.
+    goes to stdout, and a picture of it is saved. Two controls are asked the same: as many other heads, drawn at random,
+    and all heads.
     """
     from ..comics import generate_strip
 
@@ -50,15 +55,37 @@ def demo(seed: int, panels: int, output: Path, threads: int | None) -> None:
         scene = model.look(strip.image)
         unsteered = scene.describe()
         steered = [scene.describe(at=Box(*box)) for box in strip.boxes]
+        controls = {name: [_look(scene, heads, box) for box in strip.boxes] for name, heads in _controls(model).items()}
         seconds = time.perf_counter() - started
-        _print_table(strip, model, unsteered, steered)
-        poster = _poster(strip, seed, scene, unsteered, steered)
+        _print_table(strip, model, unsteered, steered, controls)
+        poster = _poster(strip, seed, scene, unsteered, steered, controls)
     save_picture(poster.draw(), output)
-    click.echo(f"\n{len(steered) + 1} answers in {seconds:.1f} s. Picture: {output}", err=True)
+    click.echo(f"\n{1 + len(steered) * (1 + len(controls))} answers in {seconds:.1f} s. Picture: {output}", err=True)
     click.echo("Your own image: lookhere describe IMAGE --box x0,y0,x1,y1 (or --point x,y, or --panel k/n)", err=True)
 
 
-def _print_table(strip: Strip, model: Model, unsteered: Answer, steered: list[Answer]) -> None:
+def _controls(model: Model) -> dict[str, HeadSet]:
+    """Other heads that are told the same, by what the picture calls them."""
+    from ..arms import random_heads
+
+    gaze = model.heads
+    if gaze is None:
+        return {}
+    drawn = random_heads(gaze, seed=0, draw=0)
+    every = gaze.model.every_head
+    return {
+        f"{len(drawn.heads)} other heads of the same layers, drawn at random": drawn,
+        f"All {len(every)} heads": replace(gaze, heads=every, scores=()),
+    }
+
+
+def _look(scene: Scene, heads: HeadSet, box: tuple[int, int, int, int]) -> Answer:
+    return scene.describe(at=Steering(heads, Box(*box)), max_tokens=CONTROL_TOKENS, gaze=False)
+
+
+def _print_table(
+    strip: Strip, model: Model, unsteered: Answer, steered: list[Answer], controls: dict[str, list[Answer]]
+) -> None:
     heads = steered[0].steering.heads.heads if steered[0].steering else ()
     click.echo(
         f"Asked every time: {model.prompt}\n"
@@ -67,14 +94,26 @@ def _print_table(strip: Strip, model: Model, unsteered: Answer, steered: list[An
     )
     for name, answer in (("unsteered", unsteered), *((f"panel {k + 1}", each) for k, each in enumerate(steered))):
         click.echo(f"{name:<10} {' '.join(answer.text.split())}")
-    drawn = sum(answer.text == caption for answer, caption in zip(steered, strip.captions, strict=True))
-    click.echo(f"\n{drawn} of {len(steered)} steered answers are word for word what the panel shows.", err=True)
+    click.echo("\nWord for word what the panel shows:", err=True)
+    for name, answers in ((f"{len(heads)} gaze heads", steered), *controls.items()):
+        click.echo(f"{_right(answers, strip):>4} of {len(answers)}  {name}", err=True)
 
 
-def _poster(strip: Strip, seed: int, scene: Scene, unsteered: Answer, steered: list[Answer]) -> Poster:
+def _right(answers: list[Answer], strip: Strip) -> int:
+    return sum(answer.text == caption for answer, caption in zip(answers, strip.captions, strict=True))
+
+
+def _poster(
+    strip: Strip,
+    seed: int,
+    scene: Scene,
+    unsteered: Answer,
+    steered: list[Answer],
+    controls: dict[str, list[Answer]],
+) -> Poster:
     from ..comics import generate_strip
     from ..heatmap import heat_map
-    from ..poster import Look, Poster
+    from ..poster import Control, Look, Poster
 
     large = generate_strip(
         seed, panels=len(steered), panel_size=SHOWN_STRIP // len(steered), split="held_out", style="colour"
@@ -92,6 +131,12 @@ def _poster(strip: Strip, seed: int, scene: Scene, unsteered: Answer, steered: l
         looks=[
             look(answer, [Box(*box)], caption)
             for answer, box, caption in zip(steered, strip.boxes, strip.captions, strict=True)
+        ],
+        controls=[
+            Control(
+                name, [(each.text, each.text == caption) for each, caption in zip(answers, strip.captions, strict=True)]
+            )
+            for name, answers in controls.items()
         ],
         unsteered=look(unsteered, [], None),
         question=scene.model.prompt,
