@@ -40,7 +40,7 @@ def main() -> None:
         encoded = model.projector.encode(np.asarray(strip.image))
         layout = lay_out(model.native, model.template, encoded, model.prompt, None)
         steering = Steering(model.heads, Panel(2, len(strip.captions)), queries="all")
-        bias = [steering.image_bias(each) for each in scene.coverage(steering.regions)]
+        bias = [steering.image_bias(each) for each in scene.target(steering.regions)]
         spans = [Span(at, len(b), b.shape[1], b) for at, b in zip(layout.grid_positions, bias, strict=True)]
         session = Session(model.native, context=layout.tokens + args.tokens + 256, threads=args.threads,
                           flash_attention=args.flash_attention)

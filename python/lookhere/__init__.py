@@ -26,7 +26,7 @@ from .errors import (
 )
 from .heads import HeadSet
 from .model import Model, load
-from .region import Box, Panel, Point
+from .region import Box, Mask, Panel, Point, Polygon, Weighted
 from .scene import Scene
 from .steering import Steering
 from .stream import Answer, Step
@@ -45,11 +45,13 @@ __all__ = [
     "HeadSetMissingError",
     "ImageError",
     "LookhereError",
+    "Mask",
     "Model",
     "ModelFileError",
     "OptionError",
     "Panel",
     "Point",
+    "Polygon",
     "ProjectorError",
     "PromptError",
     "RegionError",
@@ -57,6 +59,7 @@ __all__ = [
     "Steering",
     "Step",
     "TemplateError",
+    "Weighted",
     "load",
 ]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .grid import Map, TokenGrid
 from .image import Image
-from .region import Box, Point
+from .region import Box, Mask, Placed, Polygon, Shape, weighed
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -62,24 +62,49 @@ def spread(maps: Sequence[Map], grids: Sequence[TokenGrid], width: int, height: 
 
 
 def heat_map(
-    image: Image, maps: Sequence[Map], grids: Sequence[TokenGrid], regions: Sequence[Box | Point] = ()
+    image: Image, maps: Sequence[Map], grids: Sequence[TokenGrid], regions: Sequence[Placed] = ()
 ) -> PillowImage:
     """The image in grey with the maps as colours over it and the regions outlined; as large as the image."""
     from PIL import Image as pillow
-    from PIL import ImageDraw
 
     heat = spread(maps, grids, image.width, image.height)
     grey = np.asarray(image.pillow().convert("L"), dtype=np.float32)[..., None] * 0.75 + 48
     share = (0.12 + 0.68 * heat**0.7)[..., None]
     picture = pillow.fromarray((grey * (1 - share) + colours(heat) * share).astype(np.uint8))
-    draw = ImageDraw.Draw(picture)
     line = max(1, round(min(image.width, image.height) / 150))
     for region in regions:
-        if isinstance(region, Box):
-            corners = (region.x0, region.y0, region.x1 - 1, region.y1 - 1)
-            if corners[2] >= corners[0] and corners[3] >= corners[1]:
-                draw.rectangle(corners, outline=_MARK, width=line)
-        else:
-            (x, y), reach = region.centre, 3 * line
-            draw.ellipse((x - reach, y - reach, x + reach, y + reach), outline=_MARK, width=line)
+        _outline(picture, weighed(region)[0], line)
     return picture
+
+
+def _outline(picture: PillowImage, region: Shape, line: int) -> None:
+    """Draws the border of a region, or a ring around a point. line: pixels, how thick."""
+    from PIL import Image as pillow
+    from PIL import ImageDraw
+
+    draw = ImageDraw.Draw(picture)
+    if isinstance(region, Box):
+        corners = (region.x0, region.y0, region.x1 - 1, region.y1 - 1)
+        if corners[2] >= corners[0] and corners[3] >= corners[1]:
+            draw.rectangle(corners, outline=_MARK, width=line)
+    elif isinstance(region, Polygon):
+        draw.polygon(
+            [(min(x, picture.width - 1), min(y, picture.height - 1)) for x, y in region.corners],
+            outline=_MARK,
+            width=line,
+        )
+    elif isinstance(region, Mask):
+        border = _border(region.values >= region.values.max() / 2, line)
+        picture.paste(_MARK, mask=pillow.fromarray(border.astype(np.uint8) * 255))
+    else:
+        (x, y), reach = region.centre, 3 * line
+        draw.ellipse((x - reach, y - reach, x + reach, y + reach), outline=_MARK, width=line)
+
+
+def _border(inside: NDArray[np.bool_], line: int) -> NDArray[np.bool_]:
+    """(height, width): what of a mask of that shape lies within line pixels of its outside or of the image's edge."""
+    deep = np.pad(inside, 1)
+    for _ in range(line):
+        deep[1:-1, 1:-1] &= deep[:-2, 1:-1] & deep[2:, 1:-1] & deep[1:-1, :-2] & deep[1:-1, 2:]
+    border: NDArray[np.bool_] = inside & ~deep[1:-1, 1:-1]
+    return border

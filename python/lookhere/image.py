@@ -59,8 +59,11 @@ class Image:
         return pillow.fromarray(self.pixels)
 
     @classmethod
-    def open(cls, source: object) -> Image:
-        """The image in a path, an http(s) address, bytes, a Pillow image or a numpy array; ImageError otherwise."""
+    def open(cls, source: object, *, behind: str = "white") -> Image:
+        """The image in a path, an http(s) address, bytes, a Pillow image or a numpy array; ImageError otherwise.
+
+        behind: the colour that transparent pixels of anything but an array are put over.
+        """
         from PIL import Image as pillow
 
         if isinstance(source, Image):
@@ -69,14 +72,14 @@ class Image:
             return cls(_from_array(source), f"an array of shape {source.shape}")
         if isinstance(source, pillow.Image):
             _check_size(source.size, "The Pillow image")
-            return cls(_upright(source, "The Pillow image"), "a Pillow image")
+            return cls(_upright(source, "The Pillow image", behind), "a Pillow image")
         if isinstance(source, (bytes, bytearray, memoryview)):
-            return cls(_decode(bytes(source), f"The {len(source)} bytes"), "bytes")
+            return cls(_decode(bytes(source), f"The {len(source)} bytes", behind), "bytes")
         if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
-            return cls(_decode(_download(source), source), source)
+            return cls(_decode(_download(source), source, behind), source)
         if isinstance(source, (str, os.PathLike)):
             path = Path(source)
-            return cls(_decode(_file(path), f"The file {str(path)!r}"), str(path))
+            return cls(_decode(_file(path), f"The file {str(path)!r}", behind), str(path))
         raise ImageError(
             f"{type(source).__name__} is not an image; expected a path, bytes, a Pillow image or a uint8 numpy array."
         )
@@ -106,7 +109,7 @@ def _download(address: str) -> bytes:
     return data
 
 
-def _decode(data: bytes, what: str) -> NDArray[np.uint8]:
+def _decode(data: bytes, what: str, behind: str) -> NDArray[np.uint8]:
     from PIL import Image as pillow
     from PIL import UnidentifiedImageError
 
@@ -124,7 +127,7 @@ def _decode(data: bytes, what: str) -> NDArray[np.uint8]:
         raise ImageError(f"{what}: cannot be read as an image: {error}.") from error
     with picture:
         _check_size(picture.size, what)
-        return _upright(picture, what)
+        return _upright(picture, what, behind)
 
 
 def _check_size(size: tuple[int, int], what: str) -> None:
@@ -135,7 +138,7 @@ def _check_size(size: tuple[int, int], what: str) -> None:
         raise ImageError(f"{what}: {width} x {height} pixels are more than {MOST_PIXELS:,}; scale it down first.")
 
 
-def _upright(picture: PillowImage, what: str) -> NDArray[np.uint8]:
+def _upright(picture: PillowImage, what: str, behind: str) -> NDArray[np.uint8]:
     from PIL import Image as pillow
     from PIL import ImageOps
 
@@ -146,8 +149,8 @@ def _upright(picture: PillowImage, what: str) -> NDArray[np.uint8]:
         elif picture.mode == "F":
             raise ImageError(f"{what}: floating point pixels; expected 8 or 16 bits. Convert it to 8 bits first.")
         if picture.has_transparency_data:
-            white = pillow.new("RGBA", picture.size, "white")
-            picture = pillow.alpha_composite(white, picture.convert("RGBA"))
+            ground = pillow.new("RGBA", picture.size, behind)
+            picture = pillow.alpha_composite(ground, picture.convert("RGBA"))
         return np.ascontiguousarray(np.asarray(picture.convert("RGB"), dtype=np.uint8))
     except ImageError:
         raise

@@ -1,152 +1,103 @@
-"""Where to look: regions in pixels of the upright original image, origin top left, half open."""
+"""Where to look: what ``at=`` takes, one region or several, each with a weight if wanted."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import TypeAlias, overload
+from numbers import Real
+from typing import Any, TypeAlias
 
+import numpy as np
+
+from .box import Box, Panel, Point
 from .errors import RegionError
+from .mask import Mask
+from .polygon import Polygon
 
+__all__ = [
+    "Box",
+    "Mask",
+    "Panel",
+    "Placed",
+    "Point",
+    "Polygon",
+    "Region",
+    "Shape",
+    "Weighted",
+    "as_regions",
+    "placed",
+    "weighed",
+]
 
-def _finite(what: str, **values: object) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-            raise RegionError(f"{what}: {name} is {value!r}; expected a finite number of pixels.")
-
-
-def _whole(what: str, **values: object) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise RegionError(f"{what}: {name} is {value!r}; expected a whole number from 1 on.")
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle x0, y0, x1, y1 in pixels: x0 <= x < x1, y0 <= y < y1. Fractions are fine."""
-
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-
-    def __post_init__(self) -> None:
-        _finite("Box", x0=self.x0, y0=self.y0, x1=self.x1, y1=self.y1)
-        if self.x0 >= self.x1 or self.y0 >= self.y1:
-            raise RegionError(
-                f"Box({self.x0:g}, {self.y0:g}, {self.x1:g}, {self.y1:g}) is empty or inverted; "
-                "expected x0 < x1 and y0 < y1 (left, top, right, bottom)."
-            )
-
-    @property
-    def area(self) -> float:
-        """Square pixels."""
-        return (self.x1 - self.x0) * (self.y1 - self.y0)
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """(x, y) in pixels."""
-        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
-
-    def on(self, width: int, height: int) -> Box:
-        """Itself, once it is known to lie inside a width x height image; RegionError otherwise."""
-        if self.x0 < 0 or self.y0 < 0 or self.x1 > width or self.y1 > height:
-            raise RegionError(
-                f"Box({self.x0:g}, {self.y0:g}, {self.x1:g}, {self.y1:g}) leaves the image, which is {width} x "
-                f"{height} pixels; expected 0 <= x0 < x1 <= {width} and 0 <= y0 < y1 <= {height}."
-            )
-        return self
+SMALLEST_WEIGHT = 1 / 1000
+"""ln of it is 6.9 nats, more than the usual strength: less would push the gaze away."""
 
 
 @dataclass(frozen=True)
-class Point:
-    """A place x, y in pixels. It has no size: the token under it is what is looked at."""
+class Weighted:
+    """A region that draws less of the gaze than others: its coverage counts weight times, 1/1000 to 1."""
 
-    x: float
-    y: float
+    region: Box | Point | Panel | Polygon | Mask
+    weight: float
 
     def __post_init__(self) -> None:
-        _finite("Point", x=self.x, y=self.y)
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """(x, y) in pixels."""
-        return self.x, self.y
-
-    def on(self, width: int, height: int) -> Point:
-        """Itself, once it is known to lie inside a width x height image; RegionError otherwise."""
-        if not (0 <= self.x < width and 0 <= self.y < height):
+        if not isinstance(self.region, _PLAIN):
             raise RegionError(
-                f"Point({self.x:g}, {self.y:g}) leaves the image, which is {width} x {height} pixels; "
-                f"expected 0 <= x < {width} and 0 <= y < {height}."
+                f"Weighted: {self.region!r} is not a region to weigh; expected one {_KINDS}. For several: a list of "
+                "Weighted."
             )
-        return self
+        weight = self.weight
+        if isinstance(weight, bool) or not isinstance(weight, Real) or not SMALLEST_WEIGHT <= weight <= 1:
+            raise RegionError(f"Weighted: weight={weight!r}; expected a number from {SMALLEST_WEIGHT:g} to 1.")
+
+    def as_json(self) -> dict[str, Any]:
+        """What the region says, and the weight."""
+        return {**self.region.as_json(), "weight": float(self.weight)}
+
+    def on(self, width: int, height: int) -> Weighted:
+        """With the region in pixels of a width x height image; RegionError if it leaves it."""
+        return Weighted(self.region.on(width, height), self.weight)
 
 
-@dataclass(frozen=True, init=False)
-class Panel:
-    """One of the equal cells of a strip or grid, counted from 1, left to right and top to bottom.
-
-    ``Panel(2, 6)`` is the second of six panels side by side; ``Panel(1, 3, 2, 3)`` is row 1, column 3 of a grid of
-    2 rows and 3 columns.
-    """
-
-    row: int
-    col: int
-    rows: int
-    cols: int
-
-    @overload
-    def __init__(self, k: int, n: int, /) -> None: ...
-    @overload
-    def __init__(self, row: int, col: int, rows: int, cols: int) -> None: ...
-    def __init__(self, row: int, col: int, rows: int | None = None, cols: int | None = None) -> None:
-        if rows is None and cols is None:
-            _whole("Panel", k=row, n=col)
-            if row > col:
-                raise RegionError(f"Panel({row}, {col}): there are only {col} panels; expected 1 <= k <= {col}.")
-            row, col, rows, cols = 1, row, 1, col
-        _whole("Panel", row=row, col=col, rows=rows, cols=cols)
-        assert rows is not None
-        assert cols is not None
-        if row > rows or col > cols:
-            raise RegionError(
-                f"Panel({row}, {col}, {rows}, {cols}): the grid has {rows} rows and {cols} columns; "
-                f"expected 1 <= row <= {rows} and 1 <= col <= {cols}."
-            )
-        for name, value in zip(("row", "col", "rows", "cols"), (row, col, rows, cols), strict=True):
-            object.__setattr__(self, name, value)
-
-    def on(self, width: int, height: int) -> Box:
-        """The panel as a box of a width x height image."""
-        return Box(
-            width * (self.col - 1) / self.cols,
-            height * (self.row - 1) / self.rows,
-            width * self.col / self.cols,
-            height * self.row / self.rows,
-        )
-
-
-Region: TypeAlias = Box | Point | Panel
+Region: TypeAlias = Box | Point | Panel | Polygon | Mask | Weighted
 """What ``at=`` takes, one or several of them."""
+
+Shape: TypeAlias = Box | Point | Polygon | Mask
+"""A region in pixels of an image, without a weight."""
+
+Placed: TypeAlias = Shape | Weighted
+"""A region in pixels of an image."""
+
+_PLAIN = (Box, Point, Panel, Polygon, Mask)
+_KINDS = "Box, Point, Panel, Polygon or Mask"
 
 
 def as_regions(at: object) -> tuple[Region, ...]:
     """One region or a sequence of them, as a tuple; RegionError for anything else."""
-    if isinstance(at, (Box, Point, Panel)):
+    if isinstance(at, (*_PLAIN, Weighted)):
         return (at,)
     if isinstance(at, Sequence) and not isinstance(at, (str, bytes)):
-        if at and all(isinstance(each, (Box, Point, Panel)) for each in at):
+        if at and all(isinstance(each, (*_PLAIN, Weighted)) for each in at):
             return tuple(at)
         if len(at) in (2, 4) and all(isinstance(each, Real) for each in at):
             name = "Point" if len(at) == 2 else "Box"
             numbers = ", ".join(f"{each:g}" for each in at)
             raise RegionError(f"at={at!r} is plain numbers; write lookhere.{name}({numbers}).")
-    raise RegionError(f"at={at!r} is not a region; expected a Box, Point or Panel, or a list of them.")
+        if len(at) > 2 and all(isinstance(each, (tuple, list)) and len(each) == 2 for each in at):
+            raise RegionError(f"at={at!r} is plain pairs; write lookhere.Polygon([(x, y), ...]) for an outline.")
+    if isinstance(at, np.ndarray):
+        raise RegionError(f"at= is an array of shape {at.shape}; write lookhere.Mask(array) for a mask of the image.")
+    raise RegionError(f"at={at!r} is not a region; expected a {_KINDS}, or a list of them.")
 
 
-def placed(regions: Iterable[Region], width: int, height: int) -> tuple[Box | Point, ...]:
+def placed(regions: Iterable[Region], width: int, height: int) -> tuple[Placed, ...]:
     """The regions in pixels of a width x height image; RegionError if one leaves it."""
     return tuple(region.on(width, height) for region in regions)
+
+
+def weighed(region: Placed) -> tuple[Shape, float]:
+    """A placed region and its weight, 1 where it has none."""
+    if not isinstance(region, Weighted):
+        return region, 1.0
+    assert not isinstance(region.region, Panel), "a placed panel is a box"
+    return region.region, float(region.weight)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .chat import checked_text
+from .coverage import coverage, target
 from .errors import HeadSetMissingError
-from .grid import Map, TokenGrid, coverage
+from .grid import Map, TokenGrid
 from .image import Image
 from .layout import lay_out
 from .region import Region, as_regions, placed
@@ -60,6 +61,13 @@ class Scene:
         RegionError if a region leaves the image.
         """
         return coverage(placed(as_regions(at), self.width, self.height), self.grids)
+
+    def target(self, at: Region | Sequence[Region]) -> tuple[Map, ...]:
+        """One (rows, cols) float32 map in 0..1 per token grid: what a steering aims at, the coverage times the weight.
+
+        0 where the regions cover less than 1/16 of a token. RegionError if a region leaves the image.
+        """
+        return target(placed(as_regions(at), self.width, self.height), self.grids)
 
     def steering(
         self, at: Region | Sequence[Region] | Steering | None, *, strength: float | None = None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from numbers import Real
 from typing import get_args
 
 import numpy as np
 
 from .errors import OptionError
-from .grid import SMALLEST_SHARE, Map
+from .grid import Map
 from .heads import STRONGEST, HeadSet, Mode, Queries
 from .region import Region, as_regions
 
@@ -68,7 +68,7 @@ class Steering:
         """sha256, hexadecimal, of all that acts: heads, regions, strength, mode, sharpness and queries."""
         acts = {
             "heads": sorted(self.heads.heads),
-            "regions": [{"kind": type(region).__name__, **_plain(asdict(region))} for region in self.regions],
+            "regions": [region.as_json() for region in self.regions],
             "strength": float(self.strength),
             "mode": self.mode,
             "sharpness": float(self.sharpness),
@@ -77,15 +77,15 @@ class Steering:
         canonical = json.dumps(acts, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    def image_bias(self, coverage: Map) -> Map:
-        """(rows, cols) float32 nats for a coverage of the same shape.
+    def image_bias(self, target: Map) -> Map:
+        """(rows, cols) float32 nats for a target of the same shape: coverage times weight, 0 for what is not covered.
 
-        ``boost_suppress``: beta + ln c where c >= 1/16, -beta elsewhere. The others: ln c where c >= 1/16, -beta
-        elsewhere.
+        ``boost_suppress``: beta + ln(coverage * weight) where covered, -beta elsewhere. The others:
+        ln(coverage * weight) where covered, -beta elsewhere. ``Scene.target`` says what is covered: 1/16 of a token.
         """
         boost = self.strength if self.mode == "boost_suppress" else 0.0
-        covered = coverage >= SMALLEST_SHARE
-        inside = boost + np.log(coverage, where=covered, out=np.zeros_like(coverage))
+        covered = target > 0
+        inside = boost + np.log(target, where=covered, out=np.zeros_like(target))
         return np.where(covered, inside, -self.strength).astype(np.float32)
 
     @property
@@ -121,8 +121,3 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise OptionError(f"{name}={value!r}; expected one of {', '.join(allowed)}.")
     return value
-
-
-def _plain(values: dict[str, float]) -> dict[str, float]:
-    """1 and 1.0 are the same place."""
-    return {name: float(value) for name, value in values.items()}

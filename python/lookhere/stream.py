@@ -129,7 +129,7 @@ class Run:
             steering = self._scene.steering(at)
         else:
             steering = self._steering.looking_at(at)
-        maps = self._scene.coverage(steering.regions) if steering else ()
+        maps = self._scene.target(steering.regions) if steering else ()
         self._steering = steering
         if self._open:
             self._session.steer(self._layout, steering, maps)
@@ -205,7 +205,7 @@ class Run:
         self._session.prefill(
             self._layout,
             self._steering,
-            self._scene.coverage(self._steering.regions) if self._steering else (),
+            self._scene.target(self._steering.regions) if self._steering else (),
             room=self._sampling.max_tokens,
             probe=tuple(sorted({layer for layer, _ in self._read})),
             cancel=self._cancel,

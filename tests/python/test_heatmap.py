@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image as pillow
-
 from lookhere.grid import TokenGrid
 from lookhere.heatmap import colours, heat_map, spread
 from lookhere.image import Image
 from lookhere.poster import Look, Poster
-from lookhere.region import Box, Point
+from lookhere.region import Box, Mask, Point, Polygon, Weighted
+from PIL import Image as pillow
 
 PADDED = TokenGrid(3, 5, -10, -4, 90, 56)  # tokens of 20 x 20 pixels over an image of 80 x 52
 
@@ -46,8 +45,29 @@ def test_colours_grow_lighter():
 def test_the_picture_is_as_large_as_the_image(size):
     image = Image.open(pillow.new("RGB", size, "white"))
     grid = TokenGrid(2, 2, 0, 0, *size)
-    regions = [Box(0, 0, *size), Box(0, 0, 0.5, 0.5), Point(0, 0)]
+    outline = Polygon([(0, 0), (size[0], 0), size])
+    mask = Mask(np.ones(size[::-1]))
+    regions = [Box(0, 0, *size), Box(0, 0, 0.5, 0.5), Point(0, 0), outline, mask, Weighted(outline, 0.5)]
     assert heat_map(image, [np.ones((2, 2), np.float32)], [grid], regions).size == size
+
+
+def test_outlines_are_drawn_where_the_regions_end():
+    image = Image.open(pillow.new("RGB", (60, 40), "white"))
+    grid = TokenGrid(2, 3, 0, 0, 60, 40)
+    inside = np.zeros((40, 60))
+    inside[10:30, 20:50] = 0.5
+    inside[15:20, 30:35] = 0.1  # a hole
+    edge = np.zeros((40, 60), bool)
+    edge[10:30, [20, 49]] = edge[[10, 29], 20:50] = True
+    hole = edge.copy()
+    hole[14:21, [29, 35]] = hole[[14, 20], 29:36] = True
+    hole[[14, 14, 20, 20], [29, 35, 29, 35]] = False  # the corners of the hole touch it at a corner alone
+    square = Polygon([(20, 10), (49, 10), (49, 29), (20, 29)])
+    plain = np.asarray(heat_map(image, [np.zeros((2, 3), np.float32)], [grid]))
+    for region, border in ((Box(20, 10, 50, 30), edge), (square, edge), (Mask(inside), hole), (Mask(inside > 0), edge)):
+        for each in (region, Weighted(region, 0.5)):
+            picture = np.asarray(heat_map(image, [np.zeros((2, 3), np.float32)], [grid], [each]))
+            np.testing.assert_array_equal((picture != plain).any(axis=2), border)
 
 
 def test_a_poster_holds_long_and_empty_answers():

@@ -4,17 +4,17 @@ import math
 
 import numpy as np
 import pytest
-from lookhere import Box, OptionError, Point, Steering
+from lookhere import Box, Mask, OptionError, Point, Polygon, Steering, Weighted
 from lookhere.heads import HeadSet, ModelFacts
 
 
-def test_bias_of_a_coverage(head_set):
-    covered = np.array([[0, 1 / 17, 1 / 16, 0.5, 1]], np.float32)
-    bias = Steering(head_set, Point(0, 0), strength=5).image_bias(covered)
+def test_bias_of_a_target(head_set):
+    aimed = np.array([[0, 0.001, 1 / 16, 0.5, 1]], np.float32)
+    bias = Steering(head_set, Point(0, 0), strength=5).image_bias(aimed)
     assert bias.dtype == np.float32
-    np.testing.assert_allclose(bias, [[-5, -5, 5 + math.log(1 / 16), 5 + math.log(0.5), 5]], rtol=1e-6)
-    bias = Steering(head_set, Point(0, 0), strength=5, mode="suppress_image").image_bias(covered)
-    np.testing.assert_allclose(bias, [[-5, -5, math.log(1 / 16), math.log(0.5), 0]], rtol=1e-6)
+    np.testing.assert_allclose(bias, [[-5, 5 + math.log(0.001), 5 + math.log(1 / 16), 5 + math.log(0.5), 5]], rtol=1e-6)
+    bias = Steering(head_set, Point(0, 0), strength=5, mode="suppress_image").image_bias(aimed)
+    np.testing.assert_allclose(bias, [[-5, math.log(0.001), math.log(1 / 16), math.log(0.5), 0]], rtol=1e-6)
 
 
 def test_defaults_come_from_the_head_set():
@@ -35,9 +35,18 @@ def test_fingerprint(head_set):
     assert len(steering.fingerprint) == 64
     assert steering.fingerprint == Steering(head_set, [Box(0.0, 0.0, 4.0, 4.0)]).fingerprint
     assert steering.looking_at(Box(0, 0, 4, 4)) == steering
+    mask, same = Mask(np.eye(4, dtype=bool)), Mask(np.eye(4))
+    assert steering.looking_at(mask).fingerprint == steering.looking_at(same).fingerprint
     others = [
         Steering(head_set, Box(0, 0, 4, 5)),
         Steering(head_set, Point(0, 0)),
+        Steering(head_set, Polygon([(0, 0), (4, 0), (4, 4), (0, 4)])),
+        Steering(head_set, Polygon([(0, 0), (4, 0), (4, 4), (0, 5)])),
+        Steering(head_set, Mask(np.ones((4, 4)))),
+        Steering(head_set, Mask(np.tri(4))),
+        Steering(head_set, Mask(np.tri(4) / 2)),
+        Steering(head_set, Weighted(Box(0, 0, 4, 4), 0.5)),
+        Steering(head_set, Weighted(Box(0, 0, 4, 4), 0.25)),
         Steering(head_set, Box(0, 0, 4, 4), strength=4),
         Steering(head_set, Box(0, 0, 4, 4), mode="suppress_all"),
         Steering(head_set, Box(0, 0, 4, 4), queries="generated"),

@@ -1,21 +1,22 @@
-"""Regions on the command line: ``--box 40,60,220,300``, ``--point 120,90``, ``--panel 3/6``."""
+"""Regions on the command line: ``--box 40,60,220,300``, ``--point 120,90``, ``--panel 3/6``, an outline or a mask."""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from ..errors import RegionError
-from ..region import Box, Panel, Point, Region
+from ..region import Box, Mask, Panel, Point, Polygon, Region
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class _RegionType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.5 on
-    """Numbers between commas, made into a region."""
+    """Text, made into a region."""
 
     def __init__(self, name: str, form: str, make: Callable[[str], Region]) -> None:
         self.name = name
@@ -23,7 +24,7 @@ class _RegionType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # g
         self._make = make
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Region:
-        if isinstance(value, (Box, Point, Panel)):
+        if isinstance(value, (Box, Mask, Panel, Point, Polygon)):
             return value
         try:
             return self._make(value)
@@ -59,30 +60,62 @@ def _panel(text: str) -> Panel:
     return Panel(*numbers)
 
 
+def _polygon(text: str) -> Polygon:
+    numbers = [float(part) for part in text.split(",")]
+    if len(numbers) % 2:
+        raise ValueError(text)
+    return Polygon(list(zip(numbers[::2], numbers[1::2], strict=True)))
+
+
+_OPTIONS = (
+    click.option(
+        "--box",
+        type=_RegionType("box", "X0,Y0,X1,Y1", _box),
+        multiple=True,
+        help="Look at a rectangle: left, top, right, bottom in pixels. Several regions are looked at together.",
+    ),
+    click.option(
+        "--point",
+        type=_RegionType("point", "X,Y", _point),
+        multiple=True,
+        help="Look at one place, in pixels from the top left corner.",
+    ),
+    click.option(
+        "--panel",
+        type=_RegionType("panel", "K/N", _panel),
+        multiple=True,
+        help="Look at the K-th of N panels side by side; ROW,COL/ROWS,COLS for a grid. Counted from 1.",
+    ),
+    click.option(
+        "--polygon",
+        type=_RegionType("polygon", "X,Y,X,Y,X,Y...", _polygon),
+        multiple=True,
+        help="Look at what an outline encloses, in pixels.",
+    ),
+    click.option(
+        "--mask",
+        type=_RegionType("mask", "FILE", Mask.open),
+        multiple=True,
+        help="Look at what is white in an image as large as IMAGE; grey counts in part.",
+    ),
+)
+
+
 def region_options(command: Command) -> Command:
-    """--box, --point and --panel, each as often as wanted."""
-    for option in (
-        click.option(
-            "--panel",
-            "panels",
-            multiple=True,
-            type=_RegionType("panel", "K/N", _panel),
-            help="Look at the K-th of N panels side by side; ROW,COL/ROWS,COLS for a grid. Counted from 1.",
-        ),
-        click.option(
-            "--point",
-            "points",
-            multiple=True,
-            type=_RegionType("point", "X,Y", _point),
-            help="Look at one place, in pixels from the top left corner.",
-        ),
-        click.option(
-            "--box",
-            "boxes",
-            multiple=True,
-            type=_RegionType("box", "X0,Y0,X1,Y1", _box),
-            help="Look at a rectangle: left, top, right, bottom in pixels. Several regions are looked at together.",
-        ),
-    ):
-        command = option(command)
-    return command
+    """--box, --point, --panel, --polygon and --mask, each as often as wanted; the command gets them all as regions."""
+
+    @functools.wraps(command)
+    def with_regions(
+        *,
+        box: tuple[Region, ...],
+        point: tuple[Region, ...],
+        panel: tuple[Region, ...],
+        polygon: tuple[Region, ...],
+        mask: tuple[Region, ...],
+        **options: Any,
+    ) -> Any:
+        return command(regions=(*box, *point, *panel, *polygon, *mask), **options)
+
+    for option in reversed(_OPTIONS):
+        with_regions = option(with_regions)
+    return cast(Command, with_regions)

@@ -1,0 +1,80 @@
+"""Regions on the command line reach the model, alone and together."""
+
+import json
+
+import fake_engine as fake
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from lookhere import Mask, registry
+from lookhere.cli import main
+from PIL import Image
+
+CORNER = np.zeros((32, 96), bool)
+CORNER[16:, 80:] = True
+
+
+@pytest.fixture
+def run(engine, pair, head_set, tmp_path, monkeypatch):
+    """Describes a strip.png of 96 x 32 pixels, 2 x 6 tokens, with the fake engine; beside it lie masks."""
+    monkeypatch.setattr(registry, "builtin_files", lambda: pair)
+    monkeypatch.setattr(registry, "builtin_head_set", lambda: head_set)
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.full((32, 96, 3), 200, np.uint8)).save("strip.png")
+    Image.fromarray(CORNER).save("corner.png")
+    Image.fromarray(np.zeros((32, 96), np.uint8)).save("black.png")
+    Image.fromarray(np.full((96, 32), 255, np.uint8)).save("turned.png")
+    Image.fromarray(np.full((32, 96, 3), (255, 0, 0), np.uint8)).save("red.png")
+    return lambda *args: CliRunner().invoke(main, ["describe", "strip.png", *args])
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        ("--box", "80,16,96,32"),
+        ("--point", "90,20"),
+        ("--panel", "2,6/2,6"),
+        ("--polygon", "80,16,96,16,96,32,80,32"),
+        ("--polygon", "81,17, 95,17, 88,31"),
+        ("--mask", "corner.png"),
+        ("--mask", "corner.png", "--polygon", "80,16,96,16,96,32", "--box", "84,16,96,32", "--point", "95,31"),
+    ],
+)
+def test_each_names_the_same_token(run, where):
+    result = run(*where)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == fake.steered_text(1, 5) + "\n"
+
+
+def test_json_and_heat_map(run):
+    where = ("--mask", "corner.png", "--polygon", "0,0,16,0,0,16", "--box", "0,0,96,32")
+    result = run(*where, "--json", "--heatmap", "where.png")
+    box, polygon, mask = json.loads(result.stdout)["steering"]["regions"]
+    assert box == {"kind": "box", "x0": 0, "y0": 0, "x1": 96, "y1": 32}
+    assert polygon == {"kind": "polygon", "corners": [[0, 0], [16, 0], [0, 16]]}
+    assert mask == Mask(CORNER).as_json()
+    with Image.open("where.png") as picture:
+        assert picture.size == (96, 32)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (("--polygon", "0,0,5,5"), 2, "2 corners; expected at least 3"),
+        (("--polygon", "0,0,5,0,5"), 2, "not of the form X,Y,X,Y,X,Y..."),
+        (("--polygon", "0,0,5,0,a,b"), 2, "not of the form"),
+        (("--polygon", "0,0,5,5,9,9"), 2, "no area"),
+        (("--polygon", "0,0,nan,5,9,9"), 2, "finite"),
+        (("--polygon", "0,0,97,0,5,5"), 1, "leaves the image, which is 96 x 32 pixels"),
+        (("--mask", "none.png"), 1, "no file 'none.png'"),
+        (("--mask", "model.gguf"), 1, "not an image"),
+        (("--mask", "black.png"), 2, "nowhere to look"),
+        (("--mask", "red.png"), 2, "has colours"),
+        (("--mask", "turned.png"), 1, "shape (96, 32), the image (32, 96)"),
+    ],
+)
+def test_errors(run, args, code, message):
+    result = run(*args)
+    assert result.exit_code == code
+    assert message in " ".join(result.stderr.split())
+    assert result.stdout == ""
