@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from pathlib import Path
@@ -16,19 +17,29 @@ from .heads import HeadSet
 from .image import Image, ImageSource
 from .pair import find_pair
 from .scene import Scene
-from .session import Session
+from .session import MOST_CONTEXT, Session
 
 if TYPE_CHECKING:
     from . import _engine
 
 _CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0")
+_log = logging.getLogger("lookhere.model")
+
+MOST_IMAGE_TOKENS = 2**16
+"""Of one image; the engine's own limit."""
 MOST_ELONGATED = 200
 """The Qwen-VL processors refuse images beyond this ratio of their sides."""
 _FLASH_ATTENTION = ("auto", "on", "off")
 
 
 class Model:
-    """Made by ``load``. May be used from several threads, which then take turns; close it or use ``with``."""
+    """Made by ``load``; close it or use ``with``.
+
+    May be used from several threads: answers are made one after the other, each whole, and are what one thread alone
+    would get; who asks meanwhile waits. A run (``Scene.stream``) holds the model from its first step to its end, and
+    belongs to the thread that began it; a second answer in that thread meanwhile is a BusyError. After ``close`` the
+    runs of all threads meet a ClosedError at their next step.
+    """
 
     def __init__(
         self,
@@ -176,6 +187,7 @@ def load(
             threads=cores,
             kv_type=kv_type,
             flash_attention=flash_attention,
+            on_gpu=gpu_layers > 0,
         )
         template = ChatTemplate(
             chat_template or native.chat_template or ChatTemplate.source,
@@ -187,10 +199,15 @@ def load(
         if loaded.heads is not None:
             loaded.heads.check(loaded)
             loaded.prompt = loaded.heads.prompt or registry.PROMPT
+        _log.info("%r from %s with %s, %d threads, %s.", loaded, path, projector_path, cores, _head_note(loaded.heads))
         return loaded
     except BaseException:
         native.close()
         raise
+
+
+def _head_note(heads: HeadSet | None) -> str:
+    return f"{len(heads.heads)} heads to steer, found on {heads.model.name}" if heads else "no heads known to steer"
 
 
 def model_name(native: _engine.Model) -> str:
@@ -203,13 +220,17 @@ def _projector(
 ) -> _engine.Projector:
     from lookhere import _engine
 
+    # what a person asks for counts more than what the file states
+    stated_least, stated_most = (_stated(native, f"lookhere.image_{which}_tokens") for which in ("min", "max"))
+    least = least or min(stated_least, most or stated_least)
+    most = most or (max(stated_most, least) if stated_most else 0)
     try:
         return _engine.Projector(
             os.fspath(path),
             native,
             threads=threads,
-            min_tokens=least or _stated(native, "lookhere.image_min_tokens"),
-            max_tokens=most or _stated(native, "lookhere.image_max_tokens"),
+            min_tokens=least,
+            max_tokens=most,
             gpu=gpu_layers > 0,
         )
     except (_engine.EngineError, MemoryError) as error:
@@ -225,9 +246,9 @@ def _reason(error: Exception, path: Path) -> str:
 
 
 def _stated(native: _engine.Model, key: str) -> int:
-    """A whole number among the model's own metadata; 0 where it states none."""
+    """A number of image tokens among the model's own metadata; 0 where it states none that can be."""
     text = native.metadata.get(key, "")
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and int(text) <= MOST_IMAGE_TOKENS else 0
 
 
 def _special(native: _engine.Model, token: int) -> str:
@@ -245,11 +266,11 @@ def _check_options(
     flash_attention: str,
 ) -> None:
     for name, value, least, most in (
-        ("context", 256 if context is None else context, 16, 2**24),
+        ("context", 256 if context is None else context, 16, MOST_CONTEXT),
         ("kv_budget", kv_budget, 0, 2**24),
         ("threads", 1 if threads is None else threads, 1, 512),
-        ("min_image_tokens", min_image_tokens, 0, 2**20),
-        ("max_image_tokens", max_image_tokens, 0, 2**20),
+        ("min_image_tokens", min_image_tokens, 0, MOST_IMAGE_TOKENS),
+        ("max_image_tokens", max_image_tokens, 0, MOST_IMAGE_TOKENS),
         ("gpu_layers", gpu_layers, 0, 2**16),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:

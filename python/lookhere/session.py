@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from . import memory
 from .engine import engine_errors
 from .errors import BusyError, ClosedError, ContextError
 from .grid import Map
@@ -20,11 +22,16 @@ from .steering import Steering
 if TYPE_CHECKING:
     from . import _engine
 
+_log = logging.getLogger("lookhere.session")
+
 _ROOM = 1024
 """A context that grows does so in steps of this many tokens."""
 
 _SCENES = 16
 """Prompts that stay in the cache at most, whatever the budget."""
+
+MOST_CONTEXT = 2**22
+"""Tokens; the engine's own limit."""
 
 _CACHE_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 
@@ -34,7 +41,8 @@ class Session:
 
     Every prompt that was asked stays in a sequence of the cache of its own. Where they no longer fit, the one that was
     not asked for longest goes, and is read again when it is asked again. context: tokens, None to grow with what is
-    asked. kv_budget: bytes up to which a growing context keeps scenes; a single prompt may take more.
+    asked. kv_budget: bytes up to which a growing context keeps scenes; a single prompt may take more. on_gpu: the cache
+    does not lie in main memory.
     """
 
     def __init__(
@@ -46,17 +54,21 @@ class Session:
         threads: int,
         kv_type: str,
         flash_attention: str,
+        on_gpu: bool = False,
     ) -> None:
         self._model = model
         self._context = context
-        self._budget = int(kv_budget / kv_bytes_per_token(model, kv_type))
+        self._token_bytes = kv_bytes_per_token(model, kv_type)
+        self._budget = int(kv_budget / self._token_bytes)
         self._threads, self._kv_type, self._flash_attention = threads, kv_type, flash_attention
+        self._on_gpu = on_gpu
         self._native: _engine.Session | None = None
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._closed = False
         self._prepared: list[Prepared | None] = [None] * _SCENES
         self._sequence = 0  # of the run that goes on
+        self._acting = 0  # the one that is steered and read
         self._clock = 0
         self._heads: tuple[Head, ...] = ()
         self._probed: tuple[int, ...] = ()
@@ -69,7 +81,8 @@ class Session:
     @property
     def limit(self) -> int:
         """Tokens that the KV cache may hold at most."""
-        return self._context or self._model.context_train or 2**31
+        trained = self._model.context_train
+        return self._context or (trained if 0 < trained <= MOST_CONTEXT else MOST_CONTEXT)
 
     @property
     def native(self) -> _engine.Session:
@@ -203,6 +216,7 @@ class Session:
             wanted = self._context or min(most, _rounded(max(needed + others, twice)))
             self._drop()
             self._native = self._new(wanted)
+            self._acting = self._sequence
             return True
         for sequence in sorted(range(_SCENES), key=self._worth):
             if needed + self._used() - self._used_by(self._sequence) <= self._native.context:
@@ -231,6 +245,14 @@ class Session:
     def _new(self, context: int) -> _engine.Session:
         from lookhere import _engine
 
+        needed, free = context * self._token_bytes, None if self._on_gpu else memory.available()
+        if free is not None and needed > free:  # where memory is promised freely, the system would kill the process
+            raise ContextError(
+                f"A context of {context} tokens takes {needed / 2**30:.1f} GiB with kv_type={self._kv_type!r}; "
+                f"{free / 2**30:.1f} GiB of memory are free. Use a smaller context= (--context), a smaller max_tokens= "
+                "(--max-tokens) or kv_type='q8_0'."
+            )
+        _log.info("A context of %d tokens, %.1f MiB of keys and values.", context, needed / 2**20)
         try:
             return _engine.Session(
                 self._model,
@@ -252,6 +274,10 @@ class Session:
         grids = [part.grid for part in layout.image.parts if part.grid is not None]
         spans = [_engine.Span(at, grid.rows, grid.cols) for at, grid in zip(layout.grid_positions, grids, strict=True)]
         with engine_errors("preparing the read-out of attention"):
+            if self._acting != self._sequence:  # what no longer runs must not shape the graph
+                self.native.unsteer(self._acting)
+                self.native.set_probe_spans([], self._acting)
+                self._acting = self._sequence
             if self._probed != tuple(layers):
                 self.native.set_probe(layers)
                 self._probed = tuple(layers)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .engine import engine_errors
 from .errors import CancelledError, ClosedError
 from .grid import Map
 from .layout import Layout
@@ -180,7 +181,8 @@ class Run:
             self._begin()
         elif self._token is not None:
             self._session.decode([self._token], self._cancel)
-        token = self._sampler.sample(self._session.native)
+        with engine_errors("choosing a token"):
+            token = self._sampler.sample(self._session.native)
         model = self._scene.model.native
         if model.is_end(token):
             text = self._transcript.finish()
