@@ -28,15 +28,17 @@ def union_areas(outlines: Sequence[Floats], xs: Floats, ys: Floats) -> Floats:
     first, second, owner = first[~level], second[~level], owner[~level]
     down = (first[:, 1] < second[:, 1])[:, None]
     top, bottom = np.where(down, first, second), np.where(down, second, first)
-    cuts = np.unique(np.concatenate([ys, top[:, 1], bottom[:, 1], _crossings(top, bottom)]))
+    cuts = np.unique(np.concatenate([ys, top[:, 1], bottom[:, 1], crossings(top, bottom)]))
     cuts = cuts[(cuts >= ys[0]) & (cuts <= ys[-1])]
     bands = max(1, _AT_ONCE // (len(top) + len(xs)))
     for start in range(0, len(cuts) - 1, bands):
         part = cuts[start : start + bands + 1]
         rows = np.searchsorted(ys, part[:-1], side="right") - 1
         band, left, right = _trapezoids(top, bottom, owner, part)
-        inside = _left_of(left, xs) - _left_of(right, xs)
-        np.add.at(total, rows[band], np.diff(part)[band, None] * inside)
+        if len(band):
+            areas = np.diff(part)[band, None] * (_left_of(left, xs) - _left_of(right, xs))
+            first_of_row = np.flatnonzero(np.diff(rows[band], prepend=-1))
+            total[rows[band[first_of_row]]] += np.add.reduceat(areas, first_of_row, axis=0)
     return total
 
 
@@ -76,8 +78,8 @@ def _left_of(sides: Floats, xs: Floats) -> Floats:
     return np.where(xs[:-1] >= high, np.diff(xs), widths)
 
 
-def _crossings(top: Floats, bottom: Floats) -> Floats:
-    """(n,) y where two edges cross. top, bottom: (edges, 2) x, y."""
+def crossings(top: Floats, bottom: Floats) -> Floats:
+    """(n,) y where two edges cross. top, bottom: (edges, 2) x, y of their ends, in any order."""
     found = [np.empty(0)]
     run = bottom - top
     rows = max(1, _AT_ONCE // max(1, len(top)))
@@ -89,6 +91,7 @@ def _crossings(top: Floats, bottom: Floats) -> Floats:
             along = _cross(apart, run[None, start:]) / turn
             across = _cross(apart, run[here, None]) / turn
         meet = (turn != 0) & (along > 0) & (along < 1) & (across > 0) & (across < 1)
+        meet = np.triu(meet, 1)  # each pair once
         edge, _ = np.nonzero(meet)
         found.append(top[here, 1][edge] + along[meet] * run[here, 1][edge])
     return np.concatenate(found)

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .area import union_areas
+from .area import crossings, union_areas
 from .box import Box, Corners, check_finite
 from .errors import RegionError
 
 MOST_CORNERS = 1000
-"""Of one polygon: an outline that crosses itself everywhere takes time that grows with the third power."""
+MOST_CROSSINGS = 1000
+"""Of one polygon with itself; both keep the time down to look at it."""
 
 _FARTHEST = 1e9  # pixels: areas of larger numbers lose their precision
 _THINNEST = 1e-12  # of the bounding box: below lies what rounding leaves of a straight line
@@ -33,6 +34,12 @@ class Polygon:
         object.__setattr__(self, "corners", _checked(corners))
         if any(len({corner[axis] for corner in self.corners}) == 1 for axis in (0, 1)):
             raise RegionError(f"{self!r} is a line; expected corners around a place.")
+        starts = np.array(self.corners)
+        if (count := len(crossings(starts, np.roll(starts, -1, axis=0)))) > MOST_CROSSINGS:
+            raise RegionError(
+                f"{self!r} crosses itself {count} times; expected at most {MOST_CROSSINGS}. Leave corners out, or give "
+                "a Mask."
+            )
         if not self.area > _THINNEST * self.bounds.area:
             raise RegionError(f"{self!r} has no area: its lines lie on each other; expected corners around a place.")
 
@@ -96,6 +103,6 @@ def _checked(corners: object) -> Corners:
         raise RegionError(f"{what}: {len(pairs)} corners; expected at least 3 different ones.")
     if len(pairs) > MOST_CORNERS:
         raise RegionError(
-            f"{what}: {len(pairs)} corners; expected at most {MOST_CORNERS}. Leave some out, or draw it as a Mask."
+            f"{what}: {len(pairs)} corners; expected at most {MOST_CORNERS}. Leave some out, or give a Mask."
         )
     return tuple(pairs)

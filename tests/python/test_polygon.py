@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lookhere import Polygon, RegionError
-from lookhere.area import union_areas
+from lookhere.area import crossings, union_areas
 from lookhere.coverage import coverage
 from lookhere.grid import TokenGrid
 from lookhere.region import placed
@@ -52,6 +52,14 @@ def test_coverage_is_what_many_samples_give(outlines):
     expected = hit.reshape(6, 80, 5, 96).mean(axis=(1, 3))
     (found,) = coverage([Polygon(outline) for outline in outlines], [TokenGrid(6, 5, 0, 0, 30, 30)])
     np.testing.assert_allclose(found, expected, atol=0.005)
+
+
+def test_crossings():
+    starts = np.array(STAR, float)
+    found = crossings(starts, np.roll(starts, -1, axis=0))
+    assert len(found) == 5  # the star's inner corners
+    np.testing.assert_allclose(sorted(found)[:2], 11)
+    assert not len(crossings(np.array(ARROW), np.roll(ARROW, -1, axis=0)))
 
 
 def test_a_grid_that_shows_a_part():
@@ -116,6 +124,7 @@ def test_repr_is_short():
         ("0,0,5,0,5,5", r"expected \(x, y\) pairs"),
         (7, r"expected \(x, y\) pairs"),
         ([(k % 40, k // 40 + k % 2) for k in range(1001)], "1001 corners; expected at most 1000"),
+        (np.random.default_rng(0).uniform(0, 99, (200, 2)), r"crosses itself \d{4} times; expected at most 1000"),
     ],
 )
 def test_what_is_no_polygon(corners, message):

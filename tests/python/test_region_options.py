@@ -1,6 +1,8 @@
 """Regions on the command line reach the model, alone and together."""
 
 import json
+import re
+from pathlib import Path
 
 import fake_engine as fake
 import numpy as np
@@ -10,6 +12,7 @@ from lookhere import Mask, registry
 from lookhere.cli import main
 from PIL import Image
 
+DOCS = (Path(__file__).parents[2] / "docs/regions.md").read_text()
 CORNER = np.zeros((32, 96), bool)
 CORNER[16:, 80:] = True
 
@@ -78,3 +81,20 @@ def test_errors(run, args, code, message):
     assert result.exit_code == code
     assert message in " ".join(result.stderr.split())
     assert result.stdout == ""
+
+
+def test_the_example_in_the_docs(run, capsys):
+    Image.fromarray(np.full((320, 240, 3), 200, np.uint8)).save("street.jpg")
+    (code,) = re.findall(r"^```python\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
+    names = {}
+    exec(compile(code, "regions.md", "exec"), names)
+    assert capsys.readouterr().out != fake.UNSTEERED + "\n"
+    assert names["shares"].max() == 1
+
+
+@pytest.mark.parametrize("option", ["--box", "--point", "--panel", "--polygon", "--mask"])
+def test_the_docs_name_each_option_as_it_is(run, option):
+    (example,) = re.findall(f"`{option} ([^`]+)`", DOCS)[:1]
+    Image.fromarray(np.full((320, 240, 3), 200, np.uint8)).save("strip.png")
+    Image.fromarray(np.full((320, 240), 255, np.uint8)).save("mask.png")
+    assert run(option, example).exit_code == 0
