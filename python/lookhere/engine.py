@@ -25,7 +25,9 @@ def engine_errors(doing: str) -> Iterator[None]:
     except _engine.Cancelled as error:
         raise CancelledError(f"Cancelled while {doing}.") from error
     except _engine.EngineError as error:
-        raise EngineFailure(f"The engine failed while {doing}: {error}") from error
+        raise EngineFailure(
+            f"The engine failed while {doing} ({error}). Fetch the model files again; if that does not help, report it."
+        ) from error
     except MemoryError as error:
         raise EngineFailure(f"No memory left while {doing}; use a smaller context or a smaller model.") from error
 

@@ -48,7 +48,7 @@ def _read(file: BinaryIO, path: Path) -> Header:
     magic = file.read(4)
     if magic != b"GGUF":
         found = "is empty" if not magic else f"begins with {magic!r}"
-        raise ModelFileError(f"{str(path)!r} is not a GGUF file, it {found}; expected a model in the GGUF format.")
+        raise ModelFileError(f"{str(path)!r} is not a GGUF file, it {found}; expected a whole one.")
     try:
         version, _, entries = struct.unpack("<IQQ", file.read(20))
         if version not in (2, 3) or entries > _MOST_ENTRIES:

@@ -105,6 +105,10 @@ class HeadSet:
         """The head set in a JSON file; HeadSetError names the file and what is wrong in it."""
         try:
             text = Path(path).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise HeadSetError(
+                f"There is no file {os.fspath(path)!r}; expected a head set, as lookhere discover writes it."
+            ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise HeadSetError(f"The head set {os.fspath(path)!r} cannot be read: {error}.") from error
         try:

@@ -90,6 +90,8 @@ def _file(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise ImageError(f"There is no file {str(path)!r}; expected an image, for instance a PNG or JPEG.") from None
+    except IsADirectoryError:
+        raise ImageError(f"{str(path)!r} is a folder; expected an image, for instance a PNG or JPEG.") from None
     except (OSError, ValueError) as error:
         raise ImageError(f"The file {str(path)!r} cannot be read: {error}.") from error
 
@@ -103,7 +105,7 @@ def _download(address: str) -> bytes:
         with urllib.request.urlopen(request, timeout=30) as answer:
             data: bytes = answer.read(MOST_BYTES + 1)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise ImageError(f"{address} cannot be downloaded: {error}.") from error
+        raise ImageError(f"{address} cannot be downloaded: {error}. Check the address, or give a file.") from error
     if len(data) > MOST_BYTES:
         raise ImageError(f"{address} is larger than {MOST_BYTES >> 20} MiB; give a smaller image.")
     return data
@@ -155,7 +157,7 @@ def _upright(picture: PillowImage, what: str, behind: str) -> NDArray[np.uint8]:
     except ImageError:
         raise
     except Exception as error:  # truncated and malformed files fail here, each decoder in its own way
-        raise ImageError(f"{what}: broken image: {error}.") from error
+        raise ImageError(f"{what}: broken image: {error}. Give a whole one.") from error
 
 
 def _eight_bits(values: NDArray[Any], what: str) -> NDArray[np.uint8]:

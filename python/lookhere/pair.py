@@ -55,7 +55,9 @@ def _check_projector(path: Path, model: Path) -> None:
     try:
         header = read_header(path)
     except ModelFileError as error:
-        raise ProjectorError(f"The projector of {model.name!r}: {error}") from error
+        raise ProjectorError(
+            f"The projector of {model.name!r}: {error} Give the mmproj file that was published with the model."
+        ) from error
     if header.kind != "projector":
         raise ProjectorError(
             f"{str(path)!r} is a language model ({header.architecture}), not a projector; expected the mmproj file "

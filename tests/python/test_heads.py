@@ -78,8 +78,10 @@ def test_what_is_no_head_set(tmp_path, content):
     (tmp_path / "heads.json").write_bytes(content)
     with pytest.raises(HeadSetError, match=r"heads\.json"):
         HeadSet.read(tmp_path / "heads.json")
-    with pytest.raises(HeadSetError, match="cannot be read"):
+    with pytest.raises(HeadSetError, match="as lookhere discover writes it"):
         HeadSet.read(tmp_path / "missing.json")
+    with pytest.raises(HeadSetError, match="cannot be read"):
+        HeadSet.read(tmp_path)
 
 
 def test_check_against_a_model(head_set):

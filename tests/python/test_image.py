@@ -91,7 +91,7 @@ def bomb(width, height):
     ("source", "message"),
     [
         ("missing.png", "no file"),
-        (".", "cannot be read"),
+        (".", "is a folder"),
         (b"", "nothing in it"),
         (b"GIF89a", "cannot|not an image"),
         (b"hello", "not an image"),

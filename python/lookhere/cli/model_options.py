@@ -18,7 +18,7 @@ def model_options(command: Command) -> Command:
     for option in (
         click.option("--threads", type=click.IntRange(1, 512), help="Threads to use  [default: by the model's size]"),
         click.option(
-            "--context", type=click.IntRange(16), help="Tokens that the context holds  [default: as many as needed]"
+            "--context", type=click.IntRange(16, 2**22), help="Tokens that the context holds  [default: as many as needed]"
         ),
         click.option(
             "--heads", type=FILE, metavar="JSON", help="The head set to steer with  [default: the one that is known]"

@@ -20,11 +20,11 @@ def sampling_options(longest: str) -> Callable[[Command], Command]:
         for option in (
             click.option("--stop", multiple=True, help="A text that ends the answer; may be given several times."),
             click.option(
-                "--seed", type=click.IntRange(0, 2**32 - 2), default=0, show_default=True,
+                "--seed", type=click.IntRange(0), default=0, show_default=True,
                 help="For a temperature above 0.",
             ),
             click.option(
-                "--repeat-penalty", type=click.FloatRange(0.01, 100), default=1.0, show_default=True,
+                "--repeat-penalty", type=click.FloatRange(0), default=1.0, show_default=True,
                 help="Divides the odds of tokens said before; 1 is off.",
             ),
             click.option(
@@ -32,12 +32,12 @@ def sampling_options(longest: str) -> Callable[[Command], Command]:
                 help="Least probability beside the likeliest token's; 0 is off.",
             ),
             click.option("--top-p", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="1 is off."),
-            click.option("--top-k", type=click.IntRange(0, 2**30), default=0, show_default=True, help="0 is off."),
+            click.option("--top-k", type=click.IntRange(0), default=0, show_default=True, help="0 is off."),
             click.option(
-                "--temperature", type=click.FloatRange(0, 100), default=0.0, show_default=True, help="0 is greedy."
+                "--temperature", type=click.FloatRange(0), default=0.0, show_default=True, help="0 is greedy."
             ),
             click.option(
-                "--max-tokens", type=click.IntRange(1, 2**31 - 1), help=f"Length of the answer  [default: {longest}]"
+                "--max-tokens", type=click.IntRange(1), help=f"Length of the answer  [default: {longest}]"
             ),
         ):  # fmt: skip
             command = option(command)
