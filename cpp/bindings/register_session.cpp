@@ -24,6 +24,7 @@ void register_session(py::module_ & m) {
         .def_property_readonly("graphs_reused", &Session::graphs_reused, "Decode calls that reused the graph of the one before.")
         .def("position", &Session::position, py::arg("sequence") = 0, "The next position.")
         .def("used", &Session::used, py::arg("sequence") = 0, "Tokens held for the sequence.")
+        .def_property_readonly("room", &Session::room, "Tokens that still fit; what sequences share is held once.")
         .def("clear", [](Session & self) { computing([&] { self.clear(); }); }, "Empties the cache; steering and probe stay.")
         .def("truncate", [](Session & self, int position, int sequence) {
                  computing([&] { self.truncate(position, sequence); });
@@ -35,6 +36,15 @@ void register_session(py::module_ & m) {
              py::arg("tokens"), py::kw_only(), py::arg("sequence") = 0, py::arg("outputs") = py::tuple(), py::arg("cancel") = nullptr,
              "Appends text tokens. outputs: indices into tokens whose logits and attention are wanted, ascending; rows of\n"
              "logits() and attention() follow that order.")
+        .def("share", [](Session & self, int source, int target, int position) {
+                 computing([&] { self.share(source, target, position); });
+             },
+             py::arg("source"), py::arg("target"), py::arg("position"),
+             "Makes the target hold what the source holds before the position, which is then held once.")
+        .def("decode_each", [](Session & self, const std::vector<llama_token> & tokens, const std::vector<int> & sequences,
+                               const CancelFlag * cancel) { computing([&] { self.decode_each(tokens, sequences, cancel); }); },
+             py::arg("tokens"), py::arg("sequences"), py::kw_only(), py::arg("cancel") = nullptr,
+             "Appends one token to each sequence, computed at once; logits() and attention() have a row for each.")
         .def("decode_image", [](Session & self, std::shared_ptr<EncodedImage> image, int sequence, const CancelFlag * cancel) {
                  computing([&] { self.decode_image(*image, sequence, cancel); });
              },

@@ -19,28 +19,32 @@ struct Session::Batch {
     int                         n          = 0;
     std::vector<llama_pos>      positions; // (n,), or (4, n) for embeddings of a M-RoPE model
     std::vector<int8_t>         outputs;   // (n,) 1 where logits are wanted
+    std::vector<llama_seq_id>   sequences; // (n,), or one for all
     std::vector<int32_t>        n_seq_id;  // (n,)
     std::vector<llama_seq_id *> seq_id;    // (n,)
 
-    llama_batch view(llama_seq_id & sequence) {
+    llama_batch view() {
         outputs.resize(n);
+        sequences.resize(n, sequences.front());
         n_seq_id.assign(n, 1);
-        seq_id.assign(n, &sequence);
+        seq_id.resize(n);
+        for (int i = 0; i < n; i++) {
+            seq_id[i] = &sequences[i];
+        }
         return {n, const_cast<llama_token *>(tokens), const_cast<float *>(embeddings), positions.data(),
                 n_seq_id.data(), seq_id.data(), outputs.data()};
     }
 };
 
-void Session::run(Batch & batch, int sequence, Interrupt & interrupt, const char * what) {
+void Session::run(Batch & batch, Interrupt & interrupt, const char * what) {
     interrupt.check(what);
     log_forget();
-    AbortGuard   guard;
-    llama_seq_id id = sequence;
-    running_        = &interrupt;
+    AbortGuard guard;
+    running_           = &interrupt;
     int         status = 0;
     std::string reason;
     try {
-        status = llama_decode(context(), batch.view(id));
+        status = llama_decode(context(), batch.view());
     } catch (const std::exception & e) {
         reason = e.what();
     }
@@ -62,9 +66,7 @@ void Session::run(Batch & batch, int sequence, Interrupt & interrupt, const char
     }
 }
 
-void Session::decode(const std::vector<llama_token> & tokens, const std::vector<int> & outputs, int sequence, const CancelFlag * cancel) {
-    const Busy busy(busy_, "session");
-    ledger(sequence);
+void Session::check_tokens(const std::vector<llama_token> & tokens) const {
     if (tokens.empty()) {
         throw Error("no tokens to decode");
     }
@@ -73,6 +75,41 @@ void Session::decode(const std::vector<llama_token> & tokens, const std::vector<
             throw Error("token " + std::to_string(token) + " is outside the vocabulary of " + std::to_string(n_vocab_));
         }
     }
+}
+
+void Session::decode_each(const std::vector<llama_token> & tokens, const std::vector<int> & sequences, const CancelFlag * cancel) {
+    const Busy busy(busy_, "session");
+    check_tokens(tokens);
+    const int most = std::min((int) llama_n_batch(context()), LLAMA_PROBE_MAX_ROWS);
+    if (tokens.size() != sequences.size() || (int) tokens.size() > most) {
+        throw Error(std::to_string(tokens.size()) + " tokens for " + std::to_string(sequences.size()) + " sequences; expected one each, " +
+                    std::to_string(most) + " at most");
+    }
+    Batch batch;
+    batch.tokens = tokens.data();
+    batch.n      = (int) tokens.size();
+    for (const int sequence : sequences) {
+        if (std::count(sequences.begin(), sequences.end(), sequence) > 1) {
+            throw Error("sequence " + std::to_string(sequence) + " is named twice");
+        }
+        batch.positions.push_back(ledger(sequence).position());
+        batch.outputs.push_back(1);
+        batch.sequences.push_back(sequence);
+    }
+    check_room(batch.n, "the text");
+    rows_.clear();
+    Interrupt interrupt(cancel);
+    run(batch, interrupt, "decoding the text");
+    for (int i = 0; i < batch.n; i++) {
+        ledgers_[sequences[i]].append_text(1);
+        keep_row(i, sequences[i]);
+    }
+}
+
+void Session::decode(const std::vector<llama_token> & tokens, const std::vector<int> & outputs, int sequence, const CancelFlag * cancel) {
+    const Busy busy(busy_, "session");
+    ledger(sequence);
+    check_tokens(tokens);
     for (size_t i = 0; i < outputs.size(); i++) {
         if (outputs[i] < 0 || outputs[i] >= (int) tokens.size() || (i > 0 && outputs[i] <= outputs[i - 1])) {
             throw Error("output " + std::to_string(outputs[i]) + " is not among the " + std::to_string(tokens.size()) +
@@ -99,7 +136,8 @@ void Session::run_text(const std::vector<llama_token> & tokens, const std::vecto
     for (int done = 0; done < n;) {
         Batch            batch;
         std::vector<int> wanted; // indices into the batch
-        batch.tokens = tokens.data() + done;
+        batch.tokens    = tokens.data() + done;
+        batch.sequences = {sequence};
         for (; batch.n < n_batch && done + batch.n < n; batch.n++) {
             const bool output = next != outputs.end() && *next == done + batch.n;
             if (output && (int) wanted.size() == LLAMA_PROBE_MAX_ROWS) {
@@ -112,7 +150,8 @@ void Session::run_text(const std::vector<llama_token> & tokens, const std::vecto
             batch.positions.push_back(held.position() + batch.n);
             batch.outputs.push_back(output ? 1 : 0);
         }
-        run(batch, sequence, interrupt, what);
+        keep_attention();
+        run(batch, interrupt, what);
         held.append_text(batch.n);
         done += batch.n;
         for (const int index : wanted) {
@@ -175,6 +214,7 @@ void Session::run_image(const Part & part, int sequence, Interrupt & interrupt) 
     for (int done = 0; done < part.tokens;) {
         Batch batch;
         batch.n          = std::min(n_batch, part.tokens - done);
+        batch.sequences  = {sequence};
         batch.embeddings = part.embeddings.data() + (size_t) done * n_embd_;
         for (int section = 0; section < n_sections; section++) {
             for (int i = done; i < done + batch.n; i++) {
@@ -182,7 +222,7 @@ void Session::run_image(const Part & part, int sequence, Interrupt & interrupt) 
                 batch.positions.push_back(section < 3 ? held.position() + offset : offset); // the last is unused
             }
         }
-        run(batch, sequence, interrupt, "decoding the image");
+        run(batch, interrupt, "decoding the image");
         done += batch.n;
     }
     held.append_image(part.tokens, part.positions);
@@ -195,10 +235,7 @@ void Session::keep_row(int index, int sequence) {
     }
     Row row;
     row.logits.assign(logits, logits + n_vocab_);
-    if (!probed_.empty() && probed_sequences_[sequence]) {
-        row.natural = read_probe(index, false);
-        row.steered = read_probe(index, true);
-    }
+    row.index = !probed_.empty() && probed_sequences_[sequence] ? index : -1;
     rows_.push_back(std::move(row));
 }
 

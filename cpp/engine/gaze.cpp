@@ -48,6 +48,7 @@ void Session::set_heads(const std::vector<Head> & heads) {
     for (const Head & head : heads) {
         list.push_back({head.layer, head.head});
     }
+    keep_attention(); // the graph is made anew
     check_steer(llama_steer_set_heads(context(), list.data(), list.size()), "cannot steer these heads");
 }
 
@@ -75,17 +76,19 @@ void Session::unsteer(int sequence) {
 void Session::set_probe(const std::vector<int> & layers) {
     const Busy                 busy(busy_, "session");
     const std::vector<int32_t> list(layers.begin(), layers.end());
-    check_steer(llama_probe_set_layers(context(), list.data(), list.size()), "cannot probe these layers");
-    probed_ = layers;
     for (Row & row : rows_) { // its layers are not those of the next one
+        row.index   = -1;
         row.natural = row.steered = {};
     }
+    check_steer(llama_probe_set_layers(context(), list.data(), list.size()), "cannot probe these layers");
+    probed_ = layers;
 }
 
 void Session::set_probe_spans(const std::vector<Span> & spans, int sequence) {
     const Busy busy(busy_, "session");
     ledger(sequence);
     const auto list = views(spans, /*with_bias =*/false);
+    keep_attention(); // llama.cpp forgets it
     check_steer(llama_probe_set_spans(context(), sequence, list.data(), list.size()), "cannot probe these spans");
     probed_sequences_[sequence] = !spans.empty();
 }
@@ -112,9 +115,22 @@ Session::Attention Session::read_probe(int index, bool steered) const {
     return all;
 }
 
+void Session::keep_attention() {
+    for (Row & row : rows_) {
+        if (row.index >= 0) {
+            row.natural = read_probe(row.index, false);
+            row.steered = read_probe(row.index, true);
+            row.index   = -1;
+        }
+    }
+}
+
 Session::Attention Session::attention(int row, bool steered) const {
     const Busy  busy(busy_, "session");
     const Row & kept = this->row(row);
+    if (kept.index >= 0) { // most callers want one row and one kind: only that is copied
+        return read_probe(kept.index, steered);
+    }
     const auto & all = steered ? kept.steered : kept.natural;
     if (all.layers == 0) {
         throw Error("no attention was kept for this row: name layers with set_probe and image parts with set_probe_spans "

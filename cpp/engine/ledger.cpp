@@ -1,5 +1,7 @@
 #include "ledger.h"
 
+#include <algorithm>
+
 namespace lookhere {
 
 void Ledger::append_text(int tokens) {
@@ -27,6 +29,22 @@ int Ledger::image_around(int position) const {
     return -1;
 }
 
+void Ledger::share(const Ledger & other, int holder, int position) {
+    *this = other;
+    truncate(position);
+    shared_tokens_ = tokens_;
+    holder_        = holder;
+}
+
+int Ledger::tokens_before(int position) const {
+    int before = 0;
+    for (const Run & run : runs_) {
+        const int inside = position - run.position;
+        before += inside >= run.positions ? run.tokens : inside <= 0 || run.image ? 0 : inside;
+    }
+    return before;
+}
+
 void Ledger::truncate(int position) {
     while (!runs_.empty() && runs_.back().position >= position) {
         tokens_ -= runs_.back().tokens;
@@ -40,6 +58,7 @@ void Ledger::truncate(int position) {
         tokens_ -= n;
         position_ = position;
     }
+    shared_tokens_ = std::min(shared_tokens_, tokens_);
 }
 
 } // namespace lookhere

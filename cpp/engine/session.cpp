@@ -163,21 +163,52 @@ void Session::truncate(int position, int sequence) {
     rows_.clear();
 }
 
+void Session::share(int from, int to, int position) {
+    const Busy     busy(busy_, "session");
+    const Ledger & held = ledger(from);
+    ledger(to);
+    if (from == to || position < 0 || position > held.position() || held.image_around(position) >= 0) {
+        throw Error("sequence " + std::to_string(to) + " cannot share what sequence " + std::to_string(from) + " holds before position " +
+                    std::to_string(position) + ": it holds " + std::to_string(held.position()) + ", and an image is shared whole");
+    }
+    remove_from(0, to);
+    llama_memory_seq_cp(llama_get_memory(context()), from, to, 0, position);
+    ledgers_[to].share(held, from, position);
+    rows_.clear();
+}
+
 void Session::remove_from(int position, int sequence) {
     if (!llama_memory_seq_rm(llama_get_memory(context()), sequence, position, -1)) {
         throw Error("this model's cache cannot be truncated; clear the session instead");
     }
     ledgers_[sequence].truncate(position);
+    // what others share with it from there on is still held: the first of them accounts for it
+    int heir = -1;
+    for (int other = 0; other < (int) ledgers_.size(); other++) {
+        if (other == sequence || ledgers_[other].holder(position) != sequence) {
+            continue;
+        }
+        if (heir < 0) {
+            heir = other;
+            ledgers_[other].own_from(position);
+        } else {
+            ledgers_[other].set_holder(heir);
+        }
+    }
+}
+
+int Session::room() const {
+    int used = 0;
+    for (const Ledger & ledger : ledgers_) {
+        used += ledger.own_tokens();
+    }
+    return context_size() - used;
 }
 
 void Session::check_room(int tokens, const char * what) const {
-    int used = 0;
-    for (const Ledger & ledger : ledgers_) {
-        used += ledger.tokens();
-    }
-    const int room = context_size();
-    if (used + tokens > room) {
-        throw Error("the context is full: it holds " + std::to_string(used) + " of " + std::to_string(room) + " tokens, and " +
+    const int size = context_size();
+    if (tokens > room()) {
+        throw Error("the context is full: it holds " + std::to_string(size - room()) + " of " + std::to_string(size) + " tokens, and " +
                     what + " has " + std::to_string(tokens) + "; make a session with a larger context");
     }
 }

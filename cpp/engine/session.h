@@ -37,12 +37,17 @@ public:
     int graphs_reused() const;
     int position(int sequence) const;
     int used(int sequence) const;
+    int room() const; // tokens that still fit
 
     void clear();
     void truncate(int position, int sequence);
+    // makes a sequence hold what another holds before the position; what they have in common is held once
+    void share(int from, int to, int position);
 
     // appends text; outputs: ascending indices into tokens whose logits and attention are kept
     void decode(const std::vector<llama_token> & tokens, const std::vector<int> & outputs, int sequence, const CancelFlag * cancel);
+    // appends one token to each of several sequences, all computed at once; every one is an output
+    void decode_each(const std::vector<llama_token> & tokens, const std::vector<int> & sequences, const CancelFlag * cancel);
     // appends an image with the text around it; leaves no outputs, and nothing of the image where it fails
     void decode_image(const EncodedImage & image, int sequence, const CancelFlag * cancel);
 
@@ -67,6 +72,7 @@ public:
 private:
     struct Row {
         std::vector<float> logits;     // (vocabulary_size,)
+        int                index = -1; // into the last batch, whose attention llama.cpp still has; -1: see below
         Attention          natural;    // as if the bias were off
         Attention          steered;    // as it acted
     };
@@ -76,12 +82,14 @@ private:
     const Ledger & ledger(int sequence) const;
     const Row &    row(int row) const;
     void           check_room(int tokens, const char * what) const;
-    void           run(Batch & batch, int sequence, Interrupt & interrupt, const char * what);
+    void           check_tokens(const std::vector<llama_token> & tokens) const;
+    void           run(Batch & batch, Interrupt & interrupt, const char * what);
     void           run_text(const std::vector<llama_token> & tokens, const std::vector<int> & outputs, int sequence,
                             Interrupt & interrupt, const char * what);
     void           run_image(const Part & part, int sequence, Interrupt & interrupt);
     void           remove_from(int position, int sequence);
     void           keep_row(int index, int sequence);
+    void           keep_attention(); // of rows whose batch the next one replaces
     Attention      read_probe(int index, bool steered) const;
     void           check_steer(int status, const char * what) const;
 

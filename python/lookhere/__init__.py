@@ -6,6 +6,7 @@ import os
 import sys
 from types import ModuleType
 
+from .cancel import CancelFlag
 from .errors import (
     BusyError,
     CancelledError,
@@ -16,6 +17,8 @@ from .errors import (
     HeadSetError,
     HeadSetMissingError,
     ImageError,
+    JudgeError,
+    LabelsError,
     LookhereError,
     ModelFileError,
     OptionError,
@@ -35,6 +38,7 @@ __all__ = [
     "Answer",
     "Box",
     "BusyError",
+    "CancelFlag",
     "CancelledError",
     "ClosedError",
     "ComicsError",
@@ -44,6 +48,8 @@ __all__ = [
     "HeadSetError",
     "HeadSetMissingError",
     "ImageError",
+    "JudgeError",
+    "LabelsError",
     "LookhereError",
     "Mask",
     "Model",

@@ -170,6 +170,9 @@ class Session:
         """The next position."""
     def used(self, sequence: int = 0) -> int:
         """Tokens held for the sequence."""
+    @property
+    def room(self) -> int:
+        """Tokens that still fit; what sequences share is held once."""
     def clear(self) -> None:
         """Empties the cache; steering and probe stay."""
     def truncate(self, position: int, sequence: int = 0) -> None:
@@ -179,6 +182,14 @@ class Session:
     ) -> None:
         """Appends text tokens. outputs: indices into tokens whose logits and attention are wanted, ascending; rows of
         logits() and attention() follow that order."""
+    def share(self, source: int, target: int, position: int) -> None:
+        """Makes the target hold what the source holds before the position, which is then held once; EngineError if it
+        lies inside an image."""
+    def decode_each(
+        self, tokens: Sequence[int], sequences: Sequence[int], *, cancel: CancelFlag | None = None,
+    ) -> None:
+        """Appends one token to each sequence, 16 at most, computed at once; logits() and attention() have a row for
+        each, in this order."""
     def decode_image(self, image: EncodedImage, *, sequence: int = 0, cancel: CancelFlag | None = None) -> None:
         """Appends an image with the text tokens around it; leaves no outputs. Removed whole if cancelled."""
     def logits(self, row: int = -1) -> NDArray[np.float32]:

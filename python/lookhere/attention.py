@@ -104,7 +104,7 @@ def question_attention(
     session.acquire()
     try:
         session.prefill(
-            layout, None, (), room=len(forced) or GENERATED_TOKENS, probe=range(model.layers), cancel=cancel
+            layout, [(None, ())], room=len(forced) or GENERATED_TOKENS, probe=range(model.layers), cancel=cancel
         )
         with engine_errors("reading attention"):
             at_prompt = on_panels(-1)

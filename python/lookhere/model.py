@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import registry
+from .cancel import CancelFlag
 from .chat import ChatTemplate, checked_text
 from .engine import default_threads, engine_errors, forward_log
 from .errors import ClosedError, ContextError, ImageError, ModelFileError, OptionError, ProjectorError
@@ -88,7 +89,7 @@ class Model:
             raise ClosedError(f"The model {self.name!r} is closed; load it again.")
         return self._session
 
-    def look(self, image: ImageSource) -> Scene:
+    def look(self, image: ImageSource, *, cancel: CancelFlag | None = None) -> Scene:
         """Encodes an image.
 
         image: a path, an http(s) address, bytes, a Pillow image, or a uint8 array of shape (height, width), (height,
@@ -103,12 +104,12 @@ class Model:
                 f"{MOST_ELONGATED} times the short one. Cut it into pieces."
             )
         with self._encoding, engine_errors("encoding the image"):
-            encoded = self.projector.encode(opened.pixels)
+            encoded = self.projector.encode(opened.pixels, cancel.native if cancel else None)
         limit = self._session.limit
         if encoded.tokens >= limit:
             raise ContextError(
                 f"The image takes {encoded.tokens} tokens; the context holds {limit}. Load the model with a larger "
-                "context=, or limit the image with load(max_image_tokens=...)."
+                "context= (--context), or limit the image with load(max_image_tokens=...)."
             )
         return Scene(self, opened, encoded)
 

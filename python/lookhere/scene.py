@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
+from .cancel import CancelFlag
 from .chat import checked_text
 from .coverage import coverage, target
 from .errors import HeadSetMissingError
 from .grid import Map, TokenGrid
+from .group import all_joined
 from .image import Image
 from .layout import lay_out
 from .region import Region, as_regions, placed
@@ -17,8 +19,29 @@ from .steering import Steering
 from .stream import Answer, Run, joined
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from . import _engine
     from .model import Model
+
+
+class Options(TypedDict, total=False):
+    """What ``Scene.stream`` takes beside the prompt and the place; see there."""
+
+    strength: float | None
+    system: str | None
+    max_tokens: int
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    repeat_penalty: float
+    seed: int
+    stop: str | Sequence[str]
+    gaze: bool
+    steered_gaze: bool
+    head_gaze: bool
+    cancel: CancelFlag | None
 
 
 class Scene:
@@ -114,13 +137,14 @@ class Scene:
         gaze: bool = True,
         steered_gaze: bool = False,
         head_gaze: bool = False,
+        cancel: CancelFlag | None = None,
     ) -> Run:
         """An answer, token by token.
 
         prompt: None for the model's own question. at: where to look, None for where the model wants. strength: nats,
         None for the head set's. temperature: 0 is greedy. stop: texts that end the answer and are not part of it.
-        gaze, steered_gaze, head_gaze: which maps each step brings. Errors of the arguments are raised here, all others
-        by the steps.
+        gaze, steered_gaze, head_gaze: which maps each step brings. cancel: a flag that ends it from another thread.
+        Errors of the arguments are raised here, all others by the steps.
         """
         stops = (stop,) if isinstance(stop, str) else tuple(stop)
         sampling = Sampling(max_tokens, temperature, top_k, top_p, min_p, repeat_penalty, seed, stops)
@@ -128,44 +152,39 @@ class Scene:
         prompt = self.model.prompt if prompt is None else checked_text("prompt", prompt)
         native = self.model.native
         layout = lay_out(native, self.model.template, self._encoded, prompt, system)
-        return Run(self, prompt, layout, steering, sampling, gaze=gaze, steered_gaze=steered_gaze, head_gaze=head_gaze)
+        return Run(
+            self,
+            prompt,
+            layout,
+            steering,
+            sampling,
+            gaze=gaze,
+            steered_gaze=steered_gaze,
+            head_gaze=head_gaze,
+            cancel=cancel,
+        )
 
     def describe(
         self,
         prompt: str | None = None,
         *,
         at: Region | Sequence[Region] | Steering | None = None,
-        strength: float | None = None,
-        system: str | None = None,
-        max_tokens: int = 100,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repeat_penalty: float = 1.0,
-        seed: int = 0,
-        stop: str | Sequence[str] = (),
-        gaze: bool = True,
-        steered_gaze: bool = False,
-        head_gaze: bool = False,
+        **options: Unpack[Options],
     ) -> Answer:
-        """The whole answer; the arguments are those of ``stream``, whose steps it joins."""
-        return joined(
-            self.stream(
-                prompt,
-                at=at,
-                strength=strength,
-                system=system,
-                max_tokens=max_tokens,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                min_p=min_p,
-                repeat_penalty=repeat_penalty,
-                seed=seed,
-                stop=stop,
-                gaze=gaze,
-                steered_gaze=steered_gaze,
-                head_gaze=head_gaze,
-            )
-        )
+        """The whole answer; the arguments are those of ``stream``, whose steps it joins. CancelledError."""
+        return joined(self.stream(prompt, at=at, **options))
+
+    def describe_each(
+        self,
+        at: Sequence[Region | Sequence[Region] | Steering | None],
+        prompt: str | None = None,
+        **options: Unpack[Options],
+    ) -> list[Answer]:
+        """One answer for each place, in their order; what is a list within ``at`` is looked at together.
+
+        The other arguments are those of ``stream``. Where the steering begins after the image (queries ``after_image``,
+        ``answer`` or ``generated``), what the answers have in common is held once, and a token of each is computed at
+        once: faster than one after another, and equal but for rounding. CancelledError.
+        """
+        options["cancel"] = cancel = options.get("cancel") or CancelFlag()
+        return all_joined([self.stream(prompt, at=each, **options) for each in at], cancel.native)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .cancel import CancelFlag
 from .engine import engine_errors
 from .errors import CancelledError, ClosedError
 from .grid import Map
@@ -77,13 +78,14 @@ class Run:
         gaze: bool,
         steered_gaze: bool,
         head_gaze: bool,
+        cancel: CancelFlag | None = None,
     ) -> None:
         from lookhere import _engine
 
         self.prompt = prompt
+        self.session = scene.model.session
+        self.layout = layout
         self._scene = scene
-        self._session = scene.model.session
-        self._layout = layout
         self._steering = steering
         self._sampling = sampling
         self._sampler = _engine.Sampler(
@@ -98,7 +100,7 @@ class Run:
         heads = steering.heads if steering else scene.model.heads
         self._read = heads.heads if heads and (gaze or steered_gaze or head_gaze) else ()
         self._wants = (gaze, steered_gaze, head_gaze)
-        self._cancel = _engine.CancelFlag()
+        self._cancel = (cancel or CancelFlag()).native
         self._index = 0
         self._token: int | None = None  # chosen, not yet in the cache
         self._open = False
@@ -117,7 +119,22 @@ class Run:
     @property
     def prompt_tokens(self) -> int:
         """Tokens of the prompt, the image included."""
-        return self._layout.tokens
+        return self.layout.tokens
+
+    @property
+    def look(self) -> tuple[Steering | None, Sequence[Map]]:
+        """The steering that acts now, and the coverage of each grid."""
+        return self._steering, self._scene.target(self._steering.regions) if self._steering else ()
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Layers whose attention it reads."""
+        return tuple(sorted({layer for layer, _ in self._read}))
+
+    @property
+    def room(self) -> int:
+        """Tokens that it generates at most."""
+        return self._sampling.max_tokens
 
     def look_at(self, at: Region | Sequence[Region] | Steering | None) -> None:
         """Moves the gaze; the very next token obeys. None lets the model look where it wants.
@@ -130,10 +147,11 @@ class Run:
             steering = self._scene.steering(at)
         else:
             steering = self._steering.looking_at(at)
-        maps = self._scene.target(steering.regions) if steering else ()
+        if steering:
+            self._scene.target(steering.regions)  # raises where a region leaves the image
         self._steering = steering
         if self._open:
-            self._session.steer(self._layout, steering, maps)
+            self.session.steer(self.layout, *self.look)
 
     def cancel(self) -> None:
         """Ends the answer as soon as the engine can, from any thread; the iteration then stops."""
@@ -180,9 +198,13 @@ class Run:
         if not self._open:
             self._begin()
         elif self._token is not None:
-            self._session.decode([self._token], self._cancel)
+            self.session.decode([self._token], self._cancel)
+        return self.choose()
+
+    def choose(self, row: int = -1) -> Step | None:
+        """Draws the next token from an output row of the session; None if the answer ended without one."""
         with engine_errors("choosing a token"):
-            token = self._sampler.sample(self._session.native)
+            token = self._sampler.sample(self.session.native, row)
         model = self._scene.model.native
         if model.is_end(token):
             text = self._transcript.finish()
@@ -195,35 +217,28 @@ class Run:
             finish = self._stops()
             if finish and finish != "stop":
                 text += self._transcript.finish()
-        step = self._step(token, text)
+        step = self._step(token, text, row)
         self._token = token
         if finish:
             self._end(finish)
         return step
 
     def _begin(self) -> None:
-        self._session.acquire()
+        self.session.acquire()
         self._open = True
-        self._session.prefill(
-            self._layout,
-            self._steering,
-            self._scene.target(self._steering.regions) if self._steering else (),
-            room=self._sampling.max_tokens,
-            probe=tuple(sorted({layer for layer, _ in self._read})),
-            cancel=self._cancel,
-        )
+        self.session.prefill(self.layout, [self.look], room=self.room, probe=self.layers, cancel=self._cancel)
 
     def _stops(self) -> Finish | None:
         if self._transcript.stopped:
             return "stop"
         if self._index + 1 >= self._sampling.max_tokens:
             return "length"
-        return "context" if self._session.full() else None
+        return "context" if self.session.full() else None
 
-    def _step(self, token: int, text: str) -> Step:
+    def _step(self, token: int, text: str, row: int) -> Step:
         mean, steered, single = self._wants if self._read else (False, False, False)
-        natural = self._session.attention(self._read, steered=False) if mean or single else None
-        acted = self._session.attention(self._read, steered=True) if steered else None
+        natural = self.session.attention(self._read, steered=False, row=row) if mean or single else None
+        acted = self.session.attention(self._read, steered=True, row=row) if steered else None
         step = Step(
             self._index,
             token,
@@ -249,7 +264,7 @@ class Run:
             self._finish = finish
         if self._open:
             self._open = False
-            self._session.release()
+            self.session.release()
 
 
 def joined(run: Run) -> Answer:

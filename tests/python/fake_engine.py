@@ -199,7 +199,22 @@ class Session:
         return sum(tokens for _, _, tokens, _ in self.sequences[sequence])
 
     def all_used(self):
-        return sum(map(self.used, self.sequences))
+        return sum({id(cell): cell[2] for cells in self.sequences.values() for cell in cells}.values())
+
+    @property
+    def room(self):
+        return self.context - self.all_used()
+
+    def share(self, source, target, position):
+        self.sequences[target] = [cell for cell in self.sequences[source] if cell[0] < position]
+
+    def decode_each(self, tokens, sequences, *, cancel=None):
+        assert len(set(sequences)) == len(tokens) == len(sequences)
+        rows = []
+        for token, sequence in zip(tokens, sequences, strict=True):
+            self.decode([token], sequence=sequence, outputs=[0], cancel=cancel)
+            rows.append((self.last, self.row))
+        self.drawn = rows
 
     @property
     def cells(self):
@@ -235,6 +250,7 @@ class Session:
             self.sequences[sequence].append((self.position(sequence), int(token), 1, 1))
             self.decoded += 1
         self.row = self._row() if len(outputs) else None
+        self.drawn = [(sequence, self.row)]
 
     def decode_image(self, image, *, sequence=0, cancel=None):
         if cancel is not None and cancel.is_set():
@@ -257,7 +273,7 @@ class Session:
         return steered_text(row, col).encode(), done
 
     def logits(self, row=-1):
-        answer, done = self.row
+        answer, done = self.drawn[row][1] if len(self.drawn) > 1 else self.row
         token = answer[len(done)] if len(done) < len(answer) else END
         logits = np.zeros(VOCABULARY, np.float32)
         logits[token] = 10
@@ -288,6 +304,8 @@ class Session:
         self.probed[sequence] = list(spans)
 
     def attention(self, row=-1, *, steered=False):
+        if len(self.drawn) > 1:
+            self.last = self.drawn[row][0]
         tokens = sum(span.rows * span.cols for span in self.spans)
         mass = np.zeros((len(self.layers), self.model.heads, tokens), np.float32)
         for index, layer in enumerate(self.layers):

@@ -168,3 +168,59 @@ def test_reuse_in_the_real_engine(builtin, queries):
             cold = fresh.look(scene.image.pixels).describe(at=at, max_tokens=6)
         assert cold.text == answer.text
         np.testing.assert_allclose(cold.gaze[0], answer.gaze[0], atol=2e-3)
+
+
+@pytest.mark.parametrize("queries", ["all", "after_image", "answer", "generated"])
+def test_answers_together_are_those_of_one_after_another(scene, head_set, queries):
+    places = [None, Point(0, 0), Point(90, 20), [Point(30, 0), Point(30, 20)], Panel(3, 6)]
+    looks = [at and Steering(head_set, at, queries=queries) for at in places]
+    alone = [scene.describe(at=look) for look in looks]
+    together = scene.describe_each(looks)
+    for one, each in zip(alone, together, strict=True):
+        assert (one.text, one.finish, one.steering) == (each.text, each.finish, each.steering)
+        assert [step.token for step in one.steps] == [step.token for step in each.steps]
+        np.testing.assert_array_equal(one.gaze[0], each.gaze[0])
+    assert [scene.describe(at=look).text for look in looks] == [each.text for each in together]
+
+
+def test_answers_together_share_the_prompt(scene):
+    scene.describe()
+    native = scene.model.session.native
+    images, decoded = native.images, native.decoded
+    answers = scene.describe_each([Point(16 * x, 0) for x in range(6)], max_tokens=1)
+    assert [each.text for each in answers] == [fake.steered_text(0, x)[:1] for x in range(6)]
+    assert native.images == images
+    assert native.decoded == decoded + 6
+
+
+def test_more_places_than_fit_at_once(engine, pair, head_set):
+    with lookhere.load(pair[0], heads=head_set, context=256) as model:
+        scene = model.look(np.zeros((112, 160), np.uint8))
+        places = [Point(16 * (x % 10), 0) for x in range(20)]
+        answers = scene.describe_each(places, "", max_tokens=40)
+        assert [each.text for each in answers] == [fake.steered_text(0, x % 10) for x in range(20)]
+        assert scene.describe_each([]) == []
+
+
+def test_a_flag_ends_answers_together(scene):
+    flag = lookhere.CancelFlag()
+    flag.set()
+    with pytest.raises(CancelledError):
+        scene.describe_each([Point(0, 0), Point(90, 20)], cancel=flag)
+    with pytest.raises(CancelledError):
+        scene.describe(cancel=flag)
+    flag.clear()
+    assert not flag.is_set()
+    assert scene.describe(cancel=flag).text == fake.UNSTEERED
+
+
+@pytest.mark.parametrize("queries", ["after_image", "answer", "generated"])
+def test_answers_together_in_the_real_engine(builtin, queries):
+    strip = generate_strip(3, panels=6, panel_size=64)
+    scene = builtin.look(strip.image)
+    looks = [Steering(builtin.heads, Panel(p, 6), queries=queries) for p in range(1, 7)]
+    together = scene.describe_each(looks, max_tokens=8)
+    for look, answer in zip(looks, together, strict=True):
+        alone = scene.describe(at=look, max_tokens=8)
+        assert alone.text == answer.text
+        np.testing.assert_allclose(alone.gaze[0], answer.gaze[0], atol=2e-3)

@@ -1,0 +1,27 @@
+"""A flag that one thread raises to end what another computes."""
+
+from __future__ import annotations
+
+
+class CancelFlag:
+    """Ends work from another thread: given to ``Model.look`` or to ``stream``, ``describe`` or ``describe_each`` of a
+    scene, and raised by ``set``, it ends them within one layer of the image's encoder or one batch of tokens, with
+    CancelledError or as the end of the iteration. The model can be used on. It stays raised until ``clear``.
+    """
+
+    def __init__(self) -> None:
+        from lookhere import _engine
+
+        self.native = _engine.CancelFlag()
+
+    def set(self) -> None:
+        """Raises it."""
+        self.native.set()
+
+    def clear(self) -> None:
+        """Lowers it."""
+        self.native.clear()
+
+    def is_set(self) -> bool:
+        """Whether it is raised."""
+        return self.native.is_set()

@@ -1,0 +1,101 @@
+"""Several sequences that share what they have in common, computed in one batch."""
+
+import numpy as np
+import pytest
+from harness import BATCH, boost, engine, grid_of, span
+
+
+@pytest.fixture
+def session(model):
+    with_session = engine.Session(model, context=1024, threads=1, batch=BATCH, sequences=4, flash_attention="off")
+    yield with_session
+    with_session.close()
+
+
+def test_sharing_takes_no_room(session, image, prompt):
+    session.decode_image(image)
+    session.decode(prompt)
+    end = session.position()
+    for target in (1, 2, 3):
+        session.share(0, target, end - 1)
+        assert session.position(target) == end - 1
+        assert session.used(target) == session.used(0) - 1
+    room = session.context - image.tokens - len(prompt)
+    assert session.room == room
+    session.decode(prompt[:1] * room, sequence=2)
+    with pytest.raises(engine.EngineError, match="the context is full"):
+        session.decode(prompt[:1], sequence=2)
+
+
+def test_a_shared_start_outlives_the_sequence_that_made_it(session, image, prompt):
+    session.decode_image(image)
+    session.decode(prompt, outputs=[len(prompt) - 1])
+    alone = session.logits()
+    for sequence in (1, 2):
+        session.share(0, sequence, session.position() - 1)
+    room = session.room
+    session.truncate(0)
+    assert session.room == room + 1  # the other sequences still hold the rest
+    session.truncate(image.positions, sequence=2)
+    assert session.room == room + 1
+    session.truncate(0, sequence=2)
+    assert session.room == room + 1
+    session.decode(prompt[-1:], sequence=1, outputs=[0])
+    assert np.allclose(session.logits(), alone, atol=2e-3)
+
+
+def test_each_sequence_in_a_batch_is_what_it_is_alone(session, model, image, prompt):
+    """Other rows of a batch, other targets, shared cells: none of it shows, but for rounding."""
+    layers = range(model.layers)
+    grid = grid_of(image)
+    targets = [(0, 0), (0, grid.cols - 1), (grid.rows - 1, 0)]
+    session.set_heads([(layer, head) for layer in layers[1:] for head in (0, 1)])
+    session.set_probe(layers)
+    session.decode_image(image)
+    session.decode(prompt[:-1])
+    start = session.position()
+
+    def steer(sequence, target):
+        session.steer([span(image, 0, boost(image, 5, target))], sequence=sequence, prompt_end=start + 1, first_query=start)
+        session.set_probe_spans([span(image, 0)], sequence)
+
+    def read(row):
+        return session.logits(row), session.attention(row), session.attention(row, steered=True)
+
+    alone = []
+    for target in targets:
+        steer(0, target)
+        session.decode(prompt[-1:], outputs=[0])
+        first = read(-1)
+        session.decode([7], outputs=[0])
+        alone.append((first, read(-1)))
+        session.truncate(start)
+    assert not np.allclose(alone[0][0][0], alone[1][0][0], atol=0.1)  # the targets matter
+
+    for sequence in (1, 2):
+        session.share(0, sequence, start)
+    for sequence, target in enumerate(targets):
+        steer(sequence, target)
+    order = [2, 0, 1]
+    for step, token in enumerate((prompt[-1], 7)):
+        session.decode_each([token] * 3, order)
+        for row, sequence in enumerate(order):
+            for ours, wanted in zip(read(row), alone[sequence][step], strict=True):
+                np.testing.assert_allclose(ours, wanted, atol=2e-3)
+
+
+def test_bad_calls(session, model, image, prompt):
+    session.decode_image(image)
+    session.decode(prompt)
+    for arguments in ((0, 0, 1), (0, 4, 1), (4, 0, 1), (0, 1, -1), (0, 1, session.position() + 1), (0, 1, 2)):
+        with pytest.raises(engine.EngineError):
+            session.share(*arguments)
+    for tokens, sequences in (([], []), ([1], [0, 1]), ([1, 1], [0, 0]), ([1], [4]), ([model.vocabulary_size], [0])):
+        with pytest.raises(engine.EngineError):
+            session.decode_each(tokens, sequences)
+    flag = engine.CancelFlag()
+    flag.set()
+    with pytest.raises(engine.Cancelled):
+        session.decode_each([1], [0], cancel=flag)
+    session.decode_each([1], [0])
+    assert session.position() == image.positions + len(prompt) + 1
