@@ -109,7 +109,7 @@ class Poster:
         return page.crop((0, 0, WIDTH, y + 22 + MARGIN))
 
     @staticmethod
-    def _control(draw: ImageDraw.ImageDraw, control: Control, left: Sequence[float], cell: float, y: float) -> float:
+    def _control(draw: ImageDraw.ImageDraw, control: Control, left: Sequence[float], cell: float, y: int) -> int:
         """One row of small answers; where the next row begins."""
         small, font = _font(18), _font(19)
         draw.line((MARGIN, y, WIDTH - MARGIN, y), fill=LINE, width=2)

@@ -54,8 +54,12 @@ def demo(seed: int, panels: int, output: Path, threads: int | None) -> None:
         started = time.perf_counter()
         scene = model.look(strip.image)
         unsteered = scene.describe()
-        steered = [scene.describe(at=Box(*box)) for box in strip.boxes]
-        controls = {name: [_look(scene, heads, box) for box in strip.boxes] for name, heads in _controls(model).items()}
+        boxes = [Box(*box) for box in strip.boxes]
+        steered = scene.describe_each(boxes)
+        controls = {
+            name: scene.describe_each([Steering(heads, box) for box in boxes], max_tokens=CONTROL_TOKENS, gaze=False)
+            for name, heads in _controls(model).items()
+        }
         seconds = time.perf_counter() - started
         _print_table(strip, model, unsteered, steered, controls)
         poster = _poster(strip, seed, scene, unsteered, steered, controls)
@@ -77,10 +81,6 @@ def _controls(model: Model) -> dict[str, HeadSet]:
         f"{len(drawn.heads)} other heads of the same layers, drawn at random": drawn,
         f"All {len(every)} heads": replace(gaze, heads=every, scores=()),
     }
-
-
-def _look(scene: Scene, heads: HeadSet, box: tuple[int, int, int, int]) -> Answer:
-    return scene.describe(at=Steering(heads, Box(*box)), max_tokens=CONTROL_TOKENS, gaze=False)
 
 
 def _print_table(

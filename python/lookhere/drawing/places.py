@@ -87,8 +87,8 @@ def _snow(c: Canvas, rng: random.Random) -> None:
 
 def _kitchen(c: Canvas, rng: random.Random) -> None:
     _sky(c, (250, 232, 200), (214, 170, 130))
-    for x in range(-100, int(c.width) + 60, 16):
-        c.line([(x, 102), (x + 12, GROUND)], 1.0, (160, 110, 80))
+    for seam in range(-100, int(c.width) + 60, 16):
+        c.line([(seam, 102), (seam + 12, GROUND)], 1.0, (160, 110, 80))
     for y in (70, 84):
         c.line([(-2, y), (c.width + 2, y)], 1.0, (160, 110, 80))
     c.line([(-2, GROUND), (c.width + 2, GROUND)], 1.8)
@@ -123,7 +123,7 @@ def _moon(c: Canvas, rng: random.Random) -> None:
     for _ in range(int(24 * c.width / 100)):
         r = rng.uniform(0.7, 1.5)
         c.oval(rng.uniform(0, c.width), rng.uniform(0, 58), r, r, WHITE, 0)
-    x = rng.choice((15, 84))
+    x = float(rng.choice((15, 84)))
     c.oval(x, 16, 11, 11, (50, 120, 220), 1.0)
     c.poly([(x - 6, 10), (x + 2, 8), (x + 4, 14), (x - 2, 19), (x - 7, 16)], (90, 190, 100), 0)
     c.oval(x + 6, 20, 3, 3, (90, 190, 100), 0)
