@@ -146,8 +146,8 @@ def _meadow(c: Canvas, rng: random.Random) -> None:
         y = rng.choice((68, 76, 84, 92)) + rng.uniform(-2, 2)
         colour = rng.choice(((240, 70, 90), (250, 240, 250), (250, 220, 60), (190, 90, 210)))
         c.line([(x, y), (x, y + 6)], 1.4, (40, 120, 50))
-        for dx, dy in ((-2.6, 0), (2.6, 0), (0, -2.6), (0, 2.6)):
-            c.oval(x + dx, y + dy, 2.2, 2.2, colour, 0)
+        for px, py in ((-2.6, 0.0), (2.6, 0.0), (0.0, -2.6), (0.0, 2.6)):
+            c.oval(x + px, y + py, 2.2, 2.2, colour, 0)
         c.oval(x, y, 1.5, 1.5, INK if colour[2] == 60 else (250, 200, 40), 0)
 
 
