@@ -1,6 +1,7 @@
 """The command line: stdout carries the answer alone, errors are one line, exit codes are 0, 1 and 2."""
 
 import json
+import re
 from pathlib import Path
 
 import fake_engine as fake
@@ -121,3 +122,18 @@ def test_help(run, command):
     result = run(*command, "--help")
     assert result.exit_code == 0
     assert "Usage:" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("command", ["describe", "narrate"])
+def test_help_in_sections(run, command):
+    """Every option stands under one title, and every name of a section is that of an option."""
+    from lookhere.cli.sections import SECTIONS
+
+    lines = run(command, "--help").stdout.splitlines()
+    shown = [word for line in lines if re.match(r"  -", line) for word in re.findall(r"--[a-z-]+", line.split("  ")[1])]
+    options = [param for param in main.commands[command].params if param.param_type_name == "option"]
+    assert sorted(shown) == sorted([*(option.opts[-1] for option in options), "--help"])
+    assert [line[:-1] for line in lines if re.match(r"\w.*:$", line)] == [*SECTIONS, "Output"]
+    known = {param.name for each in ("describe", "narrate") for param in main.commands[each].params}
+    assert known.issuperset(name for names in SECTIONS.values() for name in names)

@@ -23,6 +23,7 @@ from .picture import PictureFile, check_folder, save_picture
 from .region_options import region_options
 from .sampling_options import sampling_options
 from .schedule_options import schedule_from, schedule_options
+from .sections import Sectioned
 from .source import read_source
 from .steering_options import steering_options
 
@@ -34,10 +35,10 @@ LONGEST = 100
 """Tokens of an answer."""
 
 
-@click.command(short_help="Describe an image, or a part of it.")
+@click.command(cls=Sectioned, short_help="Describe an image, or a part of it.")
 @click.argument("image")
 @region_options
-@click.option("--prompt", help="The question  [default: one that suits the model]")
+@click.option("--prompt", metavar="TEXT", help="The question  [default: one that suits the model]")
 @model_options
 @steering_options
 @sampling_options(f"{LONGEST}, or as long as a schedule takes")

@@ -19,14 +19,15 @@ from .answer_json import schedule_json, step_json
 from .model_options import model_options
 from .sampling_options import sampling_options
 from .schedule_options import schedule_from, schedule_options
+from .sections import Sectioned
 from .source import read_source
 from .steering_options import steering_options
 
 
-@click.command(short_help="Tell an image while the gaze moves from target to target.")
+@click.command(cls=Sectioned, short_help="Tell an image while the gaze moves from target to target.")
 @click.argument("image")
 @schedule_options(required=True)
-@click.option("--prompt", default=questions.POINTED, show_default=True, help="The question.")
+@click.option("--prompt", default=questions.POINTED, help=f"The question  [default: {questions.POINTED}]")
 @model_options
 @steering_options
 @sampling_options("as long as the schedule takes")

@@ -49,17 +49,17 @@ class _Grid(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 def schedule_options(*, required: bool) -> Callable[[Command], Command]:
-    """--schedule, --every and --panel-grid."""
+    """--schedule, --every and --panels."""
 
     def add(command: Command) -> Command:
         for option in (
             click.option(
-                "--panels", "panel_grid", type=_Grid(), default=(1, 6), show_default="6",
-                help="How many panels the numbers of a schedule count.",
+                "--panels", "panel_grid", type=_Grid(), default=(1, 6),
+                help="The panels that a schedule numbers, row by row  [default: 6, side by side]",
             ),
             click.option(
-                "--every", type=_Every(), default=20, show_default=True,
-                help="Tokens until the gaze moves on, or where a line or a sentence ends.",
+                "--every", type=_Every(), default=20,
+                help="Tokens until the gaze moves on, or where a line or a sentence ends  [default: 20]",
             ),
             click.option(
                 "--schedule", metavar="TARGETS", required=required,

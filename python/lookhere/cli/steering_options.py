@@ -19,7 +19,9 @@ def steering_options(command: Command) -> Command:
             "--queries", type=click.Choice(get_args(Queries)), help="Which queries obey  [default: the head set's]"
         ),
         click.option("--mode", type=click.Choice(get_args(Mode)), help="What the bias does  [default: the head set's]"),
-        click.option("--strength", type=float, help="How strongly to look, in nats  [default: the head set's]"),
+        click.option(
+            "--strength", type=float, metavar="X", help="How strongly to look, in nats  [default: the head set's]"
+        ),
     ):
         command = option(command)
     return command

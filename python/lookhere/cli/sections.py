@@ -1,0 +1,33 @@
+"""The help of commands with many options, in sections."""
+
+from __future__ import annotations
+
+import click
+
+SECTIONS = {
+    "Where to look": ("box", "point", "panel", "polygon", "mask", "schedule", "every", "panel_grid"),
+    "How to look": ("strength", "mode", "queries"),
+    "What to ask": ("prompt", "max_tokens", "stop"),
+    "How tokens are drawn": ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed"),
+    "Which model": ("model", "mmproj", "heads", "context", "threads"),
+}
+"""Names of options by the title that they stand under; all others stand under Output."""
+
+_LAST = "Output"
+
+
+class Sectioned(click.Command):
+    """Lists its options under titles."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        title_of = {name: title for title, names in SECTIONS.items() for name in names}
+        order = {name: place for place, name in enumerate(title_of)}
+        found: dict[str, list[tuple[str, str]]] = {title: [] for title in (*SECTIONS, _LAST)}
+        for param in sorted(self.get_params(ctx), key=lambda each: order.get(each.name or "", len(order))):
+            record = None if isinstance(param, click.Argument) else param.get_help_record(ctx)
+            if record is not None:
+                found[title_of.get(param.name or "", _LAST)].append(record)
+        for title, records in found.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
