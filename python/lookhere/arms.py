@@ -1,110 +1,118 @@
-"""The arms of an evaluation: what is measured on every strip, and the controls and sweeps beside it."""
+"""The arms of an evaluation: each is one way to point a model at a place, the controls and the baselines among them."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from . import protocols
-from .calibration import MODES, STRENGTHS, head_counts
-from .discovery import listed_ranking
-from .heads import Head, HeadSet, Queries
-from .judging import JudgeName, Outcome
-from .questions import AMBIGUOUS
+from .edits import crop, dim, draw_box
+from .heads import Head, HeadSet
+from .picture import Edit, Picture, Place, View
+from .steering import Steering
 
 if TYPE_CHECKING:
-    from .comics import FreeScene, Strip
     from .scene import Scene
 
-Group: TypeAlias = Literal["main", "control", "sweep"]
+Group: TypeAlias = Literal["main", "baseline", "control", "sweep"]
 
 DRAWS = 10
 """Random controls are a distribution: single draws spanned .007 to .663 (Inherited Heads, arXiv 2609.14174)."""
 
-SWEPT_QUERIES: tuple[Queries, ...] = ("all", "after_image", "answer", "generated")
+BOX_WORDS = "Look only at what is inside the red box."
+
+
+class Arm(Protocol):
+    """One way to point at a place."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def group(self) -> Group: ...
+    def view(self, picture: Picture, place: Place, prompt: str) -> View:
+        """What the model is given; equal views get one answer."""
+        ...
 
 
 @dataclass(frozen=True)
-class StripArm:
-    """Something asked about a strip. ask: (scene, strip, number of the strip) -> one outcome per panel."""
+class Unsteered:
+    """Nobody says where to look."""
 
-    name: str
-    group: Group
-    ask: Callable[[Scene, Strip, int], list[Outcome]]
+    name: str = "unsteered"
+    group: Group = "main"
+
+    def view(self, picture: Picture, place: Place, prompt: str) -> View:
+        """The same for every place."""
+        return View(picture.scene, prompt)
 
 
 @dataclass(frozen=True)
-class SceneArm:
-    """Something asked about a free scene. ask: (scene, free scene) -> one outcome per object."""
+class Steered:
+    """Heads are told where to look."""
 
     name: str
-    ask: Callable[[Scene, FreeScene], list[Outcome]]
+    heads: HeadSet
+    group: Group = "main"
+
+    def view(self, picture: Picture, place: Place, prompt: str) -> View:
+        """The whole image, the heads looking at the place."""
+        return View(picture.scene, prompt, Steering(self.heads, place.box))
 
 
-def main_arms(heads: HeadSet | None, judge: JudgeName) -> list[StripArm]:
-    """What the figures are about; without a head set, what needs none."""
-    arms = [
-        StripArm(
-            "ordinal questions, unsteered", "main", lambda scene, strip, _: protocols.ask_ordinals(scene, strip, judge)
-        ),
-        StripArm(
-            "narration in order, unsteered", "main", lambda scene, strip, _: protocols.narrate(scene, strip, judge)
-        ),
+@dataclass(frozen=True)
+class Edited:
+    """The image is changed and encoded anew. words: said before the question, if any."""
+
+    name: str
+    edit: Edit
+    words: str = ""
+    group: Group = "baseline"
+
+    def view(self, picture: Picture, place: Place, prompt: str) -> View:
+        """Another scene for every place."""
+        scene: Scene = picture.edited(self.edit, place.box)
+        return View(scene, f"{self.words} {prompt}".strip())
+
+
+@dataclass(frozen=True)
+class Named:
+    """The place is named in the prompt."""
+
+    name: str = "named in the prompt"
+    group: Group = "baseline"
+
+    def view(self, picture: Picture, place: Place, prompt: str) -> View:
+        """The whole image, another prompt for every place."""
+        return View(picture.scene, f"Look only at {place.words}. {prompt}")
+
+
+UNSTEERED = Unsteered()
+
+
+def gaze_arm(heads: HeadSet) -> Steered:
+    """The head set as it stands."""
+    return Steered("gaze heads", heads)
+
+
+def baseline_arms() -> list[Arm]:
+    """What needs no access to the heads."""
+    return [
+        Edited("cropped to the place", crop),
+        Edited("dimmed outside", dim),
+        Edited("box drawn", draw_box),
+        Edited("box drawn and named", draw_box, BOX_WORDS),
+        Named(),
     ]
-    if heads is None:
-        return arms
-    arms.append(_steered("ambiguous question, gaze heads", "main", heads, judge))
-    if heads.prompt not in (None, AMBIGUOUS):
-        arms.append(_steered(f"{heads.prompt!r}, gaze heads", "main", heads, judge, heads.prompt))
-    arms.append(
-        StripArm(
-            "first caption after a move, gaze heads",
-            "main",
-            lambda scene, strip, index: protocols.move_gaze(scene, strip, heads, index, name=judge),
-        )
-    )
-    return arms
 
 
-def scene_arms(heads: HeadSet | None) -> list[SceneArm]:
-    """Boxes on objects of free scenes."""
-    if heads is None:
-        return []
-    return [SceneArm("box on an object, gaze heads", lambda scene, free: protocols.ask_objects(scene, free, heads))]
-
-
-def control_arms(heads: HeadSet, seed: int, judge: JudgeName) -> list[StripArm]:
+def control_arms(heads: HeadSet, seed: int) -> list[Arm]:
     """Reported, never tuned: random draws, all heads, and all heads with the other image tokens suppressed."""
     every = replace(heads, heads=_every(heads), scores=())
     return [
-        *(
-            _steered(f"random heads, draw {draw + 1}", "control", random_heads(heads, seed, draw), judge)
-            for draw in range(DRAWS)
-        ),
-        _steered("all heads", "control", every, judge),
-        _steered("all heads, suppress_image", "control", replace(every, mode="suppress_image"), judge),
-    ]
-
-
-def sweep_arms(heads: HeadSet, judge: JudgeName) -> list[StripArm]:
-    """Queries x strength at the head set's K, then K x mode at its strength."""
-    ranking = listed_ranking(heads)
-    every = heads.model.layers * heads.model.heads
-    counts = {k for k in (*head_counts(every), every // 2, len(heads.heads)) if 1 <= k <= len(ranking.heads)}
-    return [
-        *(
-            _steered(f"queries {queries}, strength {strength:g}", "sweep",
-                     replace(heads, queries=queries, strength=strength), judge)
-            for queries in SWEPT_QUERIES
-            for strength in STRENGTHS
-        ),
-        *(
-            _steered(f"{k} heads, {mode}", "sweep", replace(ranking.top(k), mode=mode), judge)
-            for mode in MODES
-            for k in sorted(counts)
-        ),
+        *(Steered(f"random heads, draw {draw + 1}", random_heads(heads, seed, draw), "control")
+          for draw in range(DRAWS)),
+        Steered("all heads", every, "control"),
+        Steered("all heads, suppress_image", replace(every, mode="suppress_image"), "control"),
     ]  # fmt: skip
 
 
@@ -125,14 +133,3 @@ def random_heads(heads: HeadSet, seed: int, draw: int) -> HeadSet:
 
 def _every(heads: HeadSet) -> tuple[Head, ...]:
     return tuple((layer, head) for layer in range(heads.model.layers) for head in range(heads.model.heads))
-
-
-def _steered(name: str, group: Group, heads: HeadSet, judge: JudgeName, prompt: str = AMBIGUOUS) -> StripArm:
-    return StripArm(
-        name, group, lambda scene, strip, _: protocols.ask_steered(scene, strip, heads, prompt=prompt, name=judge)
-    )
-
-
-def names(arms: Sequence[StripArm], group: Group) -> list[str]:
-    """Names of a group, in order."""
-    return [arm.name for arm in arms if arm.group == group]

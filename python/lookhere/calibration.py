@@ -8,17 +8,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from . import questions
+from .arms import Steered
 from .checkpoint import Checkpoint
 from .heads import HeadSet
 from .intervals import over_strips
-from .judging import JudgeName, Outcome
-from .protocols import ask_objects, ask_ordinals, ask_steered, move_gaze
+from .judging import JudgeName, Outcome, judge
+from .picture import Picture, of_scene, of_strip
+from .protocols import ask_ordinals, ask_places, move_gaze
 
 if TYPE_CHECKING:
     from .comics import FreeScene, Strip
     from .heads import Mode, Queries
     from .model import Model
-    from .scene import Scene
+    from .reply import Reply
 
 STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0)
 QUERIES: tuple[Queries, ...] = ("answer", "after_image", "all")
@@ -95,7 +98,7 @@ class Bench:
         self._prompt = prompt
         self._strips = list(strips)
         self._free = list(scenes)
-        self._scenes: dict[int, Scene] = {}
+        self._pictures: dict[int, Picture] = {}
         self._checkpoint = checkpoint or Checkpoint(None, {})
         self.report: Report = lambda what: None
         self.judge: JudgeName = "exact"
@@ -119,7 +122,7 @@ class Bench:
         """The ordinal questions, which tell whether the model can do the task at all."""
         self.report("unsteered questions")
         got = [
-            self._once(f"ordinal/{name}/{index}", partial(self._ask, index, partial(ask_ordinals, name=name)))
+            self._once(f"ordinal/{name}/{index}", partial(self._ask, index, ask_ordinals, name))
             for index in range(self.strips)
         ]
         return Measured({"judge": name}, _counts(got))
@@ -129,31 +132,39 @@ class Bench:
         setting = f"{len(heads.heads)} heads, {heads.strength:g} nats, {heads.mode}, {heads.queries}"
         self.report(setting)
         name = f"{self.judge}/{_names(heads)}/{setting}"
-        question = partial(ask_steered, heads=heads, prompt=self._prompt, name=self.judge)
-        asked = [self._once(f"{name}/{i}", partial(self._ask, i, question)) for i in range(self.strips)]
+        arm = Steered("calibrated", heads)
+        asked = [
+            self._once(f"{name}/{i}", partial(self._ask, i, partial(ask_places, arm=arm, prompt=self._prompt)))
+            for i in range(self.strips)
+        ]
         if not self.thorough:
             return Measured(values, _counts(asked))
-        half = range(0, self.strips, 2)
         moved = [
-            self._once(f"{name}/move/{i}", partial(self._ask, i, partial(move_gaze, heads=heads, turn=i))) for i in half
+            self._once(f"{name}/move/{i}", partial(self._ask, i, partial(move_gaze, heads=heads)))
+            for i in range(0, self.strips, 2)
         ]
-        boxed = [self._once(f"{name}/box/{i}", partial(self._point, i, heads)) for i in range(len(self._free))]
+        point = partial(ask_places, arm=arm, prompt=questions.OBJECT)
+        boxed = [self._once(f"{name}/box/{i}", partial(self._ask, -1 - i, point)) for i in range(len(self._free))]
         return Measured(values, _counts(asked), _counts(moved), _counts(boxed) if boxed else None)
 
-    def _ask(self, index: int, question: Callable[[Scene, Strip], list[Outcome]]) -> list[Outcome]:
-        return question(self._look(index), self._strips[index])
+    def _ask(
+        self, index: int, question: Callable[[Picture], list[Reply]], name: JudgeName | None = None
+    ) -> list[Outcome]:
+        picture = self._look(index)
+        return [judge(name or self.judge, reply.text, picture.captions, reply.target) for reply in question(picture)]
 
-    def _point(self, index: int, heads: HeadSet) -> list[Outcome]:
-        return ask_objects(self._look(-1 - index), self._free[index], heads)
-
-    def _look(self, index: int) -> Scene:
-        if index not in self._scenes:
-            if sum(scene.encoded.nbytes for scene in self._scenes.values()) > _SCENES:
-                self._scenes.clear()
-            self._scenes[index] = self._model.look(
-                self._strips[index].image if index >= 0 else self._free[-1 - index].image
-            )
-        return self._scenes[index]
+    def _look(self, index: int) -> Picture:
+        """A strip from 0 on, a scene from -1 down."""
+        if index not in self._pictures:
+            if sum(picture.scene.encoded.nbytes for picture in self._pictures.values()) > _SCENES:
+                self._pictures.clear()
+            if index >= 0:
+                strip = self._strips[index]
+                self._pictures[index] = of_strip(self._model.look(strip.image), strip, index)
+            else:
+                free = self._free[-1 - index]
+                self._pictures[index] = of_scene(self._model.look(free.image), free, -1 - index)
+        return self._pictures[index]
 
     def _once(self, name: str, work: Callable[[], list[Outcome]]) -> list[Outcome]:
         if name not in self._checkpoint.done:

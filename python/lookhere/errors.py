@@ -34,6 +34,14 @@ class ComicsError(LookhereError):
     """A folder of comics is missing, empty, too small or cannot be read."""
 
 
+class LabelsError(LookhereError):
+    """A file of labelled boxes is missing, is not in COCO's format, or names images that are not there."""
+
+
+class JudgeError(LookhereError):
+    """The judge of an evaluation cannot be reached or does not answer as expected."""
+
+
 class RegionError(LookhereError):
     """A region is not a region, or lies outside the image."""
 

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arms import SceneArm, StripArm, control_arms, main_arms, scene_arms, sweep_arms
+import numpy as np
+
+from .attention import tally_attention
 from .checkpoint import Checkpoint, file_hash
-from .corpus import Purpose, generated_scene, generated_strip, panel_size_for
+from .choice import Choice
+from .coco import read_coco
+from .corpus import Purpose, generated_scene, generated_strip, generated_strips, panel_size_for
 from .discovery import Progress, Silent
 from .errors import OptionError
+from .examiner import Examiner
+from .examples import example
+from .experiments import PROTOCOLS, Beside, Experiment, Protocol, on_boxes, on_strips
+from .figures import Figure
 from .heads import HeadSet, to_dict
-from .intervals import over_strips
-from .judging import OUTCOMES, JudgeName, Outcome
+from .judging import Category, Exact, Judge, Overlap
+from .picture import Picture, of_objects, of_scene, of_strip
+from .ranking import Scores
+from .reply import Record
 
 if TYPE_CHECKING:
     from .model import Model
@@ -26,72 +37,82 @@ FORMAT = "lookhere-evaluation"
 @dataclass(frozen=True)
 class Options:
     """strips: fresh strips and scenes, of combinations that were never trained on. seen: others, of combinations that
-    were. controls, sweeps: on how many of the fresh strips these are measured too; 0 leaves them out. OptionError."""
+    were. controls, sweeps: on how many of the fresh strips controls and baselines, and sweeps, are measured too.
+    maps: strips whose attention is read in all heads. examples: strips that a report shows. 0 leaves a part out.
 
-    strips: int = 200
-    seen: int = 50
-    controls: int = 20
+    protocols: what is asked. thorough: controls for every protocol, not for the question alone. coco, images: labelled
+    boxes in COCO's format and the folder of their images; at most ``strips`` images are asked about. OptionError.
+    """
+
+    strips: int = 24
+    seen: int = 6
+    controls: int = 6
     sweeps: int = 0
+    maps: int = 4
+    examples: int = 2
     seed: int = 0
-    judge: JudgeName = "exact"
+    protocols: tuple[Protocol, ...] = PROTOCOLS
+    thorough: bool = False
     panel_size: int | None = None
+    coco: Path | None = None
+    images: Path | None = None
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
             ("strips", self.strips, 1, 100_000), ("seen", self.seen, 0, 100_000),
-            ("controls", self.controls, 0, 100_000), ("sweeps", self.sweeps, 0, 100_000), ("seed", self.seed, 0, 999),
+            ("controls", self.controls, 0, 100_000), ("sweeps", self.sweeps, 0, 100_000),
+            ("maps", self.maps, 0, 100_000), ("examples", self.examples, 0, 50), ("seed", self.seed, 0, 999),
             ("panel_size", self.panel_size or 64, 16, 1024),
         ):  # fmt: skip
             if not least <= value <= most:
                 raise OptionError(f"{name}={value!r}; expected a whole number from {least} to {most}.")
+        unknown = set(self.protocols) - set(PROTOCOLS)
+        if unknown or not self.protocols:
+            raise OptionError(f"protocols={self.protocols!r}; expected some of {', '.join(PROTOCOLS)}.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {key: str(value) if isinstance(value, Path) else value for key, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One arm: outcomes per strip, each a list with one outcome per question."""
+class Maps:
+    """Attention of all heads at the final prompt token of questions that name a panel.
 
-    name: str
-    group: str
-    outcomes: tuple[tuple[Outcome, ...], ...]
+    mass, selectivity: (layers, heads) scores, see ``ranking.Scores``. matrix: (panel asked about, panel attended to)
+    mean mass of the head set, None without one.
+    """
 
-    @property
-    def asked(self) -> int:
-        """How many questions."""
-        return sum(map(len, self.outcomes))
-
-    def share(self, outcome: Outcome = "right") -> float:
-        """Share of the questions with an outcome."""
-        return sum(strip.count(outcome) for strip in self.outcomes) / max(self.asked, 1)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 %, of the share that is right, over strips."""
-        return over_strips([strip.count("right") for strip in self.outcomes], [len(strip) for strip in self.outcomes])
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON; outcomes as one word of first letters per strip (right, other, invented, junk)."""
-        return {
-            "group": self.group, "strips": len(self.outcomes), "asked": self.asked,
-            **{outcome: round(self.share(outcome), 5) for outcome in OUTCOMES},
-            "interval": [round(value, 5) for value in self.interval],
-            "outcomes": ["".join(each[0] for each in strip) for strip in self.outcomes],
-        }  # fmt: skip
+    strips: int
+    mass: list[list[float]]
+    selectivity: list[list[float]]
+    matrix: list[list[float]] | None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All figures by name. fresh: on combinations never trained on; seen: the same on combinations that were."""
+    """All that was measured. judges: names, the first one's picks count. examples: see ``examples.example``."""
 
-    fresh: dict[str, Figure]
-    seen: dict[str, Figure]
+    figures: tuple[Figure, ...]
     model: dict[str, Any]
     heads: HeadSet | None
     options: Options
+    judges: tuple[str, ...]
+    maps: Maps | None
+    examples: tuple[dict[str, Any], ...]
     seconds: float = field(compare=False)
 
-    def group(self, name: str) -> list[Figure]:
-        """The figures of main, control or sweep, in order."""
-        return [figure for figure in self.fresh.values() if figure.group == name]
+    def find(self, protocol: str, arm: str, corpus: str = "fresh") -> Figure | None:
+        """One figure, None if it was not measured."""
+        found = (each for each in self.some(protocol=protocol, corpus=corpus) if each.arm == arm)
+        return next(found, None)
+
+    def some(self, *, protocol: str | None = None, group: str | None = None, corpus: str = "fresh") -> list[Figure]:
+        """Figures in order."""
+        return [
+            each for each in self.figures
+            if each.corpus == corpus and protocol in (None, each.protocol) and group in (None, each.group)
+        ]  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:
         """For machines."""
@@ -99,107 +120,161 @@ class Evaluation:
         if self.heads is not None:
             heads = {key: value for key, value in to_dict(self.heads).items() if key != "evidence"}
         return {
-            "format": FORMAT, "version": 1, "model": self.model, "heads": heads, "options": dict(vars(self.options)),
-            "seconds": round(self.seconds, 1),
-            "fresh": {name: figure.as_dict() for name, figure in self.fresh.items()},
-            "seen": {name: figure.as_dict() for name, figure in self.seen.items()},
+            "format": FORMAT, "version": 2, "model": self.model, "heads": heads, "options": self.options.as_dict(),
+            "judges": list(self.judges), "seconds": round(self.seconds, 1),
+            "maps": None if self.maps is None else vars(self.maps),
+            "figures": [figure.as_dict() for figure in self.figures],
         }  # fmt: skip
+
+
+def default_judges(model: Model) -> list[Judge]:
+    """Word for word for the built-in model, which knows the captions' words; by rare words for others."""
+    return [Exact(), Overlap()] if "lookhere.image_max_tokens" in model.native.metadata else [Overlap()]
 
 
 def evaluate(
     model: Model,
     options: Options | None = None,
     *,
+    judges: Sequence[Judge] | None = None,
     kept: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measures a model with its head set (``model.heads``); without one, only what needs no steering.
 
-    kept: a file for the progress; resume: go on from it, if it is of the same work. OptionError and those of asking.
+    kept: a file for the progress; resume: go on from it, if it is of the same work. OptionError, JudgeError,
+    LabelsError and those of asking.
     """
     options, progress = options or Options(), progress or Silent()
+    judges = list(judges or default_judges(model))
+    if all(isinstance(each, Choice) for each in judges):
+        judges.append(Overlap())  # parts of a narration need a judge that reads
+    labelled = read_coco(options.coco, options.images or options.coco.parent) if options.coco else []
     started = time.monotonic()
     heads = model.heads
     facts = _facts(model)
     acting = None if heads is None else {k: v for k, v in to_dict(heads).items() if k != "evidence"}
-    key = {"what": "evaluation", "model": facts, "heads": acting, "seed": options.seed, "judge": options.judge,
-           "panel_size": options.panel_size}  # fmt: skip
+    size = options.panel_size or panel_size_for(model)
+    key = {"what": "evaluation 2", "model": facts, "heads": acting, "seed": options.seed, "panel_size": size,
+           "judges": [judge.name for judge in judges], "maps": options.maps, "coco": str(options.coco)}  # fmt: skip
     if kept is not None and not resume:
         kept.unlink(missing_ok=True)
-    work = _Work(model, options, Checkpoint(kept, key), progress)
+    checkpoint = Checkpoint(kept, key)
     if heads is None:
         progress.note(f"No head set is known for {model.name!r}: only unsteered answers are measured. Give --heads.")
-    main = main_arms(heads, options.judge)
-    controls = control_arms(heads, options.seed, options.judge) if heads and options.controls else []
-    sweeps = sweep_arms(heads, options.judge) if heads and options.sweeps else []
-    progress.stage("fresh strips", options.strips)
-    fresh = work.strips("evaluation", main, controls, sweeps, options.strips)
-    seen: dict[str, Figure] = {}
-    free = scene_arms(heads)
-    if free:
-        progress.stage("fresh scenes", options.strips)
-        fresh |= work.scenes("evaluation", free, options.strips)
+    work = _Work(options, checkpoint, progress, Examiner(judges))
+
+    def strip(purpose: Purpose, index: int) -> Picture:
+        drawn = generated_strip(purpose, options.seed, index, panel_size=size)
+        return of_strip(model.look(drawn.image), drawn, index)
+
+    def scene(purpose: Purpose, index: int) -> Picture:
+        free = generated_scene(purpose, options.seed, index)
+        return of_scene(model.look(free.image), free, index)
+
+    beside = Beside(options.seed, bool(options.controls), bool(options.sweeps), options.thorough)
+    asked = on_strips(heads, options.protocols, beside)
+    boxed = on_boxes(heads, options.protocols, beside)
+    figures = work.go("fresh", "evaluation", asked, lambda index: strip("evaluation", index), options.strips)
+    figures += work.go("fresh", "scene", boxed, lambda index: scene("evaluation", index), options.strips)
     if options.seen:
-        progress.stage("seen strips", options.seen)
-        seen = work.strips("seen", main, [], [], options.seen)
-        if free:
-            progress.stage("seen scenes", options.seen)
-            seen |= work.scenes("seen", free, options.seen)
-    work.checkpoint.write()
-    return Evaluation(fresh, seen, facts, heads, options, time.monotonic() - started)
+        main = [each for each in asked if each.group == "main"]
+        figures += work.go("seen", "seen", main, lambda index: strip("seen", index), options.seen)
+        main = [each for each in boxed if each.group == "main"]
+        figures += work.go("seen", "seen scene", main, lambda index: scene("seen", index), options.seen)
+    if labelled:
+        work.examiner = Examiner([Category(), *(each for each in judges if not isinstance(each, (Exact, Overlap)))])
+        figures += work.go(
+            "coco", "coco", on_boxes(heads, ("boxes",), beside),
+            lambda index: of_objects(model.look(labelled[index].path), labelled[index].objects, index),
+            min(options.strips, len(labelled)),
+        )  # fmt: skip
+        work.examiner = Examiner(judges)
+    shown: list[dict[str, Any]] = []
+    if heads is not None:
+        shown = work.examples(heads, lambda index: strip("evaluation", index), lambda index: scene("evaluation", index))
+    maps = _maps(model, options, size, checkpoint, progress) if options.maps else None
+    checkpoint.write()
+    names = tuple(judge.name for judge in judges)
+    return Evaluation(tuple(figures), facts, heads, options, names, maps, tuple(shown), time.monotonic() - started)
 
 
 class _Work:
-    """Goes over strips, all arms of a strip together, so that it is encoded once; what is done is not done again."""
+    """Goes over pictures, all arms of a picture together, so that it is encoded once; what is done is done once."""
 
-    def __init__(self, model: Model, options: Options, checkpoint: Checkpoint, progress: Progress) -> None:
-        self._model, self._options, self._progress = model, options, progress
-        self.checkpoint = checkpoint
+    def __init__(self, options: Options, checkpoint: Checkpoint, progress: Progress, examiner: Examiner) -> None:
+        self._options, self._progress = options, progress
+        self.checkpoint, self.examiner = checkpoint, examiner
 
-    def strips(
+    def go(
         self,
-        purpose: Purpose,
-        main: Sequence[StripArm],
-        controls: Sequence[StripArm],
-        sweeps: Sequence[StripArm],
+        corpus: str,
+        prefix: str,
+        experiments: Sequence[Experiment],
+        picture_of: Callable[[int], Picture],
         count: int,
-    ) -> dict[str, Figure]:
-        size = self._options.panel_size or panel_size_for(self._model)
-        got: dict[str, list[tuple[Outcome, ...]]] = {}
+    ) -> list[Figure]:
+        """The figures of experiments on the first ``count`` pictures; controls and sweeps on as many as are wanted."""
+        if not experiments:
+            return []
+        self._progress.stage(f"{corpus} pictures" if prefix == corpus else f"{corpus} {prefix}s", count)
+        limits = {"main": count, "baseline": self._options.controls, "control": self._options.controls,
+                  "sweep": self._options.sweeps}  # fmt: skip
+        got: dict[str, list[tuple[Record, ...]]] = {}
         for index in range(count):
-            arms = [
-                *main,
-                *(controls if index < self._options.controls else ()),
-                *(sweeps if index < self._options.sweeps else ()),
-            ]
-            scene, strip = None, None
-            for arm in arms:
-                name = f"{purpose}/{index}/{arm.name}"
+            picture = None
+            for each in experiments:
+                if index >= limits[each.group]:
+                    continue
+                name = f"{prefix}/{index}/{each.key}"
                 if name not in self.checkpoint.done:
-                    if scene is None or strip is None:
-                        strip = generated_strip(purpose, self._options.seed, index, panel_size=size)
-                        scene = self._model.look(strip.image)
-                    self.checkpoint.put(name, arm.ask(scene, strip, index))
-                got.setdefault(arm.name, []).append(tuple(self.checkpoint.done[name]))
+                    picture = picture or picture_of(index)
+                    self._progress.done(index, each.key)
+                    self.checkpoint.put(name, [record.as_dict() for record in each.run(picture, self.examiner)])
+                got.setdefault(each.key, []).append(tuple(map(Record.from_dict, self.checkpoint.done[name])))
             self._progress.done(index + 1)
-        groups = {arm.name: arm.group for arm in (*main, *controls, *sweeps)}
-        return {name: Figure(name, group, tuple(got[name])) for name, group in groups.items() if name in got}
+        figures = []
+        for each in experiments:
+            records = got.get(each.key, [])
+            judge = next((one.name for one in self.examiner.judges if _told(one, records)), None)
+            if records and judge is not None:
+                figures.append(Figure(each.protocol, each.arm, each.group, corpus, judge, tuple(records), each.setting))
+        return figures
 
-    def scenes(self, purpose: Purpose, arms: Sequence[SceneArm], count: int) -> dict[str, Figure]:
-        got: dict[str, list[tuple[Outcome, ...]]] = {arm.name: [] for arm in arms}
-        for index in range(count):
-            free, scene = None, None
-            for arm in arms:
-                name = f"{purpose}/scene/{index}/{arm.name}"
-                if name not in self.checkpoint.done:
-                    if scene is None or free is None:
-                        free = generated_scene(purpose, self._options.seed, index)
-                        scene = self._model.look(free.image)
-                    self.checkpoint.put(name, arm.ask(scene, free))
-                got[arm.name].append(tuple(self.checkpoint.done[name]))
-            self._progress.done(index + 1)
-        return {name: Figure(name, "main", tuple(outcomes)) for name, outcomes in got.items()}
+    def examples(
+        self, heads: HeadSet, strip: Callable[[int], Picture], scene: Callable[[int], Picture]
+    ) -> list[dict[str, Any]]:
+        """The first strips and one scene."""
+        shown = []
+        count = min(self._options.examples, self._options.strips)
+        sources = [(f"example/{index}", strip, index) for index in range(count)]
+        if count and "boxes" in self._options.protocols:
+            sources.append(("example/scene", scene, 0))
+        for name, picture_of, index in sources:
+            if name not in self.checkpoint.done:
+                made = example(picture_of(index), heads, self.examiner.judges[0], boxes=picture_of is scene)
+                self.checkpoint.put(name, made)
+            shown.append(self.checkpoint.done[name])
+        return shown
+
+
+def _told(judge: Judge, records: Sequence[Sequence[Record]]) -> bool:
+    """Whether a judge could tell about everything."""
+    return all(judge.name in record.picks for strip in records for record in strip)
+
+
+def _maps(model: Model, options: Options, size: int, checkpoint: Checkpoint, progress: Progress) -> Maps:
+    progress.stage("attention of all heads", options.maps)
+    strips = itertools.islice(generated_strips("evaluation", options.seed, options.maps, panel_size=size), options.maps)
+    tally = tally_attention(model, strips, 6, seed=options.seed, checkpoint=checkpoint, progress=progress.done)
+    attention = tally.attention("prompt")
+    scores = Scores.of(attention)
+    matrix = None
+    if model.heads is not None:
+        chosen = tuple(np.array(model.heads.heads).T)
+        matrix = attention[chosen].mean(axis=0).round(5).tolist()
+    return Maps(tally.strips, scores.mass.round(5).tolist(), scores.selectivity.round(5).tolist(), matrix)
 
 
 def _facts(model: Model) -> dict[str, Any]:

@@ -38,3 +38,18 @@ def over_strips(right: Sequence[int], total: Sequence[int], seed: int = 0) -> tu
     drawn = np.random.default_rng(seed).integers(len(asked), size=(RESAMPLES, len(asked)))
     low, high = np.quantile(hits[drawn].sum(axis=1) / asked[drawn].sum(axis=1), (0.025, 0.975))
     return float(low), float(high)
+
+
+def ratio_over_strips(parts: Sequence[float], wholes: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """The bootstrap interval of sum(parts) / sum(wholes) for values that are no shares, with strips drawn anew.
+
+    (nan, nan) of nothing. One strip, or strips that agree, give an interval without width: it knows no doubt.
+    """
+    above, below = np.asarray(parts, float), np.asarray(wholes, float)
+    known = below > 0
+    above, below = above[known], below[known]
+    if len(below) == 0:
+        return math.nan, math.nan
+    drawn = np.random.default_rng(seed).integers(len(below), size=(RESAMPLES, len(below)))
+    low, high = np.quantile(above[drawn].sum(axis=1) / below[drawn].sum(axis=1), (0.025, 0.975))
+    return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Whose caption an answer is: word for word on generated strips, by rare words on others."""
+"""Whose caption an answer is: word for word on generated pictures, by rare words or by category on others."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-Outcome: TypeAlias = Literal["right", "other", "invented", "junk"]
-"""The target; another panel of the strip; a well-formed caption of no panel; none of these."""
+if TYPE_CHECKING:
+    from .reply import Reply
 
-OUTCOMES: tuple[Outcome, ...] = ("right", "other", "invented", "junk")
+Pick: TypeAlias = int | Literal["none", "junk"]
+"""Index of the caption that a text was taken for; none: it fits no caption, or several alike; junk: no language."""
+
+Outcome: TypeAlias = Literal["right", "other", "none", "junk"]
+"""The target; another caption of the picture; not to be attributed; no language."""
+
+OUTCOMES: tuple[Outcome, ...] = ("right", "other", "none", "junk")
 JudgeName: TypeAlias = Literal["exact", "overlap"]
+
+SAME = 0.9
+"""An answer that shares more than this of its words with the unsteered one counts as the same (Jaccard)."""
 
 _STOP = frozenset(
     re.findall(
@@ -21,23 +30,99 @@ _STOP = frozenset(
         "panel comic strip image picture shows shown scene what who he she they",
     )
 )
+_PERSON = frozenset({"man", "woman", "boy", "girl", "people", "men", "women", "child", "player", "lady", "guy"})
+
+
+class Judge(Protocol):
+    """Tells which of the captions a reply is about. name: for reports."""
+
+    @property
+    def name(self) -> str: ...
+    def picks(self, replies: Sequence[Reply], captions: Sequence[str]) -> list[Pick | None]:
+        """One per reply; None where this judge cannot tell, for instance of a part of a longer answer."""
+        ...
+
+
+class Exact:
+    """Word for word. none: a well-formed caption of no panel; anything else is junk."""
+
+    name = "exact"
+
+    def picks(self, replies: Sequence[Reply], captions: Sequence[str]) -> list[Pick | None]:
+        """One per reply."""
+        return [exact(reply.text, captions) for reply in replies]
+
+
+class Overlap:
+    """The caption that shares the most rare words, see ``nearest``."""
+
+    name = "overlap"
+
+    def picks(self, replies: Sequence[Reply], captions: Sequence[str]) -> list[Pick | None]:
+        """One per reply."""
+        return [overlap(reply.text, captions) for reply in replies]
+
+
+class Category:
+    """For labels of a word or two: the one that the answer names first; none where it names none."""
+
+    name = "category"
+
+    def picks(self, replies: Sequence[Reply], captions: Sequence[str]) -> list[Pick | None]:
+        """One per reply."""
+        return [category(reply.text, captions) for reply in replies]
+
+
+def outcome(pick: Pick, target: int) -> Outcome:
+    """A pick, measured by the caption that would be right."""
+    if isinstance(pick, str):
+        return pick
+    return "right" if pick == target else "other"
 
 
 def judge(name: JudgeName, answer: str, captions: Sequence[str], target: int) -> Outcome:
-    """The outcome of an answer about captions[target].
+    """The outcome of an answer about captions[target], by one of the two judges that read nothing but text."""
+    return outcome((exact if name == "exact" else overlap)(answer, captions), target)
 
-    exact: word for word. overlap: the panel whose caption shares the most rare words with the answer, see ``nearest``;
-    an answer that is nearest to none is junk.
-    """
-    if name == "overlap":
-        panel = nearest(answer, captions)
-        return "junk" if panel is None else "right" if panel == target else "other"
+
+def exact(answer: str, captions: Sequence[str]) -> Pick:
+    """The caption that the answer is, word for word."""
     text = answer.strip()
-    if text == captions[target]:
-        return "right"
     if text in captions:
-        return "other"
-    return "invented" if text in well_formed() else "junk"
+        return captions.index(text)
+    return "none" if text in well_formed() else "junk"
+
+
+def overlap(answer: str, captions: Sequence[str]) -> Pick:
+    """The nearest caption; junk is told by ``degenerate``."""
+    if degenerate(answer):
+        return "junk"
+    panel = nearest(answer, captions)
+    return "none" if panel is None else panel
+
+
+def category(answer: str, labels: Sequence[str]) -> Pick:
+    """The label whose words stand first in the answer; a person may be called by another word."""
+    if degenerate(answer):
+        return "junk"
+    said = [_stem(word) for word in re.findall(r"[^\W\d_]+", answer.lower())]
+    found = []
+    for index, label in enumerate(labels):
+        words = [_stem(word) for word in re.findall(r"[^\W\d_]+", label.lower())]
+        places = [at for at in range(len(said) - len(words) + 1) if said[at : at + len(words)] == words]
+        if label.lower() == "person":
+            places += [at for at, word in enumerate(said) if word in {_stem(each) for each in _PERSON}]
+        if places:
+            found.append((min(places), -len(words), index))
+    return min(found)[2] if found else "none"
+
+
+def degenerate(text: str) -> bool:
+    """Whether a text is no language at all: no word of two letters, mostly other signs, or words in a loop."""
+    words = re.findall(r"[^\W\d_]{2,}", text.lower())
+    if not words or sum(map(len, words)) < len(re.sub(r"\s", "", text)) / 2:
+        return True
+    return len(words) >= 3 and len(set(words)) < len(words) / 2
 
 
 def nearest(answer: str, captions: Sequence[str]) -> int | None:
@@ -52,6 +137,12 @@ def nearest(answer: str, captions: Sequence[str]) -> int | None:
     scores = [sum(weights.get(word, 0.0) for word in words & said) for words in known]
     best = max(scores, default=0.0)
     return scores.index(best) if best > 0 and scores.count(best) == 1 else None
+
+
+def jaccard(one: str, other: str) -> float:
+    """Words that two texts share / words of either; 1 for two texts without words."""
+    first, second = (set(re.findall(r"\w+", text.lower())) for text in (one, other))
+    return len(first & second) / len(first | second) if first | second else 1.0
 
 
 @cache

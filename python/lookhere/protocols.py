@@ -1,4 +1,4 @@
-"""The experiments on one strip or scene: what is asked, where the gaze is told to look, what comes back."""
+"""The experiments on one picture: what is asked, where the gaze is told to look, what comes back."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from . import questions
-from .judging import JudgeName, Outcome, judge
+from .picture import Picture, Place, View
 from .region import Box
+from .reply import Reply
 from .steering import Steering
 
 if TYPE_CHECKING:
-    from .comics import FreeScene, Strip
+    from .arms import Arm
     from .heads import HeadSet
     from .model import Model
-    from .scene import Scene
+    from .stream import Answer
 
 LONGEST = 40
 """Tokens of an answer whose right length is not known."""
@@ -27,73 +28,55 @@ FIRST_MOVE, LAST_MOVE = 8, 20
 """The gaze is moved after so many tokens of an answer, another number for every strip."""
 
 
-def answer_tokens(model: Model, captions: Sequence[str]) -> int:
-    """How long an answer may be: the longest of the captions and a little more."""
+def answer_tokens(model: Model, captions: Sequence[str], least: int = 0) -> int:
+    """How long an answer may be: the longest of the captions and a little more, at least ``least``."""
     longest = max((len(model.native.tokenize(caption, parse_special=False)) for caption in captions), default=0)
-    return longest + SPARE if longest else LONGEST
+    return max(least, longest + SPARE if longest else LONGEST)
 
 
-def ask_ordinals(scene: Scene, strip: Strip, name: JudgeName = "exact") -> list[Outcome]:
+def ask_places(picture: Picture, arm: Arm, prompt: str, *, least: int = 0, watch: bool = False) -> list[Reply]:
+    """One question, once per place, pointed at in an arm's way. least: tokens that an answer may have at least.
+
+    watch: also how much attention steering took from text.
+    """
+    limit = answer_tokens(picture.model, picture.captions, least)
+    replies = []
+    for place in picture.places:
+        view = arm.view(picture, place, prompt)
+        watched = watch and view.at is not None
+        replies.append(_reply(picture.answer(view, limit, watch=watched), place, view))
+    return replies
+
+
+def ask_ordinals(picture: Picture) -> list[Reply]:
     """Unsteered: one question per panel that names it."""
-    panels = len(strip.boxes)
-    limit = answer_tokens(scene.model, strip.captions)
-    return [
-        judge(name, scene.describe(questions.ordinal(k, panels), max_tokens=limit, gaze=False).text, strip.captions, k)
-        for k in range(panels)
-    ]
+    panels = len(picture.places)
+    limit = answer_tokens(picture.model, picture.captions)
+    views = [View(picture.scene, questions.ordinal(k, panels)) for k in range(panels)]
+    return [_reply(picture.answer(view, limit), picture.places[k], view) for k, view in enumerate(views)]
 
 
-def ask_steered(
-    scene: Scene, strip: Strip, heads: HeadSet, *, prompt: str = questions.AMBIGUOUS, name: JudgeName = "exact"
-) -> list[Outcome]:
-    """One question that names no panel, asked once per panel with the heads looking at it."""
-    limit = answer_tokens(scene.model, strip.captions)
-    return [
-        judge(
-            name,
-            scene.describe(prompt, at=Steering(heads, Box(*box)), max_tokens=limit, gaze=False).text,
-            strip.captions,
-            k,
-        )
-        for k, box in enumerate(strip.boxes)
-    ]
-
-
-def narrate(scene: Scene, strip: Strip, name: JudgeName = "exact") -> list[Outcome]:
-    """Unsteered: all panels in order. Caption k of the answer is judged as an answer about panel k."""
-    panels = len(strip.boxes)
-    limit = (answer_tokens(scene.model, strip.captions) + 2) * panels
-    said = captions_in(scene.describe(questions.NARRATION, max_tokens=limit, gaze=False).text)
+def narrate(picture: Picture) -> list[Reply]:
+    """Unsteered: all panels in order. Caption k of the answer is a reply about panel k."""
+    panels = len(picture.places)
+    limit = (answer_tokens(picture.model, picture.captions) + 2) * panels
+    said = captions_in(picture.answer(View(picture.scene, questions.NARRATION), limit).text)
     said += [""] * (panels - len(said))
-    return [judge(name, said[k], strip.captions, k) for k in range(panels)]
+    return [Reply(said[k], place.target) for k, place in enumerate(picture.places)]
 
 
-def move_gaze(
-    scene: Scene, strip: Strip, heads: HeadSet, turn: int, *, prompt: str = questions.POINTED, name: JudgeName = "exact"
-) -> list[Outcome]:
+def move_gaze(picture: Picture, heads: HeadSet, *, prompt: str = questions.POINTED) -> list[Reply]:
     """A narration that begins at one panel; then the gaze moves to panel k. The first caption that starts after the
-    move is judged, for every k. turn: any number, decides when the gaze moves and where it came from."""
-    panels = len(strip.boxes)
-    length = answer_tokens(scene.model, strip.captions)
+    move is the reply, for every k. The picture's index decides when the gaze moves and where it came from."""
+    panels, turn = len(picture.places), picture.index
+    length = answer_tokens(picture.model, picture.captions)
     when = FIRST_MOVE + turn * 5 % (LAST_MOVE - FIRST_MOVE + 1)
-    outcomes = []
-    for k, box in enumerate(strip.boxes):
-        start = strip.boxes[(k + 1 + turn % (panels - 1)) % panels]
-        said = _moved(scene, heads, Box(*start), Box(*box), prompt, when, limit=when + 2 * length + 2)
-        outcomes.append(judge(name, said, strip.captions, k))
-    return outcomes
-
-
-def ask_objects(scene: Scene, free: FreeScene, heads: HeadSet, *, prompt: str = questions.OBJECT) -> list[Outcome]:
-    """What is here, once per object of a free scene, with the heads looking at its box."""
-    labels = [label for label, _ in free.objects]
-    limit = answer_tokens(scene.model, labels)
-    return [
-        judge(
-            "exact", scene.describe(prompt, at=Steering(heads, Box(*box)), max_tokens=limit, gaze=False).text, labels, k
-        )
-        for k, (_, box) in enumerate(free.objects)
-    ]
+    replies = []
+    for k, place in enumerate(picture.places):
+        start = picture.places[(k + 1 + turn % (panels - 1)) % panels].box
+        said = _moved(picture, heads, start, place.box, prompt, when, limit=when + 2 * length + 2)
+        replies.append(Reply(said, place.target))
+    return replies
 
 
 def captions_in(text: str) -> list[str]:
@@ -115,10 +98,27 @@ def caption_after(before: str, after: str) -> tuple[str, bool]:
     return (fresh[: end.end()].strip(), True) if end else (fresh.strip(), False)
 
 
-def _moved(scene: Scene, heads: HeadSet, start: Box, target: Box, prompt: str, when: int, *, limit: int) -> str:
+def _reply(answer: Answer, place: Place, view: View) -> Reply:
+    tokens = tuple(step.token for step in answer.steps if not view.scene.model.native.is_end(step.token))
+    return Reply(answer.text, place.target, tokens, _taken(answer), view, place.box.area)
+
+
+def _taken(answer: Answer) -> float | None:
+    """Attention on the image as it was steered, less the natural one; what the image gained, text lost."""
+    watched = [step for step in answer.steps if step.gaze and step.steered_gaze]
+    if not watched:
+        return None
+    gained = [
+        sum(float(each.sum()) for each in step.steered_gaze) - sum(float(each.sum()) for each in step.gaze)
+        for step in watched
+    ]
+    return sum(gained) / len(gained)
+
+
+def _moved(picture: Picture, heads: HeadSet, start: Box, target: Box, prompt: str, when: int, *, limit: int) -> str:
     """What a narration says first after the gaze moved, cut at the end of that caption."""
     before, after = "", ""
-    with scene.stream(prompt, at=Steering(heads, start), max_tokens=limit, gaze=False) as run:
+    with picture.scene.stream(prompt, at=Steering(heads, start), max_tokens=limit, gaze=False) as run:
         for step in run:
             if step.index < when:
                 before += step.text

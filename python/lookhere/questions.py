@@ -13,6 +13,9 @@ POINTED = "describe each panel in order as I point you to them"
 
 NARRATION = "describe what happens in each panel, in order"
 
+PANEL = "What is happening in this panel of the comic strip?"
+"""The paper's static narration."""
+
 OBJECT = "What is the main object in this part of the image? Answer in a few words."
 
 

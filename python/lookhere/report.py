@@ -2,20 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
+from statistics import median
 
-from .evaluation import Evaluation, Figure
+from .evaluation import Evaluation
+from .experiments import TITLES
+from .figures import Figure, Value
+from .judging import Outcome
+
+NOTES = (
+    "Right: the answer is about the target. Another: about another panel or object of the picture. None: fits no "
+    "caption. Junk: no language (judged word for word: anything that is no caption). Unchanged: the unsteered answer "
+    "again (more than 0.9 of the words in common); right and changed: such answers count as misses, the paper's rule. "
+    "Perplexity: of the answer under the unsteered model. Taken from text: attention of the steered heads that went "
+    "from text to the image. Intervals: 95 %, bootstrap over strips (Wilson over strips where all agree). Controls "
+    "are reported, never tuned."
+)
 
 
 def markdown(evaluation: Evaluation) -> str:
     """The whole report; ends with a newline."""
     parts = [_head(evaluation), _main(evaluation)]
-    if evaluation.group("control"):
-        parts.append(_controls(evaluation))
-    if evaluation.group("sweep"):
-        parts.append(_sweeps(evaluation))
-    parts.append(_notes(evaluation))
-    return "\n".join(parts)
+    for corpus, what in (("fresh", "generated scenes and strips"), ("coco", "labelled boxes, COCO's format")):
+        for protocol in dict.fromkeys(figure.protocol for figure in evaluation.some(corpus=corpus)):
+            figures = compared(evaluation, protocol, corpus)
+            if corpus == "coco" or len(figures) > 2:
+                parts.append(f"\n## {TITLES[protocol].capitalize()}: arms on {what}\n\n" + _arms(figures))
+    sweeps = evaluation.some(group="sweep")
+    if sweeps:
+        columns = ["", "questions", "right", "95 %", "another", "none", "junk"]
+        title = f"\n## Sweeps: {TITLES['vqa']}, the first {evaluation.options.sweeps} strips\n\n"
+        parts.append(title + _table(columns, [[figure.arm, *_shares(figure)] for figure in sweeps]))
+    parts += [_narrations(evaluation), _judges(evaluation), f"\n{NOTES}\n"]
+    return "\n".join(part for part in parts if part)
+
+
+def compared(evaluation: Evaluation, protocol: str, corpus: str = "fresh") -> list[Figure]:
+    """The arms of a protocol on the pictures that all of them were run on: main arms, baselines, controls."""
+    figures = [each for each in evaluation.some(protocol=protocol, corpus=corpus) if each.group != "sweep"]
+    common = min((len(each.records) for each in figures), default=0)
+    return [each.first(common) for each in figures]
+
+
+def draws(figures: Sequence[Figure]) -> tuple[list[Figure], list[Figure]]:
+    """Random draws, and the rest."""
+    found = [figure for figure in figures if figure.arm.startswith("random")]
+    return found, [figure for figure in figures if figure not in found]
+
+
+def percent(value: Value | None) -> str:
+    """'83.1% (79.0% to 87.2%)', or nothing."""
+    return "" if value is None else f"{value.value:.1%} ({value.interval[0]:.1%} to {value.interval[1]:.1%})"
+
+
+def number(value: Value | None) -> str:
+    """'1.83 (1.70 to 2.01)', or nothing."""
+    return "" if value is None else f"{value.value:.2f} ({value.interval[0]:.2f} to {value.interval[1]:.2f})"
+
+
+def switch(figure: Figure) -> str:
+    """'7 tokens (48 of 60 moves)'."""
+    moves, arrived = figure.switches
+    return f"{median(arrived):g} tokens ({len(arrived)} of {moves} moves)" if arrived else f"none of {moves} moves"
+
+
+def agreements(evaluation: Evaluation) -> list[tuple[str, str, float, int]]:
+    """Two judges, the share of answers that they take for the same, and of how many answers."""
+    found = []
+    names = dict.fromkeys(
+        name for figure in evaluation.figures for strip in figure.records for record in strip for name in record.picks
+    )
+    for one, other in itertools.combinations(names, 2):
+        shares = [(figure.agreement(one, other), figure.asked) for figure in evaluation.figures]
+        known = [(share, asked) for share, asked in shares if share is not None]
+        asked = sum(each for _, each in known)
+        if asked:
+            found.append((one, other, sum(share * each for share, each in known) / asked, asked))
+    return found
+
+
+def title_of(figure: Figure) -> str:
+    """'dynamic narration, gaze heads'; what is never steered is named by its protocol alone."""
+    title = TITLES[figure.protocol]
+    return title if figure.protocol in ("ordinal", "order", "free") else f"{title}, {figure.arm}"
 
 
 def _head(evaluation: Evaluation) -> str:
@@ -30,67 +100,91 @@ def _head(evaluation: Evaluation) -> str:
         lines.append(
             f"{len(heads.heads)} of {every} heads, {heads.strength:g} nats, `{heads.mode}`, queries `{heads.queries}`."
         )
-    lines.append(f"Seed {options.seed}, greedy, judged by {options.judge}; {evaluation.seconds:.0f} s.\n")
+    lines.append(f"Seed {options.seed}, greedy, judged by {evaluation.judges[0]}; {evaluation.seconds:.0f} s.\n")
     return "\n".join(lines)
 
 
 def _main(evaluation: Evaluation) -> str:
     rows = []
-    for figure in evaluation.group("main"):
-        seen = evaluation.seen.get(figure.name)
-        rows.append([*_figure(figure), "" if seen is None else f"{seen.share():.1%} ({_interval(seen)})"])
-    columns = ["", "questions", "right", "95 %", "another panel", "invented", "junk", "seen combinations"]
+    for figure in evaluation.some(group="main"):
+        if figure.protocol == "free":
+            continue
+        seen = evaluation.find(figure.protocol, figure.arm, "seen")
+        rows.append([title_of(figure), *_shares(figure), "" if seen is None else percent(seen.right)])
+    columns = ["", "questions", "right", "95 %", "another", "none", "junk", "seen combinations"]
     return _table(columns, rows)
 
 
-def _controls(evaluation: Evaluation) -> str:
-    figures = evaluation.group("control")
-    draws = [figure for figure in figures if figure.name.startswith("random")]
-    gaze = evaluation.fresh.get("ambiguous question, gaze heads")
-    rows = []
-    if gaze is not None:
-        same = Figure(gaze.name, gaze.group, gaze.outcomes[: evaluation.options.controls])
-        rows.append(_figure(same))
-    if draws:
-        shares = sorted(draw.share() for draw in draws)
-        junk = sorted(draw.share("junk") for draw in draws)
-        rows.append([
-            f"random heads, {len(draws)} draws", str(sum(draw.asked for draw in draws)),
-            f"{sum(shares) / len(shares):.1%}", f"draws {shares[0]:.1%} to {shares[-1]:.1%}",
-            f"{sum(draw.share('other') for draw in draws) / len(draws):.1%}",
-            f"{sum(draw.share('invented') for draw in draws) / len(draws):.1%}",
-            f"{sum(junk) / len(junk):.1%} ({junk[0]:.1%} to {junk[-1]:.1%})",
-        ])  # fmt: skip
-    rows += [_figure(figure) for figure in figures]
-    columns = ["", "questions", "right", "95 %", "another panel", "invented", "junk"]
-    title = f"\n## Controls: the ambiguous question on the first {evaluation.options.controls} strips\n\n"
-    return title + _table(columns, rows)
+def _arms(figures: Sequence[Figure]) -> str:
+    random, others = draws(figures)
+    rows = [_arm(figure.arm, figure) for figure in others if figure.group in ("main", "baseline")]
+    if random:
+        rows.append(_spread(random))
+    rows += [_arm(figure.arm, figure) for figure in others if figure.group == "control"]
+    columns = ["", "questions", "right", "95 %", "another", "none", "junk", "unchanged", "right and changed",
+               "perplexity", "taken from text"]  # fmt: skip
+    return _table(columns, rows)
 
 
-def _sweeps(evaluation: Evaluation) -> str:
-    columns = ["", "questions", "right", "95 %", "another panel", "invented", "junk"]
-    title = f"\n## Sweeps: the ambiguous question on the first {evaluation.options.sweeps} strips\n\n"
-    return title + _table(columns, [_figure(figure) for figure in evaluation.group("sweep")])
-
-
-def _notes(evaluation: Evaluation) -> str:
-    return (
-        "\nRight: the answer is the target's caption. Another panel: that of another panel of the strip. Invented: a "
-        "well-formed caption of no panel. Junk: anything else. Intervals: bootstrap over strips (Wilson over strips "
-        "where all agree). Controls are reported, never tuned.\n"
-    )
-
-
-def _figure(figure: Figure) -> list[str]:
+def _arm(name: str, figure: Figure) -> list[str]:
     return [
-        figure.name, str(figure.asked), f"{figure.share():.1%}", _interval(figure), f"{figure.share('other'):.1%}",
-        f"{figure.share('invented'):.1%}", f"{figure.share('junk'):.1%}",
+        name, *_shares(figure), _share(figure.unchanged), _share(figure.right_and_changed),
+        "" if figure.perplexity is None else f"{figure.perplexity.value:.2f}", _share(figure.taken),
     ]  # fmt: skip
 
 
-def _interval(figure: Figure) -> str:
+def _spread(figures: Sequence[Figure]) -> list[str]:
+    """One row for all draws: the mean, and the lowest and the highest."""
+
+    def mean(of: Callable[[Figure], float | None], form: str) -> str:
+        known = [value for value in map(of, figures) if value is not None]
+        return format(sum(known) / len(known), form) if known else ""
+
+    def share(name: Outcome) -> str:
+        return mean(lambda figure: figure.share(name), ".1%")
+
+    shares = sorted(figure.share() for figure in figures)
+    return [
+        f"random heads, {len(figures)} draws", str(sum(figure.asked for figure in figures)), share("right"),
+        f"draws {shares[0]:.1%} to {shares[-1]:.1%}", share("other"), share("none"), share("junk"),
+        mean(lambda figure: _value(figure.unchanged), ".1%"),
+        mean(lambda figure: _value(figure.right_and_changed), ".1%"),
+        mean(lambda figure: _value(figure.perplexity), ".2f"), mean(lambda figure: _value(figure.taken), ".1%"),
+    ]  # fmt: skip
+
+
+def _value(value: Value | None) -> float | None:
+    return None if value is None else value.value
+
+
+def _narrations(evaluation: Evaluation) -> str:
+    figures = [figure for corpus in ("fresh", "seen") for figure in evaluation.some(protocol="dynamic", corpus=corpus)]
+    rows = [
+        [f"{figure.arm}, {figure.corpus} strips", str(figure.asked), percent(figure.right), number(figure.rho),
+         switch(figure)]
+        for figure in figures
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    columns = ["", "segments", "match", "Spearman's rho", "a switch takes, median"]
+    return "\n## Dynamic narration: the gaze moves on after every 50 tokens\n\n" + _table(columns, rows)
+
+
+def _judges(evaluation: Evaluation) -> str:
+    rows = [[f"{one}, {other}", str(asked), f"{share:.1%}"] for one, other, share, asked in agreements(evaluation)]
+    return "\n## Judges\n\n" + _table(["", "answers", "agree"], rows) if rows else ""
+
+
+def _shares(figure: Figure) -> list[str]:
     low, high = figure.interval
-    return f"{low:.1%} to {high:.1%}"
+    return [
+        str(figure.asked), f"{figure.share():.1%}", f"{low:.1%} to {high:.1%}", f"{figure.share('other'):.1%}",
+        f"{figure.share('none'):.1%}", f"{figure.share('junk'):.1%}",
+    ]  # fmt: skip
+
+
+def _share(value: Value | None) -> str:
+    return "" if value is None else f"{value.value:.1%}"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 from lookhere import registry
 from lookhere.heads import HeadSet, ModelFacts
+from planted_engine import GAZE, HEADS, LAYERS, Planted
 
 settings.register_profile("patient", deadline=None)  # a busy machine is not a failure
 settings.load_profile("patient")
@@ -35,6 +36,21 @@ def pair(tmp_path):
 @pytest.fixture
 def model(engine, pair, head_set):
     with lookhere.load(pair[0], heads=head_set) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def planted_files(engine, tmp_path, monkeypatch):
+    """A model with planted gaze heads and its projector."""
+    Planted().install(monkeypatch)
+    facts = {"layers": LAYERS, "heads": HEADS, "context": 100_000}
+    return fake.write_gguf(tmp_path / "model.gguf", **facts), fake.write_gguf(tmp_path / "mmproj.gguf", "clip")
+
+
+@pytest.fixture
+def planted_model(planted_files):
+    """The model with planted gaze heads, loaded with them."""
+    with lookhere.load(planted_files[0], heads=GAZE) as loaded:
         yield loaded
 
 

@@ -10,11 +10,17 @@ from functools import cache
 import fake_engine as fake
 import numpy as np
 from lookhere import calibration, comics
+from lookhere.heads import HeadSet, ModelFacts
 from lookhere.questions import ORDINALS
 
 PLANTED = ((1, 0), (2, 3), (3, 1))
 LAYERS, HEADS = 4, 4
+GAZE = HeadSet(ModelFacts("Fake", "fake", LAYERS, HEADS), PLANTED, queries="answer")
 NEEDED = 2
+TAKEN = 1.25
+"""So many times the natural mass is on the image once heads are steered."""
+UNKNOWN = (("Something else entirely.",), ((0, 0, 16, 16),))
+"""What it sees in an image that was changed."""
 JUNK = "Fox fox fox."
 
 
@@ -33,6 +39,9 @@ class Planted:
         def strip_of(*args, **options):
             strip = generate_strip(*args, **options)
             planted.strips[np.asarray(strip.image).tobytes()] = (strip.captions, strip.boxes)
+            for caption, (x0, y0, x1, y1) in zip(strip.captions, strip.boxes, strict=True):
+                panel = np.asarray(strip.image.crop((x0, y0, x1, y1)))
+                planted.strips[panel.tobytes()] = ((caption,), ((0, 0, x1 - x0, y1 - y0),))
             return strip
 
         def scene_of(*args, **options):
@@ -44,7 +53,7 @@ class Planted:
         def encode(projector, pixels, cancel=None):
             planted.images += 1
             image = fake.EncodedImage(*pixels.shape[:2])
-            image.known = planted.strips.get(pixels.tobytes(), ((), ()))
+            image.known = planted.strips.get(pixels.tobytes(), UNKNOWN)
             return image
 
         decode_image = fake.Session.decode_image
@@ -54,14 +63,20 @@ class Planted:
             known[options["sequence"]] = image.known
             decode_image(session, image, **options)
 
-        decode = fake.Session.decode
+        decode, logits = fake.Session.decode, fake.Session.logits
 
         def decode_rows(session, tokens, *, outputs=(), **options):
-            session.rows = []
+            session.rows, session.chosen = [], []
             for index, token in enumerate(tokens):
                 decode(session, [token], outputs=[0] if index in outputs else [], **options)
+                if index in outputs:
+                    session.chosen.append(logits(session))
                 if index in outputs and session.layers:
                     session.rows.append(planted.attention(session))
+
+        def attention(session, row=-1, *, steered=False):
+            mass = session.rows[row]
+            return mass * TAKEN if steered and session.steering else mass
 
         def row(session):
             planted.prefills += session.cells[-1][1] < 256 and text_of(session).endswith("assistant\n")
@@ -73,7 +88,8 @@ class Planted:
         monkeypatch.setattr(fake.Session, "decode_image", decode_known)
         monkeypatch.setattr(fake.Session, "decode", decode_rows)
         monkeypatch.setattr(fake.Session, "_row", row)
-        monkeypatch.setattr(fake.Session, "attention", lambda session, row=-1, *, steered=False: session.rows[row])
+        monkeypatch.setattr(fake.Session, "logits", lambda session, row=-1: session.chosen[row])
+        monkeypatch.setattr(fake.Session, "attention", attention)
         monkeypatch.setattr(calibration, "STRENGTHS", (2.0, 5.0))
         return self
 
@@ -159,5 +175,5 @@ def text_of(session):
 
 
 def asked_panel(text):
-    found = re.search(r"in the (\w+) panel", text)
+    found = re.search(r"(?:in|only at) the (\w+) panel", text)
     return ORDINALS.index(found[1]) if found else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import get_args
 
 import click
 
 from ..atomic import write_text
 from ..errors import OptionError
-from ..judging import JudgeName
+from ..experiments import PROTOCOLS, Protocol
 from ..model import load
+from .judge_options import judges_of
 from .model_options import FILE
 
 
@@ -20,33 +20,44 @@ from .model_options import FILE
 @click.option("--mmproj", type=FILE, metavar="GGUF", help="The model's projector  [default: mmproj*.gguf beside it]")
 @click.option("--heads", type=FILE, metavar="JSON", help="The head set to steer with  [default: the one that is known]")
 @click.option(
-    "--strips", type=click.IntRange(1), default=200, show_default=True,
+    "--strips", type=click.IntRange(1), default=24, show_default=True,
     help="Fresh strips and scenes, of combinations that the built-in model was never trained on.",
 )  # fmt: skip
 @click.option(
-    "--seen",
-    type=click.IntRange(0),
-    default=50,
-    show_default=True,
+    "--seen", type=click.IntRange(0), default=6, show_default=True,
     help="Strips of combinations that it was trained on.",
-)
-@click.option(
-    "--controls", type=click.IntRange(0), default=20, show_default=True,
-    help="Strips for random heads (10 draws) and all heads.",
 )  # fmt: skip
+@click.option(
+    "--controls", type=click.IntRange(0), default=6, show_default=True,
+    help="Strips for random heads (10 draws), all heads, and baselines: crop, dim, draw a box, name the place.",
+)  # fmt: skip
+@click.option("--all-controls", is_flag=True, help="Controls for every protocol, not for the question alone.")
 @click.option(
     "--sweeps", type=click.IntRange(0), default=0, show_default=True,
     help="Strips for sweeps of queries, strength, mode and number of heads.",
 )  # fmt: skip
+@click.option(
+    "--protocol", "protocols", type=click.Choice(PROTOCOLS), multiple=True,
+    help="Ask only this; may be given several times  [default: all]",
+)  # fmt: skip
+@click.option("--coco", type=FILE, metavar="JSON", help="Labelled boxes in COCO's format, asked about too.")
+@click.option("--images", type=FILE, metavar="FOLDER", help="Their images  [default: beside the JSON file]")
 @click.option("--seed", type=click.IntRange(0, 999), default=0, show_default=True, help="Which strips are generated.")
 @click.option(
-    "--judge", type=click.Choice(get_args(JudgeName)), default="exact", show_default=True,
-    help="Word for word, or the panel whose caption shares the most rare words.",
+    "--judge", "judges", multiple=True, metavar="NAME|URL",
+    help="exact (word for word), overlap (rare words), choice (the model's own most probable caption), or an "
+    "OpenAI-compatible address; the first one given counts, others are compared with it  [default: by model]",
 )  # fmt: skip
+@click.option("--judge-model", metavar="NAME", help="The model to ask for at --judge URL.")
+@click.option("--judge-key-env", metavar="NAME", help="The environment variable that holds the key for --judge URL.")
 @click.option("--panel-size", type=click.IntRange(16, 1024), help="Pixels of a generated panel  [default: by model]")
+@click.option("--report", type=FILE, metavar="HTML", help="Write one page with all figures, maps and examples.")
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write all figures and outcomes for machines.")
-@click.option("--resume", is_flag=True, help="Go on where a run with the same --json was killed.")
-@click.option("--threads", type=click.IntRange(1, 512), help="Threads to compute with  [default: all cores]")
+@click.option(
+    "--csv", "csv_file", type=FILE, metavar="PATH", help="Write figures as a table; to a folder: answers too."
+)
+@click.option("--resume", is_flag=True, help="Go on where a run with the same --json or --report was killed.")
+@click.option("--threads", type=click.IntRange(1, 512), help="Threads to use  [default: by the model's size]")
 def evaluate(
     model: Path | None,
     mmproj: Path | None,
@@ -54,11 +65,19 @@ def evaluate(
     strips: int,
     seen: int,
     controls: int,
+    all_controls: bool,
     sweeps: int,
+    protocols: tuple[Protocol, ...],
+    coco: Path | None,
+    images: Path | None,
     seed: int,
-    judge: JudgeName,
+    judges: tuple[str, ...],
+    judge_model: str | None,
+    judge_key_env: str | None,
     panel_size: int | None,
+    report: Path | None,
     json_file: Path | None,
+    csv_file: Path | None,
     resume: bool,
     threads: int | None,
 ) -> None:
@@ -67,27 +86,41 @@ def evaluate(
     MODEL is a GGUF file; without one, the built-in model. All strips are generated; answers are greedy.
 
     \b
-      lookhere evaluate
+      lookhere evaluate --report report.html
       lookhere evaluate my-finetune.gguf --heads my-heads.json --strips 50 --json figures.json
     """
     from ..evaluation import Options
     from ..evaluation import evaluate as measure
+    from ..page import page
     from ..report import markdown
+    from ..tables import write_csv
     from .progress import Bar
 
-    if resume and json_file is None:
-        raise click.UsageError("--resume needs --json FILE: the progress is kept beside that file.")
-    if json_file is not None and not json_file.parent.is_dir():
-        raise OptionError(f"{str(json_file)!r} cannot be written: there is no folder {str(json_file.parent)!r}.")
-    kept = json_file and json_file.with_name(f".{json_file.name}.progress")
-    options = Options(strips, seen, controls, sweeps, seed, judge, panel_size)
+    kept_beside = json_file or report
+    if resume and kept_beside is None:
+        raise click.UsageError("--resume needs --json FILE or --report FILE: the progress is kept beside that file.")
+    if images is not None and coco is None:
+        raise click.UsageError("--images needs --coco JSON: the labels of the images.")
+    for path in (json_file, report, csv_file):
+        if path is not None and not path.parent.is_dir():
+            raise OptionError(f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}.")
+    named = judges_of(judges, judge_model, judge_key_env)
+    kept = kept_beside and kept_beside.with_name(f".{kept_beside.name}.progress")
+    options = Options(
+        strips=strips, seen=seen, controls=controls, sweeps=sweeps, seed=seed, protocols=protocols or PROTOCOLS,
+        thorough=all_controls, panel_size=panel_size, coco=coco, images=images,
+    )  # fmt: skip
     with load(model, mmproj=mmproj, heads=heads, threads=threads) as loaded, Bar() as bar:
-        figures = measure(loaded, options, kept=kept, resume=resume, progress=bar)
+        figures = measure(loaded, options, judges=named, kept=kept, resume=resume, progress=bar)
     click.echo(markdown(figures), nl=False)
-    if json_file is not None:
-        try:
+    try:
+        if json_file is not None:
             write_text(json_file, json.dumps(figures.as_dict(), indent=1) + "\n")
-        except OSError as error:
-            raise OptionError(f"The figures cannot be written to {str(json_file)!r}: {error}.") from error
-        if kept is not None:
-            kept.unlink(missing_ok=True)
+        if report is not None:
+            write_text(report, page(figures))
+        if csv_file is not None:
+            write_csv(csv_file, figures)
+    except OSError as error:
+        raise OptionError(f"The figures cannot be written: {error}.") from error
+    if kept is not None:
+        kept.unlink(missing_ok=True)

@@ -1,0 +1,152 @@
+"""What an evaluation consists of: protocols, the arms that each is run with, and how a picture becomes records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from . import protocols, questions
+from .arms import UNSTEERED, Arm, Group, Steered, baseline_arms, control_arms, gaze_arm
+from .examiner import Examiner
+from .heads import HeadSet
+from .narration import captions_of, derangement, narrate_pointed, segments
+from .picture import Picture
+from .reply import Record, Reply
+from .staircase import watch_narration
+from .sweeps import sweep_arms
+
+Protocol: TypeAlias = Literal["ordinal", "order", "vqa", "static", "move", "dynamic", "boxes", "free"]
+PROTOCOLS: tuple[Protocol, ...] = ("ordinal", "order", "vqa", "static", "move", "dynamic", "boxes", "free")
+
+TITLES = {
+    "ordinal": "the panel is named in the question, unsteered",
+    "order": "narration in order, unsteered",
+    "vqa": "question that names no panel",
+    "own": "the head set's own question",
+    "static": "static narration",
+    "move": "first caption after a move of the gaze",
+    "dynamic": "dynamic narration",
+    "boxes": "box on an object",
+    "free": "free narration",
+}
+
+VQA_TOKENS, STATIC_TOKENS, BOX_TOKENS = 15, 100, 15
+"""New tokens, as in the paper; an answer may be longer where the captions are."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One arm of one protocol. run: a picture becomes its records. setting: of the heads, for reports."""
+
+    protocol: str
+    arm: str
+    group: Group
+    run: Callable[[Picture, Examiner], list[Record]]
+    setting: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Name within an evaluation."""
+        return f"{self.protocol}/{self.arm}"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Which arms are run beside the main ones. everywhere: for static and dynamic narration and boxes too, not for
+    the question alone. seed: of random heads and of schedules."""
+
+    seed: int = 0
+    controls: bool = True
+    sweeps: bool = False
+    everywhere: bool = False
+
+
+def on_strips(heads: HeadSet | None, wanted: Sequence[str], beside: Beside) -> list[Experiment]:
+    """All that is asked about strips; without a head set, what needs none."""
+    found: list[Experiment] = []
+    if "ordinal" in wanted:
+        found.append(Experiment("ordinal", "unsteered", "main", _plain(protocols.ask_ordinals)))
+    if "order" in wanted:
+        found.append(Experiment("order", "unsteered", "main", _plain(protocols.narrate)))
+    arms: list[Arm] = [UNSTEERED, *([gaze_arm(heads)] if heads else [])]
+    others: list[Arm] = []
+    if beside.controls:
+        others = [*baseline_arms(), *(control_arms(heads, beside.seed) if heads else [])]
+    if "vqa" in wanted:
+        found += [_question("vqa", questions.AMBIGUOUS, VQA_TOKENS, arm) for arm in (*arms, *others)]
+        if heads and heads.prompt not in (None, questions.AMBIGUOUS):
+            found += [_question("own", str(heads.prompt), VQA_TOKENS, arm) for arm in arms]
+        if heads and beside.sweeps:
+            found += [_question("vqa", questions.AMBIGUOUS, VQA_TOKENS, arm) for arm in sweep_arms(heads)]
+    if "static" in wanted:
+        narrating = (*arms, *(others if beside.everywhere else ()))
+        found += [_question("static", questions.PANEL, STATIC_TOKENS, arm) for arm in narrating]
+    if "move" in wanted and heads:
+        found.append(Experiment("move", "gaze heads", "main", _plain(lambda p: protocols.move_gaze(p, heads))))
+    if "dynamic" in wanted:
+        moving = [arm for arm in others if isinstance(arm, Steered)] if beside.everywhere else []
+        found += [_dynamic(arm, beside.seed) for arm in (*arms, *moving)]
+    if "free" in wanted and heads:
+        found.append(Experiment("free", "unsteered", "main", _free))
+    return found
+
+
+def on_boxes(heads: HeadSet | None, wanted: Sequence[str], beside: Beside) -> list[Experiment]:
+    """All that is asked about labelled boxes."""
+    if "boxes" not in wanted:
+        return []
+    arms: list[Arm] = [UNSTEERED, *([gaze_arm(heads)] if heads else []), *(baseline_arms() if beside.controls else [])]
+    if heads and beside.controls and beside.everywhere:
+        arms += control_arms(heads, beside.seed)
+    return [_question("boxes", questions.OBJECT, BOX_TOKENS, arm) for arm in arms]
+
+
+def _setting(arm: Arm) -> tuple[tuple[str, Any], ...]:
+    if not isinstance(arm, Steered):
+        return ()
+    heads = arm.heads
+    return (
+        ("heads", len(heads.heads)), ("strength", heads.strength), ("mode", heads.mode), ("queries", heads.queries),
+    )  # fmt: skip
+
+
+def _question(protocol: str, prompt: str, least: int, arm: Arm) -> Experiment:
+    def run(picture: Picture, examiner: Examiner) -> list[Record]:
+        replies = protocols.ask_places(picture, arm, prompt, least=least, watch=True)
+        limit = protocols.answer_tokens(picture.model, picture.captions, least)
+        return examiner.measured(picture, replies, prompt, limit)
+
+    return Experiment(protocol, arm.name, arm.group, run, _setting(arm))
+
+
+def _plain(ask: Callable[[Picture], list[Reply]]) -> Callable[[Picture, Examiner], list[Record]]:
+    return lambda picture, examiner: examiner.judged(picture, ask(picture))
+
+
+def _dynamic(arm: Arm, seed: int) -> Experiment:
+    def run(picture: Picture, examiner: Examiner) -> list[Record]:
+        schedule = derangement(len(picture.places), seed * 1_000_000 + picture.index)
+        said = captions_of(narrate_pointed(picture, arm, schedule))
+        picks = examiner.picks(picture, [Reply(each.text, 0) for each in said])
+        by_judge = {
+            judge.name: [each[judge.name] for each in picks] for judge in examiner.judges
+            if all(judge.name in each for each in picks)
+        }  # fmt: skip
+        return [
+            Record(each.text, each.target, each.described, more={"switch": each.switch})
+            for each in segments(said, by_judge, schedule)
+        ]
+
+    return Experiment("dynamic", arm.name, arm.group, run, _setting(arm))
+
+
+def _free(picture: Picture, examiner: Examiner) -> list[Record]:
+    """One record per caption that was said; its target is the panel that is to be narrated then."""
+    said, mass = watch_narration(picture)
+    said = said[: len(picture.places)]
+    picks = examiner.picks(picture, [Reply(each.text, 0) for each in said])
+    return [
+        Record(each.text, turn, picks[turn], more={"gaze": mass[each.start : each.stop].round(4).tolist()})
+        for turn, each in enumerate(said)
+    ]

@@ -1,0 +1,55 @@
+"""How probable a model finds a text as its answer: teacher-forced log-probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .engine import engine_errors
+from .layout import lay_out
+from .picture import View
+
+_CHUNK = 32
+"""Tokens that are decoded at once, each with a row of logits."""
+
+
+def log_probabilities(view: View, answers: Sequence[Sequence[int]]) -> list[float]:
+    """Nats of each answer's tokens, summed, given the view; 0 for an answer without tokens.
+
+    The prompt is read once where the cache holds it. LookhereError of the model.
+    """
+    from lookhere import _engine
+
+    scene, model = view.scene, view.scene.model
+    session = model.session
+    layout = lay_out(model.native, model.template, scene.encoded, view.prompt, None)
+    maps = scene.coverage(view.at.regions) if view.at else ()
+    cancel = _engine.CancelFlag()
+    sums = []
+    session.acquire()
+    try:
+        for tokens in answers:
+            if not tokens:
+                sums.append(0.0)
+                continue
+            session.prefill(layout, [(view.at, maps)], room=len(tokens), probe=(), cancel=cancel)
+            total = _nats(session.native.logits(), tokens[0])
+            for start in range(0, len(tokens) - 1, _CHUNK):
+                chunk = tokens[start : min(start + _CHUNK, len(tokens) - 1)]
+                session.decode(chunk, cancel)
+                with engine_errors("reading logits"):
+                    for row in range(len(chunk)):
+                        total += _nats(session.native.logits(row), tokens[start + row + 1])
+            sums.append(total)
+    finally:
+        session.release()
+    return sums
+
+
+def _nats(logits: NDArray[np.float32], token: int) -> float:
+    """Log-softmax at a token."""
+    values = logits.astype(np.float64)
+    most = values.max()
+    return float(values[token] - most - np.log(np.exp(values - most).sum()))

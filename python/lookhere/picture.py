@@ -1,0 +1,101 @@
+"""A picture under examination: a scene, what is known of its parts, and what it was asked already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from .questions import ORDINALS
+from .region import Box
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+    from .comics import FreeScene, Strip
+    from .model import Model
+    from .scene import Scene
+    from .steering import Steering
+    from .stream import Answer
+
+Edit: TypeAlias = "Callable[[PillowImage, Box], PillowImage]"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of a picture. target: index of its caption. words: what it is called in a prompt, without a full stop."""
+
+    box: Box
+    target: int
+    words: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What a model is given in order to answer about a place: one way to point at it."""
+
+    scene: Scene
+    prompt: str
+    at: Steering | None = None
+
+
+class Picture:
+    """One image. captions: each once. places: what is asked about. index: its number in the corpus, from 0."""
+
+    def __init__(self, scene: Scene, captions: Sequence[str], places: Sequence[Place], index: int) -> None:
+        self.scene = scene
+        self.captions = tuple(captions)
+        self.places = tuple(places)
+        self.index = index
+        self._edited: dict[tuple[Edit, Box], Scene] = {}
+        self._answers: dict[tuple[View, int, bool], Answer] = {}
+
+    @property
+    def model(self) -> Model:
+        """The model that looks at it."""
+        return self.scene.model
+
+    def edited(self, edit: Edit, box: Box) -> Scene:
+        """The scene of a changed image, encoded once for every box."""
+        key = (edit, box)
+        if key not in self._edited:
+            self._edited[key] = self.model.look(edit(self.scene.image.pillow(), box))
+        return self._edited[key]
+
+    def answer(self, view: View, limit: int, *, watch: bool = False) -> Answer:
+        """The greedy answer to a view, asked once. watch: with natural and steered gaze at every token."""
+        key = (view, limit, watch)
+        if key not in self._answers:
+            self._answers[key] = view.scene.describe(
+                view.prompt, at=view.at, max_tokens=limit, gaze=watch, steered_gaze=watch
+            )
+        return self._answers[key]
+
+
+def of_strip(scene: Scene, strip: Strip, index: int = 0) -> Picture:
+    """A strip in one row; its panels are the places."""
+    places = [
+        Place(Box(*box), k, f"the {ORDINALS[k]} panel from the left" if k < len(ORDINALS) else f"panel {k + 1}")
+        for k, box in enumerate(strip.boxes)
+    ]
+    return Picture(scene, strip.captions, places, index)
+
+
+def of_objects(scene: Scene, objects: Sequence[tuple[str, tuple[float, float, float, float]]], index: int) -> Picture:
+    """Labelled boxes; equal labels are one caption."""
+    labels = list(dict.fromkeys(label for label, _ in objects))
+    places = [Place(Box(*box), labels.index(label), _where(scene, Box(*box))) for label, box in objects]
+    return Picture(scene, labels, places, index)
+
+
+def of_scene(scene: Scene, free: FreeScene, index: int = 0) -> Picture:
+    """A generated scene; its objects are the places."""
+    return of_objects(scene, free.objects, index)
+
+
+def _where(scene: Scene, box: Box) -> str:
+    """The ninth of the image that holds the middle of a box."""
+    x, y = box.centre
+    column = ("left", "", "right")[min(int(3 * x / scene.width), 2)]
+    row = ("top", "", "bottom")[min(int(3 * y / scene.height), 2)]
+    return f"the {f'{row} {column}'.strip() or 'middle'} of the image"
