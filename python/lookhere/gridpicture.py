@@ -18,7 +18,7 @@ _LINE = (255, 255, 255)
 _SHADOW = (20, 20, 30)
 _COVERED = (255, 140, 0)
 
-_LEAST = 16
+_LEAST = 32
 """Pixels that a token has at least in the picture; smaller images are drawn larger."""
 _LARGEST = 4096
 """Pixels of a side up to which an image is drawn larger."""

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from .errors import OptionError, RegionError
 from .heads import Mode, Queries
-from .region import Box, Panel, Point, Region
+from .region import Box, Panel, Point, Polygon, Region
 from .scene import Scene
 from .steering import Steering
 from .stream import Answer, Finish, Run, Step, answer_of
@@ -142,6 +142,8 @@ def _targets(word: str, rows: int, cols: int) -> list[Region | None]:
             return [Box(*_numbers(rest, 4))]
         if name == "point":
             return [Point(*_numbers(rest, 2))]
+        if name == "polygon":
+            return [_polygon(rest)]
         if match := re.fullmatch(r"(?:panel:)?(?:(\d+)/(\d+)|(\d+),(\d+)/(\d+),(\d+))", word):
             return [Panel(*(int(part) for part in match.groups() if part is not None))]
         numbers = [int(part) for part in rest.split(",")] if name in ("", "panel") else []
@@ -149,8 +151,8 @@ def _targets(word: str, rows: int, cols: int) -> list[Region | None]:
         numbers = []
     if not numbers:
         raise RegionError(
-            f"The schedule names {word!r}; expected panel numbers such as 4,2,1, or K/N, box:X0,Y0,X1,Y1, point:X,Y or "
-            "free, with spaces between."
+            f"The schedule names {word!r}; expected panel numbers such as 4,2,1, or K/N, box:X0,Y0,X1,Y1, point:X,Y, "
+            "polygon:X,Y,X,Y,X,Y or free, with spaces between."
         )
     return [_panel(number, rows, cols) for number in numbers]
 
@@ -162,6 +164,11 @@ def _panel(number: int, rows: int, cols: int) -> Panel:
             "(--panels says how many)."
         )
     return Panel((number - 1) // cols + 1, (number - 1) % cols + 1, rows, cols)
+
+
+def _polygon(text: str) -> Polygon:
+    numbers = [float(part) for part in text.split(",")]
+    return Polygon(list(zip(numbers[::2], numbers[1::2], strict=True)))
 
 
 def _numbers(text: str, count: int) -> list[float]:

@@ -78,7 +78,7 @@ def test_moves_are_noted_where_a_person_sits(run, monkeypatch):
     monkeypatch.setattr("lookhere.cli.terminal.shown", lambda stream: True)
     result = run("narrate", "strip.png", "--schedule", "6 free", "--every", 3)
     assert result.stdout == mixed(3, 5) + fake.UNSTEERED[3:6] + "\n"
-    assert click.unstyle(result.stderr) == "[panel 6 of 6] [free] "
+    assert click.unstyle(result.stderr) == "[panel 6 of 6]  [free]"
     result = run("narrate", "strip.png", "--schedule", "6,1", "--every", 300)
     assert "1 of 2 targets were not reached" in result.stderr
 

@@ -4,7 +4,7 @@ import fake_engine as fake
 import lookhere
 import numpy as np
 import pytest
-from lookhere import Box, OptionError, Panel, Point, RegionError
+from lookhere import Box, OptionError, Panel, Point, Polygon, RegionError
 from lookhere.schedule import Schedule, Walk
 
 STRIP = np.full((32, 96, 3), 200, np.uint8)  # 2 x 6 tokens of the fake engine
@@ -34,6 +34,7 @@ def walk(scene, schedule, **options):
         (" 3 ", (Panel(3, 6),)),
         ("1 free 2", (Panel(1, 6), None, Panel(2, 6))),
         ("2/3; 2,1/2,2;panel:1/4", (Panel(2, 3), Panel(2, 1, 2, 2), Panel(1, 4))),
+        ("polygon:0,0,9,0,9,9", (Polygon([(0, 0), (9, 0), (9, 9)]),)),
         ("box:0,1,20.5,30 point:5,6 panel:6", (Box(0, 1, 20.5, 30), Point(5, 6), Panel(6, 6))),
     ],
 )
@@ -47,8 +48,8 @@ def test_panels_of_a_grid_are_counted_row_by_row():
 
 @pytest.mark.parametrize(
     "text",
-    ["", ",", "1,,2", "one", "7", "0", "-1", "1.5", "box:1,2,3", "box:5,0,0,5", "box:nan,0,1,1", "point:1", "circle:1,2",
-     "7/6", "free,1"],
+    ["", ",", "1,,2", "one", "7", "0", "-1", "1.5", "7/6", "free,1", "box:1,2,3", "box:5,0,0,5", "box:nan,0,1,1",
+     "point:1", "circle:1,2", "polygon:1,2,3,4", "polygon:1,2,3,4,5"],
 )  # fmt: skip
 def test_what_is_no_schedule(text):
     with pytest.raises(RegionError, match="expected"):

@@ -75,7 +75,7 @@ def narrate(
         for target, step in walk:
             if target != now:
                 now = target
-                _note(plan.targets[target])
+                _note(plan.targets[target], in_line=text[-1:] not in ("", "\n"))
             if as_json:
                 click.echo(json.dumps(step_json(step, target, coverage[target]), ensure_ascii=False))
             else:
@@ -90,11 +90,15 @@ def narrate(
         click.echo(f"The model ended its text; {missing} of {len(plan.targets)} targets were not reached.", err=True)
 
 
-def _note(target: Region | None) -> None:
+def _note(target: Region | None, *, in_line: bool) -> None:
     """Where the gaze goes now, for who sits before the terminal; within the text if that is shown there, too."""
-    if terminal.shown(sys.stderr):
-        within = terminal.shown(sys.stdout)
-        click.echo(click.style(f"[{_name(target)}]", dim=True) + (" " if within else ""), err=True, nl=not within)
+    if not terminal.shown(sys.stderr):
+        return
+    note = click.style(f"[{_name(target)}]", dim=True)
+    if not terminal.shown(sys.stdout):
+        click.echo(note, err=True)
+    else:  # words bring the space before them along
+        click.echo(f" {note}" if in_line else f"{note} ", err=True, nl=False)
 
 
 def _name(target: Region | None) -> str:
@@ -109,4 +113,4 @@ def _name(target: Region | None) -> str:
         return f"box {target.x0:g},{target.y0:g},{target.x1:g},{target.y1:g}"
     if isinstance(target, Point):
         return f"point {target.x:g},{target.y:g}"
-    return type(target).__name__.lower()
+    return str(target.as_json()["kind"])

@@ -64,7 +64,7 @@ def schedule_options(*, required: bool) -> Callable[[Command], Command]:
             click.option(
                 "--schedule", metavar="TARGETS", required=required,
                 help="Where to look in turn: panel numbers such as 4,2,1; or, between spaces, K/N, "
-                "box:X0,Y0,X1,Y1, point:X,Y and free.",
+                "box:X0,Y0,X1,Y1, point:X,Y, polygon:X,Y,X,Y,X,Y and free.",
             ),
         ):  # fmt: skip
             command = option(command)
