@@ -172,7 +172,4 @@ def _polygon(text: str) -> Polygon:
 
 
 def _numbers(text: str, count: int) -> list[float]:
-    numbers = [float(part) for part in text.split(",")]
-    if len(numbers) != count:
-        raise ValueError(text)
-    return numbers
+    return [float(part) for part, _ in zip(text.split(","), range(count), strict=True)]

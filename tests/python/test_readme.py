@@ -27,7 +27,7 @@ def fake_builtin(engine, pair, head_set, monkeypatch):
 
 def test_there_is_something_to_test():
     assert len(PYTHON) == 1
-    assert len(COMMANDS) == 6
+    assert len(COMMANDS) == 7
     assert len(PYTHON[0].splitlines()) <= 12
 
 
@@ -57,7 +57,7 @@ def test_commands(fake_builtin, head_set, command, tmp_path, monkeypatch):
     head_set.write("my-heads.json")
     monkeypatch.setattr(registry, "find_head_set", lambda model: head_set)
     monkeypatch.setattr(registry, "builtin_files", lambda: (tmp_path / "mine.gguf", tmp_path / "mmproj-mine.gguf"))
-    result = CliRunner().invoke(main, shlex.split(command)[1:])
+    result = CliRunner().invoke(main, shlex.split(command, comments=True)[1:])
     assert result.exit_code == 0, result.output
     assert result.stdout
     assert Path("where.png").exists() == ("--heatmap" in command)
