@@ -204,6 +204,16 @@ class TestWeights:
         (found,) = target([Weighted(Point(1.5, 0.5), 0.25), Box(1, 0, 2, 1)], [self.grid])
         assert found.tolist() == [[0, 1, 0, 0]]
 
+    @given(st.lists(st.tuples(boxes(), st.booleans(), st.floats(0.001, 1)), min_size=1, max_size=4), uneven_grids())
+    def test_against_the_largest_weight_of_each_pixel(self, parts, grid):
+        assume(large([box for box, _, _ in parts], grid))
+        regions = [Weighted(drawn(box) if as_mask else box, weight) for box, as_mask, weight in parts]
+        values = np.maximum.reduce([weight * drawn(box).values for box, _, weight in parts])
+        covered = coverage(regions, [grid])[0] >= SMALLEST_SHARE
+        (found,) = target(regions, [grid])
+        np.testing.assert_allclose(found, shares([(Mask(values), 1.0)], grid) * covered, atol=1e-6)
+        assert (found[covered] > 0).all()
+
     @given(UNIONS, uneven_grids(), st.floats(0.001, 1))
     def test_one_weight_for_all_is_a_factor(self, regions, grid, weight):
         (plain,) = target(regions, [grid])

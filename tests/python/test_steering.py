@@ -2,9 +2,10 @@
 
 import math
 
+import fake_engine as fake
 import numpy as np
 import pytest
-from lookhere import Box, Mask, OptionError, Point, Polygon, Steering, Weighted
+from lookhere import Box, Mask, OptionError, Panel, Point, Polygon, Steering, Weighted
 from lookhere.heads import HeadSet, ModelFacts
 
 
@@ -65,3 +66,12 @@ def test_fingerprint(head_set):
 def test_wrong_values(head_set, options):
     with pytest.raises(OptionError, match="expected"):
         Steering(head_set, Point(0, 0), **options)
+
+
+def test_what_is_covered_is_steered_to_whatever_its_weight(model):
+    scene = model.look(np.full((32, 96, 3), 200, np.uint8))
+    for weight in (1, 0.5, 0.01):
+        assert scene.describe(at=Weighted(Panel(6, 6), weight)).text == fake.steered_text(0, 5)
+    both = [Weighted(Panel(6, 6), 0.5), Weighted(Panel(2, 6), 0.4)]
+    assert scene.describe(at=both).text == fake.steered_text(0, 5)
+    assert scene.describe(at=[both[1], Panel(3, 6)]).text == fake.steered_text(0, 2)
