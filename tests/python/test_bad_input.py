@@ -135,6 +135,9 @@ WRONG = [
     (model("good", "missing"), 1, "'missing-vision.gguf'", "Give the mmproj file"),
     (("describe", "strip.png", "--model", "good.gguf"), 1, "'good.gguf'", "Name it with mmproj= (--mmproj)"),
     (heads("missing"), 1, "'missing.json'", "as lookhere discover writes it"),
+    (("info", "missing.gguf"), 1, "'missing.gguf'", "expected a GGUF file"),
+    (("discover", "half.gguf", "--mmproj", "good-vision.gguf"), 1, "half.gguf", "Expected a whole GGUF file"),
+    (("evaluate", "good.gguf", "--mmproj", "half-vision.gguf"), 1, "half-vision.gguf", "Use the mmproj file"),
     (("describe", "."), 1, "'.' is a folder", "expected an image"),
     (("describe", "strip.png", "--model", "."), 1, "'.'", "expected a GGUF file in it"),
     # files in the wrong place
@@ -292,6 +295,27 @@ def test_in_a_process_of_its_own(folder, args):
     assert ended.stderr.count(b"\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
+def test_a_full_disk(folder):
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "lookhere", "describe", "strip.png", "--max-tokens", "2"]
+        ended = subprocess.run(command, cwd=folder, check=False, stdout=full, stderr=subprocess.PIPE, timeout=300)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(b"Error: Reading or writing failed: [Errno 28]")
+    assert ended.stderr.count(b"\n") == 1
+
+
+def test_a_reader_that_goes(folder):
+    """``lookhere narrate … | head -c 5`` ends in silence."""
+    command = [sys.executable, "-m", "lookhere", "narrate", "strip.png", "--schedule", "1", "--every", "3000"]
+    command += ["--temperature", "50"]  # an answer that hardly ever ends
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert len(process.stdout.read(5)) == 5
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
 NO_MEMORY = """
 import re, resource, sys
 from pathlib import Path
@@ -310,14 +334,8 @@ except lookhere.ContextError as error:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 def test_no_memory_for_the_context(folder):
     """The process may take 200 MiB more, and the context would take a multiple of it."""
-    ended = subprocess.run(
-        [sys.executable, "-c", NO_MEMORY, "200000"],
-        cwd=folder,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    code = [sys.executable, "-c", NO_MEMORY, "60000"]
+    ended = subprocess.run(code, cwd=folder, check=False, capture_output=True, text=True, timeout=300)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("refused: A context of 60000 tokens with kv_type='f32' cannot be made")
     assert "Use a smaller context=" in ended.stdout

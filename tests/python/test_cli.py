@@ -91,7 +91,7 @@ def test_errors(run, args, code, message):
     result = run(*args)
     assert result.exit_code == code
     assert message in " ".join(result.stderr.split())
-    assert result.stdout == "" or args[0] == "info"
+    assert result.stdout == ""
     if code == 1:
         assert result.stderr.startswith("Error: ")
         assert result.stderr.count("\n") == 1

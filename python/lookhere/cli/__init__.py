@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import click
@@ -33,6 +34,10 @@ class _Commands(click.Group):
             raise click.ClickException(" ".join(str(error).split())) from error
         except MemoryError as error:
             raise click.ClickException("No memory is left; give a smaller image or model.") from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who read our answer wants no more of it; click ends in silence
+                raise
+            raise click.ClickException(f"Reading or writing failed: {error}. Is the disk full?") from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -24,8 +24,8 @@ def info(model: Path | None, mmproj: Path | None, heads: Path | None) -> None:
     """
     from lookhere import _engine
 
-    _section("lookhere", {"version": _version(), **_build_facts(_engine.build_info())})
     with load(model, mmproj=mmproj, heads=heads) as loaded:
+        _section("lookhere", {"version": _version(), **_build_facts(_engine.build_info())})
         _section("model", _model_facts(loaded, built_in=model is None))
         _section("head set", _head_facts(loaded))
 
