@@ -84,25 +84,24 @@ class Polygon:
 
 
 def _checked(corners: object) -> Corners:
-    what = "Polygon"
     expected = "expected (x, y) pairs such as Polygon([(10, 10), (50, 10), (30, 40)])"
     if not isinstance(corners, Iterable) or isinstance(corners, (str, bytes)):
-        raise RegionError(f"{what}({corners!r}): {expected}.")
+        raise RegionError(f"Polygon({corners!r}): {expected}.")
     pairs = []
     for corner in corners:
         if isinstance(corner, (str, bytes)) or not isinstance(corner, (Sequence, np.ndarray)) or len(corner) != 2:
-            raise RegionError(f"{what}: a corner is {corner!r}; {expected}.")
+            raise RegionError(f"Polygon: a corner is {corner!r}; {expected}.")
         x, y = corner
-        check_finite(what, x=x, y=y)
+        check_finite("Polygon", x=x, y=y)
         if max(abs(x), abs(y)) > _FARTHEST:
-            raise RegionError(f"{what}: a corner is ({x:g}, {y:g}), far from any image; {expected}.")
+            raise RegionError(f"Polygon: a corner is ({x:g}, {y:g}), far from any image; {expected}.")
         pairs.append((float(x), float(y)))
     if len(pairs) > 1 and pairs[0] == pairs[-1]:
         pairs.pop()
     if len(pairs) < 3:
-        raise RegionError(f"{what}: {len(pairs)} corners; expected at least 3 different ones.")
+        raise RegionError(f"Polygon: {len(pairs)} corners; expected at least 3 different ones.")
     if len(pairs) > MOST_CORNERS:
         raise RegionError(
-            f"{what}: {len(pairs)} corners; expected at most {MOST_CORNERS}. Leave some out, or give a Mask."
+            f"Polygon: {len(pairs)} corners; expected at most {MOST_CORNERS}. Leave corners out, or give a Mask."
         )
     return tuple(pairs)

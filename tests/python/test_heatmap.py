@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lookhere.grid import TokenGrid
 from lookhere.heatmap import colours, heat_map, spread
 from lookhere.image import Image
-from lookhere.poster import Look, Poster
+from lookhere.poster import Control, Look, Poster
 from lookhere.region import Box, Mask, Point, Polygon, Weighted
 from PIL import Image as pillow
 
@@ -73,6 +73,7 @@ def test_outlines_are_drawn_where_the_regions_end():
 def test_a_poster_holds_long_and_empty_answers():
     strip = pillow.new("RGB", (384, 64), "white")
     looks = [Look("word " * 200, strip, True), Look("", strip, False), *[Look("Short.", strip)] * 4]
-    page = Poster(strip, looks, Look("", strip), "Question?", "Claim.", "Footer.").draw()
+    controls = [Control("Other heads", [("word " * 200, False), ("", True), *[("Short.", False)] * 4])]
+    page = Poster(strip, looks, controls, Look("", strip), "Question?", "Claim.", "Footer.").draw()
     assert page.width == 1680
     assert 600 < page.height < 2200
