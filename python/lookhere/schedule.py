@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from . import questions
 from .errors import OptionError, RegionError
 from .heads import Mode, Queries
 from .region import Box, Panel, Point, Polygon, Region
@@ -82,15 +83,36 @@ class Schedule:
 class Walk:
     """Reads a run and moves its gaze along a schedule; iterate for pairs of (index of the target, step).
 
-    run: one that begins with the first steering. The run is closed at the end.
+    steerings: one per target. run: one that begins with the first of them; it is closed at the end.
     """
 
     def __init__(self, run: Run, schedule: Schedule, steerings: tuple[Steering | None, ...]) -> None:
+        self.schedule = schedule
+        self.steerings = steerings
         self._run = run
-        self._schedule = schedule
-        self._steerings = steerings
         self._steps: list[Step] = []
         self._finish: Finish | None = None
+
+    @classmethod
+    def begin(
+        cls,
+        scene: Scene,
+        schedule: Schedule,
+        prompt: str | None = questions.POINTED,
+        *,
+        strength: float | None = None,
+        mode: Mode | None = None,
+        queries: Queries | None = None,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> Walk:
+        """Asks a scene. prompt: None for the model's own question. max_tokens: None for as long as the schedule takes.
+
+        options: those of ``Scene.stream``. All errors of the arguments are raised here.
+        """
+        steerings = schedule.steerings(scene, strength=strength, mode=mode, queries=queries)
+        limit = schedule.max_tokens if max_tokens is None else min(max_tokens, schedule.max_tokens)
+        return cls(scene.stream(prompt, at=steerings[0], max_tokens=limit, **options), schedule, steerings)
 
     @property
     def finish(self) -> Finish | None:
@@ -98,21 +120,21 @@ class Walk:
         return self._finish
 
     def __iter__(self) -> Iterator[tuple[int, Step]]:
-        done = _DONE[self._schedule.every] if isinstance(self._schedule.every, str) else None
+        done = _DONE[self.schedule.every] if isinstance(self.schedule.every, str) else None
         target, since, said = 0, 0, ""
         with self._run as run:
             for step in run:
                 self._steps.append(step)
                 yield target, step
                 since, said = since + 1, said + step.text
-                if not (done(said) if done else since == self._schedule.every):
+                if not (done(said) if done else since == self.schedule.every):
                     continue
                 target, since, said = target + 1, 0, ""
-                if target == len(self._steerings):
+                if target == len(self.steerings):
                     self._finish = run.finish or ("stop" if done else "length")
                     return
-                if run.finish is None and self._steerings[target] != self._steerings[target - 1]:
-                    run.look_at(self._steerings[target])
+                if run.finish is None and self.steerings[target] != self.steerings[target - 1]:
+                    run.look_at(self.steerings[target])
         self._finish = run.finish
 
     def answer(self) -> Answer:

@@ -44,3 +44,10 @@ def test_the_object_of_a_token_has_these_keys(run):
     shown = json.loads(re.search(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1])
     printed = json.loads(run("lookhere narrate strip.png --schedule 2 --json").stdout.splitlines()[0])
     assert list(shown) == list(printed)
+
+
+def test_the_same_in_python(run, capsys):
+    code = re.search(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1]
+    printed = run("lookhere narrate strip.png --schedule 4,2,1 --every 20").stdout
+    exec(compile(code, "command-line.md", "exec"), {})
+    assert capsys.readouterr().out + "\n" == printed

@@ -140,7 +140,7 @@ def test_wrong_use(run, args, message):
 def test_a_schedule_and_a_region(run):
     result = run("describe", "strip.png", "--schedule", "2", "--point", "1,1")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "leave --box" in " ".join(result.stderr.split())
+    assert "leave --box and the other regions out" in " ".join(result.stderr.split())
     result = run("narrate", "strip.png", "--schedule", "1 point:99,1")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "Point(99, 1) leaves the image" in result.stderr

@@ -22,9 +22,7 @@ def lines(monkeypatch):
 
 
 def walk(scene, schedule, **options):
-    steerings = schedule.steerings(scene)
-    options = {"max_tokens": schedule.max_tokens, **options}
-    return Walk(scene.stream(at=steerings[0], **options), schedule, steerings)
+    return Walk.begin(scene, schedule, **options)
 
 
 @pytest.mark.parametrize(
@@ -113,13 +111,16 @@ def test_a_break_gives_the_model_back(scene):
 
 def test_how_it_looks_is_kept_from_target_to_target(scene):
     schedule = Schedule.parse("free 1 2", every=2)
-    steerings = schedule.steerings(scene, strength=2, mode="suppress_image", queries="generated")
-    assert steerings[0] is None
-    assert {(each.strength, each.mode, each.queries) for each in steerings[1:]} == {(2, "suppress_image", "generated")}
-    answer = Walk(scene.stream(at=None, max_tokens=6), schedule, steerings).answer()
-    assert answer.steering == steerings[2]
+    found = walk(scene, schedule, strength=2, mode="suppress_image", queries="generated")
+    assert found.steerings[0] is None
+    kept = {(each.strength, each.mode, each.queries) for each in found.steerings[1:]}
+    assert kept == {(2, "suppress_image", "generated")}
+    answer = found.answer()
+    assert answer.steering == found.steerings[2]
+    assert answer.prompt == lookhere.questions.POINTED
+    assert walk(scene, schedule, prompt=None).answer().prompt == scene.model.prompt
 
 
 def test_targets_are_checked_before_the_first_token(scene):
     with pytest.raises(RegionError, match="leaves the image"):
-        Schedule.parse("1 box:0,0,97,32").steerings(scene)
+        walk(scene, Schedule.parse("1 box:0,0,97,32"))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..grid import Map
     from ..region import Region
     from ..scene import Scene
-    from ..schedule import Schedule
+    from ..schedule import Walk
     from ..steering import Steering
     from ..stream import Answer, Step
 
@@ -42,15 +42,13 @@ def step_json(step: Step, target: int, coverage: tuple[Map, ...]) -> dict[str, A
     }
 
 
-def schedule_json(
-    scene: Scene, answer: Answer, schedule: Schedule, steerings: tuple[Steering | None, ...]
-) -> dict[str, Any]:
+def schedule_json(scene: Scene, answer: Answer, walk: Walk) -> dict[str, Any]:
     """What a schedule adds to an answer."""
     return {
         **_facts(scene, answer),
-        "every": schedule.every,
-        "targets": [None if target is None else region_json(target) for target in schedule.targets],
-        "steering": next((_steering(each, regions=False) for each in steerings if each), None),
+        "every": walk.schedule.every,
+        "targets": [None if target is None else region_json(target) for target in walk.schedule.targets],
+        "steering": next((_steering(each, regions=False) for each in walk.steerings if each), None),
     }
 
 

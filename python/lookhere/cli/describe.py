@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
@@ -15,7 +15,6 @@ from ..model import load
 from ..region import Region, placed
 from ..schedule import Pace, Walk
 from ..steering import Steering
-from ..stream import joined
 from . import terminal
 from .answer_json import answer_json, schedule_json
 from .model_options import model_options
@@ -33,6 +32,14 @@ if TYPE_CHECKING:
 
 LONGEST = 100
 """Tokens of an answer."""
+
+
+class _How(TypedDict):
+    """What a Steering takes beside heads and regions."""
+
+    strength: float | None
+    mode: Mode | None
+    queries: Queries | None
 
 
 @click.command(cls=Sectioned, short_help="Describe an image, or a part of it.")
@@ -81,36 +88,36 @@ def describe(
     """
     plan = None if schedule is None else schedule_from(schedule, every, panel_grid)
     if plan and regions:
-        raise click.UsageError("--schedule names the targets itself; leave --box, --point and --panel out.")
+        raise click.UsageError("--schedule names the targets itself; leave --box and the other regions out.")
     if not plan and not regions and (strength is not None or mode or queries):
-        raise click.UsageError("--strength, --mode and --queries need a region: --box, --point, --panel or --schedule.")
+        raise click.UsageError("--strength, --mode and --queries need a region, for instance --box, or a --schedule.")
     check_folder(heatmap)
     check_folder(show_grid)
     source = read_source(image)
     with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads) as loaded:
         scene = loaded.look(source)
+        sampling["gaze"] = as_json or heatmap is not None
+        how: _How = {"strength": strength, "mode": mode, "queries": queries}
+        walk = None
         if plan:
-            steerings = plan.steerings(scene, strength=strength, mode=mode, queries=queries)
+            walk = Walk.begin(scene, plan, prompt, max_tokens=max_tokens, **how, **sampling)
             regions = tuple(dict.fromkeys(target for target in plan.targets if target is not None))
-            limit = min(max_tokens or plan.max_tokens, plan.max_tokens)
+            answer = walk.answer()
         else:
             at = scene.steering(regions or None)
-            steerings = (at and Steering(at.heads, at.regions, strength=strength, mode=mode, queries=queries),)
-            limit = max_tokens or LONGEST
-        gaze = as_json or heatmap is not None
-        run = scene.stream(prompt, at=steerings[0], max_tokens=limit, gaze=gaze, **sampling)
-        answer = Walk(run, plan, steerings).answer() if plan else joined(run)
+            at = at and Steering(at.heads, at.regions, **how)
+            answer = scene.describe(prompt, at=at, max_tokens=max_tokens or LONGEST, **sampling)
         if heatmap is not None:
             _save_heat_map(heatmap, scene, answer, regions)
         if show_grid is not None:
             _save_grid(show_grid, scene, regions)
         if as_json:
-            told = answer_json(scene, answer) | (schedule_json(scene, answer, plan, steerings) if plan else {})
+            told = answer_json(scene, answer) | (schedule_json(scene, answer, walk) if walk else {})
             click.echo(json.dumps(told, ensure_ascii=False))
         else:
             click.echo(answer.text)
     if answer.finish == "length" and not plan and terminal.shown(sys.stderr):
-        click.echo(f"Cut at {limit} tokens; --max-tokens allows more.", err=True)
+        click.echo(f"Cut at {max_tokens or LONGEST} tokens; --max-tokens allows more.", err=True)
 
 
 def _save_heat_map(path: Path, scene: Scene, answer: Answer, regions: tuple[Region, ...]) -> None:

@@ -66,11 +66,11 @@ def narrate(
     source = read_source(image)
     with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads) as loaded:
         scene = loaded.look(source)
-        steerings = plan.steerings(scene, strength=strength, mode=mode, queries=queries)
         coverage = [() if target is None else scene.coverage(target) for target in plan.targets]
-        limit = min(max_tokens or plan.max_tokens, plan.max_tokens)
-        run = scene.stream(prompt, at=steerings[0], max_tokens=limit, gaze=as_json, **sampling)
-        walk = Walk(run, plan, steerings)
+        walk = Walk.begin(
+            scene, plan, prompt, strength=strength, mode=mode, queries=queries,
+            max_tokens=max_tokens, gaze=as_json, **sampling,
+        )  # fmt: skip
         now, text = -1, ""
         for target, step in walk:
             if target != now:
@@ -82,7 +82,7 @@ def narrate(
                 click.echo(step.text, nl=False)
                 text = step.text or text
         if as_json:
-            click.echo(json.dumps(schedule_json(scene, walk.said(), plan, steerings), ensure_ascii=False))
+            click.echo(json.dumps(schedule_json(scene, walk.said(), walk), ensure_ascii=False))
         elif not text.endswith("\n"):
             click.echo()
     missing = len(plan.targets) - 1 - now
