@@ -34,7 +34,7 @@ from transformers import AutoTokenizer, Qwen3VLConfig, Qwen3VLForConditionalGene
 from vlm import CELL, SECTIONS, Packed, new_model, patches, save, train_tokenizer
 
 # name, latest end (share of the budget), loss that ends it early
-PHASES = (("see", 0.14, 0.9), ("one", 0.17, 0.05), ("two", 0.26, 0.06), ("three", 0.40, 0.06), ("six", 0.75, 0.04),
+PHASES = (("see", 0.13, 0.9), ("one", 0.16, 0.05), ("two", 0.24, 0.06), ("three", 0.37, 0.06), ("six", 0.60, 0.04),
           ("all", 1.0, -1.0))
 
 
