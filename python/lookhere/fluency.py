@@ -25,7 +25,7 @@ def log_probabilities(view: View, answers: Sequence[Sequence[int]]) -> list[floa
     scene, model = view.scene, view.scene.model
     session = model.session
     layout = lay_out(model.native, model.template, scene.encoded, view.prompt, None)
-    maps = scene.coverage(view.at.regions) if view.at else ()
+    maps = scene.target(view.at.regions) if view.at else ()
     cancel = _engine.CancelFlag()
     sums = []
     session.acquire()
