@@ -1,0 +1,96 @@
+"""Ending what computes: a flag, another thread, Ctrl-C, a generator that is closed; the model goes on."""
+
+import contextlib
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from lookhere import CancelFlag, CancelledError, Panel
+from lookhere.comics import generate_strip
+from lookhere.questions import POINTED
+
+LONG = 5000  # tokens; minutes for the built-in model, which never ends this text by itself
+
+
+@pytest.fixture(scope="module")
+def image():
+    return generate_strip(3).image
+
+
+@pytest.fixture(scope="module")
+def scene(builtin, image):
+    return builtin.look(image)
+
+
+@pytest.fixture
+def answer(scene):
+    return scene.describe(at=Panel(2, 6)).text
+
+
+def test_a_flag_ends_encoding(builtin, image):
+    flag = CancelFlag()
+    flag.set()
+    with pytest.raises(CancelledError, match="encoding"):
+        builtin.look(image, cancel=flag)
+    flag.clear()
+    assert builtin.look(image, cancel=flag).grids
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_flag_of_another_thread_ends_an_answer(scene, answer, together):
+    flag = CancelFlag()
+    timer = threading.Timer(0.3, flag.set)
+    timer.start()
+    with pytest.raises(CancelledError):
+        if together:
+            scene.describe_each([Panel(1, 6), Panel(2, 6)], POINTED, max_tokens=LONG, cancel=flag)
+        else:
+            scene.describe(POINTED, at=Panel(1, 6), max_tokens=LONG, cancel=flag)
+    timer.join()
+    assert scene.describe(at=Panel(2, 6)).text == answer
+
+
+def test_ctrl_c_ends_an_answer(scene, answer):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs start with it ignored
+    timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            timer.start()
+            scene.describe(POINTED, at=Panel(1, 6), max_tokens=LONG)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, before)
+    assert scene.describe(at=Panel(2, 6)).text == answer
+
+
+def test_a_run_that_is_left_alone_lets_others_go_on(scene, answer):
+    run = scene.stream(POINTED, at=Panel(1, 6), max_tokens=LONG)
+    for _ in zip(range(3), run, strict=False):
+        pass
+    del run  # nobody will read it on
+    assert scene.describe(at=Panel(2, 6)).text == answer
+    with contextlib.closing(scene.stream(POINTED, max_tokens=LONG)) as run:
+        next(run)
+    with pytest.raises(StopIteration):
+        next(run)
+    assert scene.describe(at=Panel(2, 6)).text == answer
+
+
+def test_a_large_image_is_given_up_soon(builtin):
+    """Sooner than the whole would take, whatever the machine does beside."""
+    pixels = np.random.default_rng(0).integers(0, 256, (96, 256, 3), dtype=np.uint8)
+    started = time.perf_counter()
+    builtin.look(pixels)
+    whole = time.perf_counter() - started
+    flag = CancelFlag()
+    timer = threading.Timer(whole / 10, flag.set)
+    timer.start()
+    with contextlib.suppress(CancelledError):  # it may be done before
+        while not flag.is_set():
+            builtin.look(pixels, cancel=flag)
+        with pytest.raises(CancelledError):
+            builtin.look(pixels, cancel=flag)
+    timer.join()
+    assert builtin.look(pixels).grids
