@@ -178,7 +178,8 @@ class Session:
     def truncate(self, position: int, sequence: int = 0) -> None:
         """Removes all tokens at or after the position; EngineError if it lies inside an image."""
     def decode(
-        self, tokens: Sequence[int], *, sequence: int = 0, outputs: Sequence[int] = (), cancel: CancelFlag | None = None,
+        self, tokens: Sequence[int], *, sequence: int = 0, outputs: Sequence[int] = (),
+        cancel: CancelFlag | None = None,
     ) -> None:
         """Appends text tokens. outputs: indices into tokens whose logits and attention are wanted, ascending; rows of
         logits() and attention() follow that order."""

@@ -43,11 +43,9 @@ def test_a_flag_of_another_thread_ends_an_answer(scene, answer, together):
     flag = CancelFlag()
     timer = threading.Timer(0.3, flag.set)
     timer.start()
+    places = [Panel(1, 6), Panel(2, 6)] if together else [Panel(1, 6)]
     with pytest.raises(CancelledError):
-        if together:
-            scene.describe_each([Panel(1, 6), Panel(2, 6)], POINTED, max_tokens=LONG, cancel=flag)
-        else:
-            scene.describe(POINTED, at=Panel(1, 6), max_tokens=LONG, cancel=flag)
+        scene.describe_each(places, POINTED, max_tokens=LONG, cancel=flag)
     timer.join()
     assert scene.describe(at=Panel(2, 6)).text == answer
 
@@ -56,8 +54,8 @@ def test_ctrl_c_ends_an_answer(scene, answer):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs start with it ignored
     timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
     try:
+        timer.start()
         with pytest.raises(KeyboardInterrupt):
-            timer.start()
             scene.describe(POINTED, at=Panel(1, 6), max_tokens=LONG)
     finally:
         timer.join()

@@ -43,8 +43,8 @@ def _beach(c: Canvas, rng: random.Random) -> None:
 def _forest(c: Canvas, rng: random.Random) -> None:
     _sky(c, (196, 226, 200), (94, 140, 74))
     for row, (dy, green) in enumerate(((-6, (92, 150, 96)), (4, (36, 104, 60)))):
-        for x in _spread(c, rng, 25):
-            x += row * 8
+        for start in _spread(c, rng, 25):
+            x = start + row * 8
             h = rng.uniform(0, 6)
             c.box(x - 2, 56 + dy, x + 2, 66 + dy, (110, 74, 44), 1.0)
             for k in range(3):
@@ -92,9 +92,9 @@ def _kitchen(c: Canvas, rng: random.Random) -> None:
     for y in (70, 84):
         c.line([(-2, y), (c.width + 2, y)], 1.0, (160, 110, 80))
     c.line([(-2, GROUND), (c.width + 2, GROUND)], 1.8)
-    for x in _spread(c, rng, 100):
-        left = x % 100 < 50
-        x -= x % 100
+    for start in _spread(c, rng, 100):
+        left = start % 100 < 50
+        x = start - start % 100
         wx, fx = (6, 76) if left else (68, 2)
         c.box(x + wx, 8, x + wx + 26, 32, (160, 214, 250), 2.2)
         c.line([(x + wx + 13, 8), (x + wx + 13, 32)], 1.6)
