@@ -7,7 +7,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from .errors import LabelsError
 
@@ -25,7 +25,11 @@ class Labelled:
     objects: tuple[tuple[str, tuple[float, float, float, float]], ...]
 
 
-def size_of(area: float) -> str:
+Size: TypeAlias = Literal["small", "medium", "large"]
+SIZES: tuple[Size, ...] = ("small", "medium", "large")
+
+
+def size_of(area: float) -> Size:
     """small, medium or large, as COCO counts."""
     return "small" if area < SMALL else "medium" if area < LARGE else "large"
 

@@ -33,7 +33,7 @@ def example(picture: Picture, heads: HeadSet, judge: Judge, *, boxes: bool = Fal
     arm = gaze_arm(heads)
     looks = [_look(picture, UNSTEERED, prompt, limit, judge, None)]
     looks += [_look(picture, arm, prompt, limit, judge, k) for k in range(len(picture.places))]
-    return {"prompt": prompt, "image": data_uri(picture.scene.image.pillow()), "looks": looks}
+    return {"prompt": prompt, "boxes": boxes, "image": data_uri(picture.scene.image.pillow()), "looks": looks}
 
 
 def _look(picture: Picture, arm: Arm, prompt: str, limit: int, judge: Judge, k: int | None) -> dict[str, Any]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from .coco import SIZES, Size, size_of
 from .intervals import over_strips, ratio_over_strips
 from .judging import OUTCOMES, Outcome
 from .narration import spearman
@@ -56,7 +59,15 @@ class Figure:
 
     def first(self, strips: int) -> Figure:
         """The same on the first strips alone."""
-        return Figure(self.protocol, self.arm, self.group, self.corpus, self.judge, self.records[:strips], self.setting)
+        return replace(self, records=self.records[:strips])
+
+    def of_size(self, size: Size) -> Figure:
+        """The same about places of one size alone, as COCO counts sizes."""
+        kept = tuple(
+            tuple(each for each in strip if each.area is not None and size_of(each.area) == size)
+            for strip in self.records
+        )
+        return replace(self, records=kept)
 
     def share(self, outcome: Outcome = "right") -> float:
         """Share of the questions with an outcome."""
@@ -116,6 +127,17 @@ class Figure:
         return Value(sum(each) / len(each), ratio_over_strips(each, [1] * len(each)))
 
     @property
+    def followed(self) -> Value | None:
+        """Share of the captions of a free narration during which the natural gaze is most on the panel that the caption
+        is about, of those that can be attributed."""
+        if self.protocol != "free":
+            return None
+        return self._share(
+            lambda record: True if isinstance(record.picks[self.judge], int) and record.more.get("gaze") else None,
+            lambda record: int(np.mean(record.more["gaze"], axis=0).argmax()) == record.picks[self.judge],
+        )
+
+    @property
     def switches(self) -> tuple[int, list[int]]:
         """Moves of the gaze in dynamic narrations, and the tokens that each arrival took."""
         moves = [
@@ -136,7 +158,10 @@ class Figure:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; outcomes as one word of first letters per strip (right, other, none, junk)."""
-        known = {name: getattr(self, name) for name in ("unchanged", "right_and_changed", "perplexity", "taken", "rho")}
+        known = {
+            name: getattr(self, name)
+            for name in ("unchanged", "right_and_changed", "perplexity", "taken", "rho", "followed")
+        }
         moves, arrived = self.switches
         return {
             "protocol": self.protocol, "arm": self.arm, "group": self.group, "corpus": self.corpus,
@@ -146,6 +171,8 @@ class Figure:
             **{name: value.as_list() for name, value in known.items() if value is not None},
             **({"moves": moves, "arrived": len(arrived), "median_tokens": median(arrived) if arrived else None}
                if moves else {}),
+            **({"sizes": {size: [round(self.of_size(size).share(), 5), self.of_size(size).asked] for size in SIZES}}
+               if self.corpus == "coco" else {}),
             "outcomes": ["".join(each[0] for each in strip) for strip in self.outcomes],
         }  # fmt: skip
 

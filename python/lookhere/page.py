@@ -15,7 +15,7 @@ from .evaluation import Evaluation
 from .experiments import TITLES
 from .figures import Figure
 from .ranking import FLOOR
-from .report import NOTES, agreements, compared, draws, number, percent, switch, title_of
+from .report import NOTES, agreements, compared, draws, number, percent, sizes, switch, title_of
 from .staircase import matrix
 
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
@@ -36,12 +36,16 @@ def page(evaluation: Evaluation) -> str:
         for protocol in dict.fromkeys(each.protocol for each in evaluation.some(corpus=corpus))
         if protocol not in ("ordinal", "order", "move", "free") and (figures := compared(evaluation, protocol, corpus))
     ]  # fmt: skip
-    charts = [{**each, "svg": Markup(each["svg"])} for each in (*_maps(evaluation), *_stairs(evaluation))]
+    charts = [
+        {**each, "svg": Markup(each["svg"])}
+        for each in sorted((*_maps(evaluation), *_stairs(evaluation)), key=lambda each: "wide" in each)
+    ]
     sweeps = [{**each, "svg": Markup(each["svg"])} for each in _sweeps(evaluation)]
     return template.render(
         name=evaluation.model["name"], headline=_headline(evaluation), arms=arms, charts=charts, sweeps=sweeps,
-        main=_main(evaluation), dynamic=_dynamic(evaluation), examples=evaluation.examples, facts=_facts(evaluation),
-        agreements=agreements(evaluation), notes=NOTES, judges=evaluation.judges,
+        main=_main(evaluation), dynamic=_dynamic(evaluation), sizes=sizes(evaluation),
+        examples=evaluation.examples, facts=_facts(evaluation), agreements=agreements(evaluation), notes=NOTES,
+        judges=evaluation.judges,
         taught="lookhere built-in" in evaluation.model["name"],
     )  # fmt: skip
 
@@ -79,7 +83,7 @@ def _rows(figures: Sequence[Figure]) -> list[dict[str, Any]]:
         mean = sum(shares) / len(shares)
         rows.append({
             "name": f"random heads, {len(shares)} draws", "kind": "control", "value": f"{mean:.1%}",
-            "more": f"draws {min(shares):.1%} to {max(shares):.1%}", "bar": svg.bar(mean, None, "control", shares),
+            "more": f"{min(shares):.1%} to {max(shares):.1%}", "bar": svg.bar(mean, None, "control", shares),
             "junk": f"{sum(figure.share('junk') for figure in random) / len(random):.1%}",
             "none": f"{sum(figure.share('none') for figure in random) / len(random):.1%}",
             "unchanged": _mean([figure.unchanged.value for figure in random if figure.unchanged], ".1%"),
@@ -137,10 +141,12 @@ def _maps(evaluation: Evaluation) -> list[dict[str, str]]:
     guarded = np.where(np.asarray(maps.mass) > FLOOR, np.asarray(maps.selectivity), 0.0)
     chosen = evaluation.heads.heads if evaluation.heads else ()
     charts.append({
-        "title": "Every head", "svg": svg.heat(guarded.tolist(), rows="layer", cols="head", outlined=chosen),
+        "title": "Every head",
+        "svg": svg.heat(guarded.tolist(), rows="layer", cols="head", outlined=chosen, span=(1 / 6, 1.0)),
         "words": f"Share of a head's attention to panels that falls on the panel asked about, where it gives the image "
-                 f"more than {FLOOR:g}; read at the final prompt token on {maps.strips} strips. Most: "
-                 f"{guarded.max():.2f}, chance {1 / 6:.2f}." + (" Framed: the head set." if chosen else ""),
+                 f"more than {FLOOR:g}; read at the final prompt token on {_strips(maps.strips)}. Empty: "
+                 f"chance, {1 / 6:.2f}, or less; full: 1. Most: {guarded.max():.2f}."
+                 + (" Framed: the head set." if chosen else ""),
     })  # fmt: skip
     if maps.matrix:
         charts.append({
@@ -163,7 +169,7 @@ def _stairs(evaluation: Evaluation) -> list[dict[str, str]]:
     if rows:
         ends = np.cumsum([len(record.more["gaze"]) for record in first]).tolist()
         charts.append({
-            "title": "The staircase", "svg": svg.stairs(rows, ends),
+            "title": "The staircase", "svg": svg.stairs(rows, ends), "wide": "yes",
             "words": "Natural gaze of the head set on each panel while the model narrates the first strip in order; "
                      "nobody steers. Lines: ends of captions.",
         })  # fmt: skip
@@ -174,8 +180,10 @@ def _stairs(evaluation: Evaluation) -> list[dict[str, str]]:
         charts.append({
             "title": "Caption by caption",
             "svg": svg.heat(means, rows="caption", cols="panel", first=1, cell=42, numbers=True),
-            "words": f"The same over {len(figure.records)} strips: mean attention mass on each panel during the first, "
-                     "second, third caption of a narration.",
+            "words": f"Natural gaze over {_strips(len(figure.records))}: mean attention mass on each panel during the "
+                     "first, second, third caption of a narration."
+                     + (f" It is most on the panel that is being described during {figure.followed.value:.0%} of them."
+                        if figure.followed else ""),
         })  # fmt: skip
     return charts
 
@@ -194,7 +202,7 @@ def _sweeps(evaluation: Evaluation) -> list[dict[str, str]]:
             strengths.setdefault(setting["queries"], []).append(_spot(f"{setting['strength']:g}", figure))
         else:
             counts.setdefault(setting["mode"], []).append(_spot(str(setting["heads"]), figure))
-    where = f"the first {evaluation.options.sweeps} strips, not those that the head set was chosen on"
+    where = f"{_strips(evaluation.options.sweeps)}, not those that the head set was chosen on"
     if not figures:
         where = "the strips that the head set was chosen on, by lookhere discover"
         sweeps = heads.evidence.get("sweeps", {})
@@ -233,6 +241,10 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Decoding", "greedy"), ("Judged by", evaluation.judges[0]), ("Seconds", f"{evaluation.seconds:.0f}"),
         ("Date", datetime.date.today().isoformat()),
     ]  # fmt: skip
+
+
+def _strips(count: int) -> str:
+    return "1 strip" if count == 1 else f"{count} strips"
 
 
 def _capital(text: str) -> str:

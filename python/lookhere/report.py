@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from statistics import median
 
+from .coco import SIZES
 from .evaluation import Evaluation
 from .experiments import TITLES
 from .figures import Figure, Value
@@ -34,7 +35,7 @@ def markdown(evaluation: Evaluation) -> str:
         columns = ["", "questions", "right", "95 %", "another", "none", "junk"]
         title = f"\n## Sweeps: {TITLES['vqa']}, the first {evaluation.options.sweeps} strips\n\n"
         parts.append(title + _table(columns, [[figure.arm, *_shares(figure)] for figure in sweeps]))
-    parts += [_narrations(evaluation), _judges(evaluation), f"\n{NOTES}\n"]
+    parts += [_sizes(evaluation), _narrations(evaluation), _free(evaluation), _judges(evaluation), f"\n{NOTES}\n"]
     return "\n".join(part for part in parts if part)
 
 
@@ -57,8 +58,11 @@ def percent(value: Value | None) -> str:
 
 
 def number(value: Value | None) -> str:
-    """'1.83 (1.70 to 2.01)', or nothing."""
-    return "" if value is None else f"{value.value:.2f} ({value.interval[0]:.2f} to {value.interval[1]:.2f})"
+    """'1.83 (1.70 to 2.01)', or nothing; large ones without decimals."""
+    if value is None:
+        return ""
+    each, low, high = (f"{part:.2f}" if abs(part) < 100 else f"{part:,.0f}" for part in (value.value, *value.interval))
+    return f"{each} ({low} to {high})"
 
 
 def switch(figure: Figure) -> str:
@@ -168,6 +172,31 @@ def _narrations(evaluation: Evaluation) -> str:
         return ""
     columns = ["", "segments", "match", "Spearman's rho", "a switch takes, median"]
     return "\n## Dynamic narration: the gaze moves on after every 50 tokens\n\n" + _table(columns, rows)
+
+
+def sizes(evaluation: Evaluation) -> list[list[str]]:
+    """Labelled boxes: an arm, and how many of small, medium and large objects are named rightly."""
+    figures = compared(evaluation, "boxes", "coco")
+    return [
+        [figure.arm, *(f"{part.share():.1%} of {part.asked}" if part.asked else "" for part in parts)]
+        for figure in figures
+        if (parts := [figure.of_size(size) for size in SIZES])
+    ]
+
+
+def _sizes(evaluation: Evaluation) -> str:
+    rows = sizes(evaluation)
+    return "\n## Labelled boxes by size, as COCO counts\n\n" + _table(["", *SIZES], rows) if rows else ""
+
+
+def _free(evaluation: Evaluation) -> str:
+    figure = evaluation.find("free", "unsteered")
+    if figure is None or figure.followed is None:
+        return ""
+    return (
+        "\n## Free narration\n\nThe natural gaze of the head set is most on the panel that is being described during "
+        f"{percent(figure.followed)} of the captions.\n"
+    )
 
 
 def _judges(evaluation: Evaluation) -> str:

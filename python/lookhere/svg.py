@@ -28,7 +28,7 @@ def bar(value: float, interval: tuple[float, float] | None, kind: str, dots: Seq
     ]
     if interval is not None:
         low, high = map(_percent, interval)
-        parts.append(f'<line class="whisker" x1="{low}" x2="{high}" y1="11" y2="11"/>')
+        parts += [f'<line class="{kind}" x1="{low}" x2="{high}" y1="11" y2="11"/>' for kind in ("halo", "whisker")]
         parts += [f'<line class="whisker" x1="{end}" x2="{end}" y1="8" y2="14"/>' for end in (low, high)]
     parts += [f'<circle class="dot" cx="{_percent(each)}" cy="11" r="2.5"/>' for each in dots]
     return f'<svg class="bar" width="100%" height="22" role="img" aria-label="{value:.1%}">{"".join(parts)}</svg>'
@@ -43,20 +43,22 @@ def heat(
     outlined: Collection[tuple[int, int]] = (),
     cell: int = 0,
     numbers: bool = False,
+    span: tuple[float, float] | None = None,
 ) -> str:
-    """Cells that are darker where a value is larger; the largest is full.
+    """Cells that are darker where a value is larger. span: the values of an empty and a full cell, None for 0 and the
+    largest.
 
     rows, cols: what they are, written at the axes. first: number of the first row and column. outlined: (row, col).
     cell: side in pixels, 0 for one that suits. numbers: whether the values stand in the cells.
     """
     height, width = len(values), len(values[0]) if values else 0
     side = cell or max(7, min(24, 300 // max(width, 1)))
-    top = max((value for row in values for value in row), default=0.0) or 1.0
+    low, high = span or (0.0, max((value for row in values for value in row), default=0.0) or 1.0)
     left, above = 36, 30
     parts = []
     for r, row in enumerate(values):
         for c, value in enumerate(row):
-            x, y, share = left + c * side, above + r * side, max(value, 0.0) / top
+            x, y, share = left + c * side, above + r * side, min(max((value - low) / (high - low), 0.0), 1.0)
             told = f"{rows} {r + first}, {cols} {c + first}: {value:.3f}"
             parts.append(
                 f'<rect class="cell" x="{x}" y="{y}" width="{side - 1}" height="{side - 1}" '
@@ -80,7 +82,7 @@ def heat(
 def stairs(mass: Sequence[Sequence[float]], ends: Sequence[int]) -> str:
     """Tokens from left to right, panels from top to bottom, darker where more attention is. ends: of captions."""
     tokens, panels = len(mass), len(mass[0]) if mass else 0
-    wide, high, left, above = max(2.0, min(8.0, 600 / max(tokens, 1))), 20, 36, 22
+    wide, high, left, above = max(2.0, min(14.0, 600 / max(tokens, 1))), 20, 36, 22
     top = max((value for row in mass for value in row), default=0.0) or 1.0
     parts = [
         f'<rect class="cell" x="{left + t * wide:.1f}" y="{above + p * high}" width="{wide:.1f}" height="{high - 1}" '
@@ -127,8 +129,8 @@ def lines(series: Sequence[tuple[str, Sequence[Spot]]], axis: str) -> str:
         if name:
             parts.append(_mark(left + 8 + number % 2 * 150, y + number // 2 * 16 - 4, number, html.escape(name)))
             parts.append(_text(left + 18 + number % 2 * 150, y + number // 2 * 16, name))
-    legend = 16 * -(-len(series) // 2) if any(name for name, _ in series) else -12
-    return _chart(left + wide + 8, y + legend - 8, parts)
+    legend = 16 * -(-len(series) // 2) if any(name for name, _ in series) else 0
+    return _chart(left + wide + 8, y + legend - 10, parts)
 
 
 def _mark(x: float, y: float, number: int, told: str) -> str:

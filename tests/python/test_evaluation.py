@@ -98,6 +98,8 @@ def test_the_whole(found):
     assert {(each.protocol, each.arm) for each in found.some(corpus="seen")} == {
         (each.protocol, each.arm) for each in found.some(group="main")
     }
+    # the planted heads do not follow a narration: their gaze stays on one panel
+    assert found.find("free", "unsteered").followed.value == pytest.approx(1 / 6)
     assert found.maps.matrix[2][2] == max(found.maps.matrix[2])
     assert np.array(found.maps.selectivity).shape == (4, 4)
 
@@ -212,6 +214,7 @@ def test_charts():
     assert cells.count('class="cell"') == 4
     assert cells.count('class="outline"') == 1
     assert 'fill-opacity="1.000"' in cells
+    assert svg.heat([[0.2, 0.6]], rows="a", cols="b", span=(0.2, 1)).count("0.040") == 1
     assert svg.heat([[0.0]], rows="a", cols="b").count("nan") == 0
     assert svg.stairs([[0.1, 0.2], [0.3, 0.1]], [1, 2]).count('class="rule"') == 1
     drawn = svg.lines([("a<b", [svg.Spot("1", 0.5, 0.4, 0.6), svg.Spot("2", 1, 1, 1)])], "nats")
@@ -272,6 +275,12 @@ def test_a_figure():
     assert got.agreement("x", "z") is None
     assert (got.unchanged, got.perplexity, got.taken, got.rho) == (None, None, None, None)
     assert figure().share() == 0
+
+
+def test_a_gaze_that_follows():
+    gaze = {0: [[0.1, 0.2], [0.3, 0.0]], 1: [[0.1, 0.2]]}  # (tokens, panels); the first has its mean on panel 0
+    records = tuple(Record("", k, {"x": pick}, more={"gaze": gaze[k]}) for k, pick in ((0, 0), (1, 0), (1, "none")))
+    assert Figure("free", "unsteered", "main", "fresh", "x", (records,)).followed.value == 0.5
 
 
 @pytest.mark.parametrize(
@@ -341,7 +350,10 @@ def test_evaluation_of_labelled_boxes(planted_model, labelled):
     """The planted model sees nothing in them: it says 'Something else entirely.' of a dog and of things."""
     path, folder, _ = labelled
     options = replace(QUICK, seen=0, protocols=("ordinal",), coco=path, images=folder)
-    got = evaluate(planted_model, options, judges=JUDGES).find("boxes", "gaze heads", "coco")
+    whole = evaluate(planted_model, options, judges=JUDGES)
+    assert "0.0% of 2" in page(whole)
+    got = whole.find("boxes", "gaze heads", "coco")
+    assert got.as_dict()["sizes"] == {"small": [0, 1], "medium": [0, 2], "large": [0, 0]}
     assert (got.asked, got.judge, got.share("none")) == (3, "category", 1)
     assert [record.area for strip in got.records for record in strip] == [900, 36 * 34, 40 * 40.5]
 
