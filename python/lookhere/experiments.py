@@ -108,6 +108,7 @@ def _setting(arm: Arm) -> tuple[tuple[str, Any], ...]:
     heads = arm.heads
     return (
         ("heads", len(heads.heads)), ("strength", heads.strength), ("mode", heads.mode), ("queries", heads.queries),
+        ("names", " ".join(f"{layer}.{head}" for layer, head in sorted(heads.heads))),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from .evaluation import Evaluation
 from .experiments import TITLES
 from .figures import Figure
 from .ranking import FLOOR
-from .report import NOTES, agreements, compared, draws, number, percent, sizes, switch, title_of
+from .report import NOTES, agreements, compared, draws, draws_named, number, percent, sizes, switch, title_of
 from .staircase import matrix
 
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
@@ -82,7 +82,7 @@ def _rows(figures: Sequence[Figure]) -> list[dict[str, Any]]:
         shares = [figure.share() for figure in random]
         mean = sum(shares) / len(shares)
         rows.append({
-            "name": f"random heads, {len(shares)} draws", "kind": "control", "value": f"{mean:.1%}",
+            "name": draws_named(random), "kind": "control", "value": f"{mean:.1%}",
             "more": f"{min(shares):.1%} to {max(shares):.1%}", "bar": svg.bar(mean, None, "control", shares),
             "junk": f"{sum(figure.share('junk') for figure in random) / len(random):.1%}",
             "none": f"{sum(figure.share('none') for figure in random) / len(random):.1%}",

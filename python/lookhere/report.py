@@ -25,18 +25,20 @@ NOTES = (
 def markdown(evaluation: Evaluation) -> str:
     """The whole report; ends with a newline."""
     parts = [_head(evaluation), _main(evaluation)]
-    for corpus, what in (("fresh", "generated scenes and strips"), ("coco", "labelled boxes, COCO's format")):
+    for corpus, what in (("fresh", "generated picture"), ("coco", "image with labelled boxes")):
         for protocol in dict.fromkeys(figure.protocol for figure in evaluation.some(corpus=corpus)):
             figures = compared(evaluation, protocol, corpus)
             if corpus == "coco" or len(figures) > 2:
-                parts.append(f"\n## {TITLES[protocol].capitalize()}: arms on {what}\n\n" + _arms(figures))
+                count = len(figures[0].records)
+                those = what if count == 1 else what.replace("picture", "pictures").replace("image", "images")
+                parts.append(f"\n## {TITLES[protocol].capitalize()}: the arms on {count} {those}\n\n" + _arms(figures))
     sweeps = evaluation.some(group="sweep")
     if sweeps:
         columns = ["", "questions", "right", "95 %", "another", "none", "junk"]
         title = f"\n## Sweeps: {TITLES['vqa']}, the first {evaluation.options.sweeps} strips\n\n"
         parts.append(title + _table(columns, [[figure.arm, *_shares(figure)] for figure in sweeps]))
     parts += [_sizes(evaluation), _narrations(evaluation), _free(evaluation), _judges(evaluation), f"\n{NOTES}\n"]
-    return "\n".join(part for part in parts if part)
+    return "\n".join(part.strip("\n") + "\n" for part in parts if part)
 
 
 def compared(evaluation: Evaluation, protocol: str, corpus: str = "fresh") -> list[Figure]:
@@ -50,6 +52,13 @@ def draws(figures: Sequence[Figure]) -> tuple[list[Figure], list[Figure]]:
     """Random draws, and the rest."""
     found = [figure for figure in figures if figure.arm.startswith("random")]
     return found, [figure for figure in figures if figure not in found]
+
+
+def draws_named(figures: Sequence[Figure]) -> str:
+    """'random heads, 10 draws'; says so where some are the same heads, because the layers have no others."""
+    different = len({dict(figure.setting).get("names") for figure in figures})
+    name = f"random heads, {len(figures)} draws"
+    return name if different == len(figures) else f"{name} ({different} different)"
 
 
 def percent(value: Value | None) -> str:
@@ -149,7 +158,7 @@ def _spread(figures: Sequence[Figure]) -> list[str]:
 
     shares = sorted(figure.share() for figure in figures)
     return [
-        f"random heads, {len(figures)} draws", str(sum(figure.asked for figure in figures)), share("right"),
+        draws_named(figures), str(sum(figure.asked for figure in figures)), share("right"),
         f"draws {shares[0]:.1%} to {shares[-1]:.1%}", share("other"), share("none"), share("junk"),
         mean(lambda figure: _value(figure.unchanged), ".1%"),
         mean(lambda figure: _value(figure.right_and_changed), ".1%"),

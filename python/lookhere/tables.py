@@ -40,7 +40,7 @@ def write_csv(path: Path, evaluation: Evaluation) -> None:
 def _figure(figure: Figure) -> dict[str, Any]:
     data = figure.as_dict()
     row = {name: data[name] for name in FIGURES if name in data and not isinstance(data[name], (list, dict))}
-    row |= data["setting"]
+    row |= {name: value for name, value in data["setting"].items() if name in FIGURES}
     row["right_low"], row["right_high"] = data["interval"]
     for name in _VALUES[1:]:
         if name in data:

@@ -21,7 +21,7 @@ from lookhere.intervals import over_strips, ratio_over_strips, wilson
 from lookhere.judging import Exact, Overlap
 from lookhere.page import page
 from lookhere.reply import Record
-from lookhere.report import markdown
+from lookhere.report import draws_named, markdown
 from lookhere.tables import write_csv
 from PIL import Image
 from planted_engine import GAZE
@@ -108,7 +108,8 @@ def test_markdown(found):
     text = markdown(found)
     assert "| question that names no panel, gaze heads | 12 | 100.0% | 34.2% to 100.0% | 0.0% | 0.0% | 0.0% |" in text
     assert re.search(r"\| random heads, 10 draws \| 60 \| 16.7% \| draws 16.7% to 16.7% \|.*\| 100.0% \| 0.0% \|", text)
-    assert "## Question that names no panel: arms" in text
+    assert "## Question that names no panel: the arms on 1 generated picture\n" in text
+    assert "\n\n\n" not in text
     assert "## Sweeps" in text
     assert "## Dynamic narration" in text
     assert re.search(r"\| exact, overlap \| \d+ \| \d+\.\d% \|", text)
@@ -118,7 +119,8 @@ def test_json(found):
     data = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     by_name = {(each["protocol"], each["arm"], each["corpus"]): each for each in data["figures"]}
     assert by_name["vqa", "all heads", "fresh"]["outcomes"] == ["jjjjjj"]
-    assert by_name["vqa", "gaze heads", "fresh"]["setting"]["queries"] == "answer"
+    setting = by_name["vqa", "gaze heads", "fresh"]["setting"]
+    assert (setting["queries"], setting["names"]) == ("answer", "1.0 2.3 3.1")
     assert data["model"]["sha256"]
     assert data["heads"]["queries"] == "answer"
     assert data["judges"] == ["exact", "overlap"]
@@ -399,3 +401,11 @@ def test_the_built_in_model_obeys_its_heads(builtin):
     # the model card has the figures; a panel described perfectly but picked at random would be right in 1 of 6
     assert steered.share() > 1 / 3
     assert steered.share("junk") < 1 / 10
+
+
+def test_draws_that_are_the_same_heads_are_told():
+    def draw(names):
+        return Figure("vqa", "random heads", "control", "fresh", "x", (), (("names", names),))
+
+    assert draws_named([draw("1.1"), draw("1.2")]) == "random heads, 2 draws"
+    assert draws_named([draw("1.1"), draw("1.1")]) == "random heads, 2 draws (1 different)"
