@@ -25,7 +25,7 @@ from .figures import Figure
 from .heads import HeadSet, to_dict
 from .judging import Category, Exact, Judge, Overlap
 from .picture import Picture, of_objects, of_scene, of_strip
-from .ranking import Scores
+from .ranking import PLACES, Place, Scores
 from .reply import Record
 
 if TYPE_CHECKING:
@@ -77,13 +77,15 @@ class Options:
 
 @dataclass(frozen=True)
 class Maps:
-    """Attention of all heads at the final prompt token of questions that name a panel.
+    """Attention of all heads to questions that name a panel.
 
-    mass, selectivity: (layers, heads) scores, see ``ranking.Scores``. matrix: (panel asked about, panel attended to)
-    mean mass of the head set, None without one.
+    place: where it was read, at the final prompt token or over the answer's tokens (the caption, forced); where the
+    head set was ranked, else the former. mass, selectivity: (layers, heads) scores, see ``ranking.Scores``. matrix:
+    (panel asked about, panel attended to) mean mass of the head set, None without one.
     """
 
     strips: int
+    place: Place
     mass: list[list[float]]
     selectivity: list[list[float]]
     matrix: list[list[float]] | None
@@ -268,13 +270,14 @@ def _maps(model: Model, options: Options, size: int, checkpoint: Checkpoint, pro
     progress.stage("attention of all heads", options.maps)
     strips = itertools.islice(generated_strips("evaluation", options.seed, options.maps, panel_size=size), options.maps)
     tally = tally_attention(model, strips, 6, seed=options.seed, checkpoint=checkpoint, progress=progress.done)
-    attention = tally.attention("prompt")
+    place = next((each for each in PLACES if model.heads and model.heads.evidence.get("read_at") == each), PLACES[0])
+    attention = tally.attention(place)
     scores = Scores.of(attention)
     matrix = None
     if model.heads is not None:
         chosen = tuple(np.array(model.heads.heads).T)
         matrix = attention[chosen].mean(axis=0).round(5).tolist()
-    return Maps(tally.strips, scores.mass.round(5).tolist(), scores.selectivity.round(5).tolist(), matrix)
+    return Maps(tally.strips, place, scores.mass.round(5).tolist(), scores.selectivity.round(5).tolist(), matrix)
 
 
 def _facts(model: Model) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from .report import NOTES, agreements, compared, draws, draws_named, number, per
 from .staircase import matrix
 
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
+_READ = {"prompt": "at the final prompt token", "answer": "over the tokens of the right answer"}
 _KINDS = {"main": "plain", "baseline": "baseline", "control": "control"}
 
 
@@ -144,7 +145,7 @@ def _maps(evaluation: Evaluation) -> list[dict[str, str]]:
         "title": "Every head",
         "svg": svg.heat(guarded.tolist(), rows="layer", cols="head", outlined=chosen, span=(1 / 6, 1.0)),
         "words": f"Share of a head's attention to panels that falls on the panel asked about, where it gives the image "
-                 f"more than {FLOOR:g}; read at the final prompt token on {_strips(maps.strips)}. Empty: "
+                 f"more than {FLOOR:g}; read {_READ[maps.place]} on {_strips(maps.strips)}. Empty: "
                  f"chance, {1 / 6:.2f}, or less; full: 1. Most: {guarded.max():.2f}."
                  + (" Framed: the head set." if chosen else ""),
     })  # fmt: skip
@@ -152,7 +153,7 @@ def _maps(evaluation: Evaluation) -> list[dict[str, str]]:
         charts.append({
             "title": "Asked about, attended to",
             "svg": svg.heat(maps.matrix, rows="asked", cols="attended", first=1, cell=42, numbers=True),
-            "words": "Attention mass of the head set on each panel at the final prompt token, while each panel is "
+            "words": f"Attention mass of the head set on each panel, read {_READ[maps.place]}, while each panel is "
                      "asked about in words. Nothing is steered.",
         })  # fmt: skip
     return charts

@@ -76,7 +76,7 @@ def heat(
     parts += [_text(left - 6, above + r * side + side / 2 + 4, str(r + first), "end") for r in range(0, height, step)]
     parts += [_text(left + c * side + side / 2, above - 5, str(c + first), "middle") for c in range(0, width, step)]
     parts.append(_text(left, 11, f"{cols} →   {rows} ↓"))
-    return _chart(left + max(width * side, 110), above + height * side + 2, parts)
+    return _chart(left + max(width * side, 110) + 2, above + height * side + 2, parts)
 
 
 def stairs(mass: Sequence[Sequence[float]], ends: Sequence[int]) -> str:

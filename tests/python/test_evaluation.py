@@ -102,6 +102,7 @@ def test_the_whole(found):
     assert found.find("free", "unsteered").followed.value == pytest.approx(1 / 6)
     assert found.maps.matrix[2][2] == max(found.maps.matrix[2])
     assert np.array(found.maps.selectivity).shape == (4, 4)
+    assert found.maps.place == "prompt"
 
 
 def test_markdown(found):
@@ -233,6 +234,13 @@ def test_without_heads_only_what_needs_none(planted_files):
     assert "gaze heads" not in markdown(got)
     assert got.maps.matrix is None
     assert "Every head" in page(got)
+
+
+def test_heads_are_shown_where_they_were_ranked(planted_model):
+    planted_model.heads = replace(GAZE, evidence={"read_at": "answer"})
+    got = evaluate(planted_model, replace(QUICK, strips=1, seen=0, protocols=("ordinal",), maps=1), judges=JUDGES)
+    assert got.maps.place == "answer"
+    assert "over the tokens of the right answer" in page(got)
 
 
 class Killed(Exception):
