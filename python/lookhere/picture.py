@@ -64,12 +64,19 @@ class Picture:
 
     def answer(self, view: View, limit: int, *, watch: bool = False) -> Answer:
         """The greedy answer to a view, asked once. watch: with natural and steered gaze at every token."""
-        key = (view, limit, watch)
-        if key not in self._answers:
-            self._answers[key] = view.scene.describe(
-                view.prompt, at=view.at, max_tokens=limit, gaze=watch, steered_gaze=watch
-            )
-        return self._answers[key]
+        return self.answers([view], limit, watch=watch)[0]
+
+    def answers(self, views: Sequence[View], limit: int, *, watch: bool = False) -> list[Answer]:
+        """One answer per view; those that differ only in where the gaze is are computed together."""
+        together: dict[tuple[Scene, str], list[View]] = {}
+        for view in dict.fromkeys(views):
+            if (view, limit, watch) not in self._answers:
+                together.setdefault((view.scene, view.prompt), []).append(view)
+        for (scene, prompt), asked in together.items():
+            places = [view.at for view in asked]
+            said = scene.describe_each(places, prompt, max_tokens=limit, gaze=watch, steered_gaze=watch)
+            self._answers |= {(view, limit, watch): each for view, each in zip(asked, said, strict=True)}
+        return [self._answers[view, limit, watch] for view in views]
 
 
 def of_strip(scene: Scene, strip: Strip, index: int = 0) -> Picture:

@@ -40,12 +40,9 @@ def ask_places(picture: Picture, arm: Arm, prompt: str, *, least: int = 0, watch
     watch: also how much attention steering took from text.
     """
     limit = answer_tokens(picture.model, picture.captions, least)
-    replies = []
-    for place in picture.places:
-        view = arm.view(picture, place, prompt)
-        watched = watch and view.at is not None
-        replies.append(_reply(picture.answer(view, limit, watch=watched), place, view))
-    return replies
+    views = [arm.view(picture, place, prompt) for place in picture.places]
+    answers = picture.answers(views, limit, watch=watch and all(view.at is not None for view in views))
+    return [_reply(*each) for each in zip(answers, picture.places, views, strict=True)]
 
 
 def ask_ordinals(picture: Picture) -> list[Reply]:

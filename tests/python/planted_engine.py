@@ -63,7 +63,7 @@ class Planted:
             known[options["sequence"]] = image.known
             decode_image(session, image, **options)
 
-        decode, logits = fake.Session.decode, fake.Session.logits
+        decode, logits, fake_share = fake.Session.decode, fake.Session.logits, fake.Session.share
 
         def decode_rows(session, tokens, *, outputs=(), **options):
             session.rows, session.chosen = [], []
@@ -73,6 +73,17 @@ class Planted:
                     session.chosen.append(logits(session))
                 if index in outputs and session.layers:
                     session.rows.append(planted.attention(session))
+
+        def decode_each(session, tokens, sequences, *, cancel=None):
+            rows, chosen = [], []
+            for each in zip(tokens, sequences, strict=True):
+                session.decode(each[:1], sequence=each[1], outputs=[0], cancel=cancel)
+                rows, chosen = rows + session.rows, chosen + session.chosen
+            session.rows, session.chosen = rows, chosen
+
+        def share_known(session, source, target, position):
+            session.images_by_sequence[target] = session.images_by_sequence[source]
+            fake_share(session, source, target, position)
 
         def attention(session, row=-1, *, steered=False):
             mass = session.rows[row]
@@ -87,6 +98,8 @@ class Planted:
         monkeypatch.setattr(fake.Projector, "encode", encode)
         monkeypatch.setattr(fake.Session, "decode_image", decode_known)
         monkeypatch.setattr(fake.Session, "decode", decode_rows)
+        monkeypatch.setattr(fake.Session, "decode_each", decode_each)
+        monkeypatch.setattr(fake.Session, "share", share_known)
         monkeypatch.setattr(fake.Session, "_row", row)
         monkeypatch.setattr(fake.Session, "logits", lambda session, row=-1: session.chosen[row])
         monkeypatch.setattr(fake.Session, "attention", attention)

@@ -108,6 +108,17 @@ def test_a_changed_image_is_encoded_once(picture):
     assert first is again
 
 
+def test_answers_that_share_a_prompt_are_computed_together(picture, planted_model):
+    views = [gaze_arm(GAZE).view(picture, place, questions.AMBIGUOUS) for place in picture.places]
+    together = picture.answers(views, 60, watch=True)
+    assert planted_model.session.native.images == 1
+    assert picture.answers(views, 60, watch=True)[0] is together[0]
+    single = [view.scene.describe(view.prompt, at=view.at, max_tokens=60, steered_gaze=True) for view in views]
+    assert [each.text for each in together] == [each.text for each in single] == list(picture.captions)
+    for one, other in zip(together, single, strict=True):
+        assert np.array_equal(one.gaze[0], other.gaze[0])
+
+
 def test_edits():
     image = Image.fromarray(np.full((40, 60, 3), 200, np.uint8))
     box = lookhere.Box(10.2, 5, 29.5, 20)
