@@ -34,7 +34,7 @@ from transformers import AutoTokenizer, Qwen3VLConfig, Qwen3VLForConditionalGene
 from vlm import CELL, SECTIONS, Packed, new_model, patches, save, train_tokenizer
 
 # name, latest end (share of the budget), loss that ends it early
-PHASES = (("see", 0.13, 0.9), ("one", 0.16, 0.05), ("two", 0.24, 0.06), ("three", 0.37, 0.06), ("six", 0.60, 0.04),
+PHASES = (("see", 0.13, 0.9), ("one", 0.16, 0.05), ("two", 0.24, 0.06), ("three", 0.37, 0.06), ("six", 0.70, 0.04),
           ("all", 1.0, -1.0))
 
 
@@ -204,8 +204,7 @@ def batch(data: Data, rng: random.Random, shape: random.Random, phase: str, pack
     wording = "What is happening?"
     if every or (phase == "six" and shape.random() < 0.3):
         wording = Q.open_template(shape)
-    captions = [s[1] for s in strips]
-    free_branches = packed.branches([Q.open_questions(rng, wording, s[1], free) for s in strips], captions, True)
+    free_branches = packed.branches([Q.open_questions(rng, wording, s[1], free) for s in strips])
     if panels == 1:
         groups, sure = [free_branches], [True]
     else:
@@ -213,21 +212,28 @@ def batch(data: Data, rng: random.Random, shape: random.Random, phase: str, pack
         if every or (phase == "six" and shape.random() < 0.3):
             template = Q.ordinal_template(shape, rows)
         asked = [Q.certain_questions(rng, template, s[1], rows, cols, certain) for s in strips]
-        groups, sure = [packed.branches(asked, captions), free_branches], [True, None]
+        groups, sure = [packed.branches(asked), free_branches], [True, None]
         if shape.random() < 0.45:
-            groups.append(packed.branches([[Q.narration(rng, s[1])] for s in strips], captions))
+            groups.append(packed.branches([[Q.narration(rng, s[1])] for s in strips]))
             sure.append(False)
         if shape.random() < 0.45:
             lines = shape.choice((4, 6, 6, 8, 12)) if every else 5
-            groups.append(packed.branches([[Q.pointed(rng, s[1], lines)] for s in strips], captions, True))
+            groups.append(packed.branches([[Q.pointed(rng, s[1], lines)] for s in strips]))
             sure.append(None)
     return pixels, groups, sure
 
 
-def ask(packed: Packed, questions, sums: dict[str, list[float]]) -> tuple[torch.Tensor, list[float], int]:
-    """-> loss per answer token, (summed loss, tokens) of questions with one right answer, images."""
+BLIND = 0.85  # share of the steps in which only a question's last token and its answer see the image
+
+
+def ask(packed: Packed, questions, sums: dict[str, list[float]],
+        blind: bool) -> tuple[torch.Tensor, list[float], int]:
+    """-> loss per answer token, (summed loss, tokens) of questions with one right answer, images.
+
+    `blind`: without it the word "third" looks at the third panel when it is read, or the last image tokens gather
+    what all panels show, and the token where an answer begins has only to look there: nothing could be steered."""
     pixels, groups, sure = questions
-    hidden = packed.hidden(pixels, groups)
+    hidden = packed.hidden(pixels, groups, blind=blind)
     losses, count, certain = [], 0, [0.0, 0.0]
     for part, group, kind in zip(hidden, groups, sure, strict=True):
         wanted = group.targets >= 0
@@ -375,9 +381,11 @@ def work(rank: int, args: argparse.Namespace, begin: float, model: Qwen3VLForCon
             group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
         seeing_now = name == "see" or shape.random() < 0.05  # a little of it to the end
-        # what the vision tower has learned is kept: gradients through an untrained language model wipe it out
+        # what the vision tower has learned is kept: gradients through an untrained language model wipe it out; at the
+        # end, when that is trained and the rate is low, both learn together
+        whole = name == "all" and rate < args.rate / 2
         for p in model.model.visual.parameters():
-            p.requires_grad_(seeing_now)
+            p.requires_grad_(seeing_now or whole)
         if seeing_now:
             told = see(data, rng, shape, packed, words)
             loss = torch.stack(list(told.values())).sum()
@@ -385,12 +393,12 @@ def work(rank: int, args: argparse.Namespace, begin: float, model: Qwen3VLForCon
             for kind, value in told.items():
                 add(sums, kind, float(value.detach()))
         else:
-            loss, certain, images = ask(packed, batch(data, rng, shape, name, packed), sums)
+            loss, certain, images = ask(packed, batch(data, rng, shape, name, packed), sums, shape.random() < BLIND)
         loss.backward()
         if certain[1]:
             value = certain[0] / certain[1]
             smooth = value if smooth is None else 0.97 * smooth + 0.03 * value
-        norm = torch.nn.utils.clip_grad_norm_(seeing if seeing_now else spoken, 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(seeing if seeing_now else parameters if whole else spoken, 1.0)
         if torch.isfinite(norm):
             optimiser.step()
         control[1] += 1

@@ -121,13 +121,12 @@ class Branches:
     """Questions of one padded length about n images, b per image.
 
     ids (n, b, length) token ids, padded at the end; targets (n, b, length): the id to predict at each
-    place, -100 where nothing is asked; panels (n, b, length): the panel that the predicted token is about, -1
-    where it is open or of no interest.
+    place, -100 where nothing is asked; blind (n, b, length): places of the question before its last token.
     """
 
     ids: torch.Tensor
     targets: torch.Tensor
-    panels: torch.Tensor
+    blind: torch.Tensor
 
 
 def _turn(x: torch.Tensor) -> torch.Tensor:
@@ -155,44 +154,26 @@ class Packed:
             self._tokens[text] = self.tok(text, add_special_tokens=False).input_ids
         return self._tokens[text]
 
-    def branches(self, questions: list[list[tuple[str, str, bool]]], captions: list[list[str]] | None = None,
-                 is_open: bool = False) -> Branches:
-        """questions[i][j] = (prompt, answer, ends) -> padded branches; every image has as many.
-
-        With the images' captions, `panels` says which of them each token belongs to; where the choice is
-        open, a caption's first token belongs to none.
-        """
+    def branches(self, questions: list[list[tuple[str, str, bool]]]) -> Branches:
+        """questions[i][j] = (prompt, answer, ends) -> padded branches; every image has as many."""
         rows = []
-        for i, per_image in enumerate(questions):
+        for per_image in questions:
             for prompt, answer, ends in per_image:
-                head = [*self.tokens(prompt), *self.after_prompt]
                 body: list[int] = []
-                about: list[int] = []
                 for k, line in enumerate(answer.split("\n")):
-                    if k:
-                        body += self.tokens("\n")
-                        about.append(-1)
-                    if not line:
-                        continue
-                    part = self.tokens(line)
-                    panel = captions[i].index(line) if captions is not None else -1
-                    body += part
-                    about += [-1 if is_open else panel, *[panel] * (len(part) - 1)]
-                if ends:
-                    body.append(self.end)
-                    about.append(-1)
-                rows.append((head, body, about))
-        length = max(len(h) + len(b) for h, b, _ in rows) - 1
+                    body += [*(self.tokens("\n") if k else ()), *(self.tokens(line) if line else ())]
+                rows.append(([*self.tokens(prompt), *self.after_prompt], [*body, *([self.end] if ends else [])]))
+        length = max(len(h) + len(b) for h, b in rows) - 1
         ids = torch.full((len(rows), length), self.pad)
         targets = torch.full((len(rows), length), -100)
-        panels = torch.full((len(rows), length), -1)
-        for i, (head, body, about) in enumerate(rows):
+        blind = torch.zeros((len(rows), length), dtype=torch.bool)
+        for i, (head, body) in enumerate(rows):
             full = torch.tensor([*head, *body])
             ids[i, : len(full) - 1] = full[:-1]
             targets[i, len(head) - 1: len(full) - 1] = full[len(head):]
-            panels[i, len(head) - 1: len(full) - 1] = torch.tensor(about)
+            blind[i, : len(head) - 1] = True
         n = len(questions)
-        return Branches(ids.view(n, -1, length), targets.view(n, -1, length), panels.view(n, -1, length))
+        return Branches(ids.view(n, -1, length), targets.view(n, -1, length), blind.view(n, -1, length))
 
     @lru_cache(maxsize=64)  # noqa: B019
     def grid(self, gh: int, gw: int):
@@ -242,12 +223,14 @@ class Packed:
                 deep.append(v.deepstack_merger_list[v.deepstack_visual_indexes.index(i)](x).view(n, p // 4, -1))
         return v.merger(x).view(n, p // 4, -1), deep
 
-    def hidden(self, pixels: torch.Tensor, groups: list[Branches], bias=None, record=None) -> list[torch.Tensor]:
+    def hidden(self, pixels: torch.Tensor, groups: list[Branches], bias=None, record=None,
+               blind: bool = False) -> list[torch.Tensor]:
         """(n, height, width, 3) uint8 and branches -> per group final hidden states (n, b, length, 256).
 
         `bias[layer]` (heads, n, b, image tokens) is added to the scores of branch tokens over image tokens,
         one per group: bias[group][layer]. `record(group, layer, probabilities)` sees (n, heads, b, length,
-        prefix + length).
+        prefix + length). `blind`: the question's tokens before its last one do not see the image,
+        nor do image tokens see each other, so that what an answer says can only be seen where it is.
         """
         n, height, width, _ = pixels.shape
         gh, gw = height // PATCH, width // PATCH
@@ -272,6 +255,10 @@ class Packed:
         sin = torch.cat([t[1] for t in tables])[:, None]
         h, kv, e = self.heads, self.kv, self.dim
         r = h // kv
+        apart = None
+        if blind:
+            apart = torch.ones(p, p, dtype=torch.bool).tril()
+            apart[:, start:start + count] &= torch.eye(p, dtype=torch.bool)[:, start:start + count]
         for i, layer in enumerate(self.text.layers):
             a = layer.self_attn
             y = layer.input_layernorm(x)
@@ -283,8 +270,8 @@ class Packed:
             qp = qs[0].view(n, p, h, e).transpose(1, 2)
             kp = ks[0].view(n, p, kv, e).transpose(1, 2)  # (n, kv, p, e)
             vp = vs[0].view(n, p, kv, e).transpose(1, 2)
-            o = F.scaled_dot_product_attention(qp, kp.repeat_interleave(r, 1), vp.repeat_interleave(r, 1),
-                                               is_causal=True, scale=1.0)
+            o = F.scaled_dot_product_attention(qp, kp.repeat_interleave(r, 1), vp.repeat_interleave(r, 1), scale=1.0,
+                                               attn_mask=apart, is_causal=apart is None)
             outs = [o.transpose(1, 2).reshape(n * p, h * e)]
             for gi, g in enumerate(groups):
                 b, length = g.ids.shape[1:]
@@ -297,6 +284,10 @@ class Packed:
                     extra = bias[gi][i].permute(1, 0, 2, 3).view(n, kv, r, b, 1, count)
                     far = torch.cat((far[..., :start], far[..., start:start + count] + extra,
                                      far[..., start + count:]), dim=-1)
+                if blind:
+                    unseen = torch.zeros(n, 1, 1, b, length, p, dtype=torch.bool)
+                    unseen[..., start:start + count] = g.blind[:, None, None, :, :, None]
+                    far = far.masked_fill(unseen, -1e9)
                 near = torch.matmul(qg, kg[:, :, None].transpose(-1, -2)) + masks[gi]
                 prob = torch.cat((far, near), dim=-1).softmax(-1)
                 if record is not None:

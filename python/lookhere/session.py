@@ -98,7 +98,7 @@ class Session:
         self._lock.release()
 
     def at_once(self, layout: Layout, steerings: Sequence[Steering | None], room: int) -> int:
-        """How many of these looks can be computed together: 1 where the steering reaches into the image or heads differ."""
+        """How many of these looks can be computed together: 1 where heads differ or steering reaches into the image."""
         common = _common(layout, steerings)
         if common < layout.image_end or len({steering.heads.heads for steering in steerings if steering}) > 1:
             return 1

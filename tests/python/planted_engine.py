@@ -9,7 +9,8 @@ from functools import cache
 
 import fake_engine as fake
 import numpy as np
-from lookhere import calibration, comics
+from lookhere import comics
+from lookhere.lab import calibration
 from lookhere.heads import HeadSet, ModelFacts
 from lookhere.questions import ORDINALS
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from lookhere import HeadSet, HeadSetError, OptionError, heads
 from lookhere.atomic import replacing, write_text
-from lookhere.checkpoint import Checkpoint
+from lookhere.lab.checkpoint import Checkpoint
 from lookhere.cli.picture import save_picture
 from PIL import Image
 

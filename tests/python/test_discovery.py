@@ -11,15 +11,16 @@ import lookhere
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from lookhere import ComicsError, HeadSet, HeadSetError, OptionError, attention, discovery
-from lookhere.calibration import head_counts
-from lookhere.checkpoint import Checkpoint
+from lookhere import ComicsError, HeadSet, HeadSetError, OptionError
+from lookhere.lab import attention, discovery
+from lookhere.lab.calibration import head_counts
+from lookhere.lab.checkpoint import Checkpoint
 from lookhere.cli import main
 from lookhere.comics import generate_strip
-from lookhere.corpus import folder_strips, generated_strip, split_folder
-from lookhere.discovery import Options, discover
+from lookhere.lab.corpus import folder_strips, generated_strip, split_folder
+from lookhere.lab.discovery import Options, discover
 from lookhere.heads import ModelFacts, to_dict
-from lookhere.ranking import Scores, Tally, read_ranking, trust
+from lookhere.lab.ranking import Scores, Tally, read_ranking, trust
 from planted_engine import HEADS, LAYERS, PLANTED, Planted
 
 SMALL = Options(strips=4, calibration=2, panel_size=64)
@@ -193,7 +194,7 @@ class Killed(Exception):
 
 def test_resume_equals_a_run_in_one_go(comics_model, tmp_path, monkeypatch):
     after = 3
-    monkeypatch.setattr("lookhere.checkpoint.EVERY", 0)
+    monkeypatch.setattr("lookhere.lab.checkpoint.EVERY", 0)
     whole = discover(comics_model, SMALL)
     kept = tmp_path / "progress"
     asked = []
@@ -219,7 +220,7 @@ def test_resume_equals_a_run_in_one_go(comics_model, tmp_path, monkeypatch):
 
 
 def test_calibration_goes_on_where_it_was(comics_model, tmp_path, monkeypatch):
-    monkeypatch.setattr("lookhere.checkpoint.EVERY", 0)
+    monkeypatch.setattr("lookhere.lab.checkpoint.EVERY", 0)
     whole = discover(comics_model, SMALL)
     kept = tmp_path / "progress"
     calls = []

@@ -11,18 +11,19 @@ import lookhere
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from lookhere import LabelsError, OptionError, evaluation, protocols, svg
+from lookhere import LabelsError, OptionError
+from lookhere.lab import evaluation, protocols, svg
 from lookhere.cli import main
-from lookhere.coco import read_coco, size_of
-from lookhere.corpus import generated_strip
-from lookhere.evaluation import Options, evaluate
-from lookhere.figures import Figure
-from lookhere.intervals import over_strips, ratio_over_strips, wilson
-from lookhere.judging import Exact, Overlap
-from lookhere.page import page
-from lookhere.reply import Record
-from lookhere.report import draws_named, markdown
-from lookhere.tables import write_csv
+from lookhere.lab.coco import read_coco, size_of
+from lookhere.lab.corpus import generated_strip
+from lookhere.lab.evaluation import Options, evaluate
+from lookhere.lab.figures import Figure
+from lookhere.lab.intervals import over_strips, ratio_over_strips, wilson
+from lookhere.lab.judging import Exact, Overlap
+from lookhere.lab.page import page
+from lookhere.lab.reply import Record
+from lookhere.lab.report import draws_named, markdown
+from lookhere.lab.tables import write_csv
 from PIL import Image
 from planted_engine import GAZE
 
@@ -248,7 +249,7 @@ class Killed(Exception):
 
 
 def test_resume_equals_a_run_in_one_go(planted_model, tmp_path, monkeypatch):
-    monkeypatch.setattr("lookhere.checkpoint.EVERY", 0)
+    monkeypatch.setattr("lookhere.lab.checkpoint.EVERY", 0)
     small = replace(QUICK, strips=3, maps=1, examples=1)
     uninterrupted = evaluate(planted_model, small, judges=JUDGES)
     kept = tmp_path / "progress"

@@ -5,19 +5,20 @@ from dataclasses import replace
 import lookhere
 import numpy as np
 import pytest
-from lookhere import HeadSet, fluency, protocols, questions
-from lookhere.arms import DRAWS, UNSTEERED, Named, Steered, baseline_arms, control_arms, gaze_arm, random_heads
-from lookhere.corpus import generated_scene, generated_strip
-from lookhere.edits import crop, dim, draw_box
-from lookhere.examiner import Examiner
-from lookhere.experiments import Beside, on_boxes, on_strips
+from lookhere import HeadSet, questions
+from lookhere.lab import fluency, protocols
+from lookhere.lab.arms import DRAWS, UNSTEERED, Named, Steered, baseline_arms, control_arms, gaze_arm, random_heads
+from lookhere.lab.corpus import generated_scene, generated_strip
+from lookhere.lab.edits import crop, dim, draw_box
+from lookhere.lab.examiner import Examiner
+from lookhere.lab.experiments import Beside, on_boxes, on_strips
 from lookhere.heads import ModelFacts
-from lookhere.judging import Exact, Overlap
-from lookhere.narration import captions_of, derangement, segments, spearman
-from lookhere.picture import View, of_objects, of_scene, of_strip
-from lookhere.protocols import caption_after, captions_in
-from lookhere.staircase import matrix
-from lookhere.sweeps import sweep_arms
+from lookhere.lab.judging import Exact, Overlap
+from lookhere.lab.narration import captions_of, derangement, segments, spearman
+from lookhere.lab.picture import View, of_objects, of_scene, of_strip
+from lookhere.lab.protocols import caption_after, captions_in
+from lookhere.lab.staircase import matrix
+from lookhere.lab.sweeps import sweep_arms
 from PIL import Image
 from planted_engine import GAZE, JUNK, TAKEN
 

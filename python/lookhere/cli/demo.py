@@ -70,7 +70,7 @@ def demo(seed: int, panels: int, output: Path, threads: int | None) -> None:
 
 def _controls(model: Model) -> dict[str, HeadSet]:
     """Other heads that are told the same, by what the picture calls them."""
-    from ..arms import random_heads
+    from ..lab.arms import random_heads
 
     gaze = model.heads
     if gaze is None:

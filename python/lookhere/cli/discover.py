@@ -8,8 +8,8 @@ from typing import get_args
 import click
 
 from ..errors import OptionError
+from ..lab.ranking import FLOOR, Kind, Place
 from ..model import load
-from ..ranking import FLOOR, Kind, Place
 from .model_options import FILE
 
 
@@ -79,8 +79,8 @@ def discover(
       lookhere describe strip.png --model my-finetune.gguf --heads my-heads.json --panel 3/6
     """
     from ..chat import checked_text
-    from ..discovery import Options
-    from ..discovery import discover as find
+    from ..lab.discovery import Options
+    from ..lab.discovery import discover as find
     from .progress import Bar
 
     if prompt is not None:

@@ -9,7 +9,7 @@ import click
 
 from ..atomic import write_text
 from ..errors import OptionError
-from ..experiments import PROTOCOLS, Protocol
+from ..lab.experiments import PROTOCOLS, Protocol
 from ..model import load
 from .judge_options import judges_of
 from .model_options import FILE
@@ -89,11 +89,11 @@ def evaluate(
       lookhere evaluate --report report.html
       lookhere evaluate my-finetune.gguf --heads my-heads.json --strips 50 --json figures.json
     """
-    from ..evaluation import Options
-    from ..evaluation import evaluate as measure
-    from ..page import page
-    from ..report import markdown
-    from ..tables import write_csv
+    from ..lab.evaluation import Options
+    from ..lab.evaluation import evaluate as measure
+    from ..lab.page import page
+    from ..lab.report import markdown
+    from ..lab.tables import write_csv
     from .progress import Bar
 
     kept_beside = json_file or report

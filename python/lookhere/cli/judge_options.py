@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import click
 
-from ..choice import Choice
-from ..endpoint import Endpoint
-from ..judging import Exact, Judge, Overlap
+from ..lab.choice import Choice
+from ..lab.endpoint import Endpoint
+from ..lab.judging import Exact, Judge, Overlap
 
 
 def judges_of(names: Sequence[str], model: str | None, key_variable: str | None) -> list[Judge]:

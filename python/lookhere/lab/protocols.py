@@ -6,17 +6,17 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from . import questions
+from .. import questions
+from ..region import Box
+from ..steering import Steering
 from .picture import Picture, Place, View
-from .region import Box
 from .reply import Reply
-from .steering import Steering
 
 if TYPE_CHECKING:
+    from ..heads import HeadSet
+    from ..model import Model
+    from ..stream import Answer
     from .arms import Arm
-    from .heads import HeadSet
-    from .model import Model
-    from .stream import Answer
 
 LONGEST = 40
 """Tokens of an answer whose right length is not known."""

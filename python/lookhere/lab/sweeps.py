@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..heads import HeadSet, Queries
 from .arms import Steered
 from .calibration import MODES, STRENGTHS, head_counts
 from .discovery import listed_ranking
-from .heads import HeadSet, Queries
 
 SWEPT_QUERIES: tuple[Queries, ...] = ("all", "after_image", "answer", "generated")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from . import questions
+from .. import questions
 from .attention import panel_shares
 from .narration import Said, captions_of
 from .picture import Picture

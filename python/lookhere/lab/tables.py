@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .atomic import write_text
+from ..atomic import write_text
 from .evaluation import Evaluation
 from .figures import Figure
 from .judging import OUTCOMES

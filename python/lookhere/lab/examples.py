@@ -6,11 +6,11 @@ import base64
 import io
 from typing import TYPE_CHECKING, Any
 
-from . import questions
+from .. import questions
+from ..heads import HeadSet
+from ..heatmap import heat_map
 from .arms import UNSTEERED, Arm, gaze_arm
 from .experiments import BOX_TOKENS, VQA_TOKENS
-from .heads import HeadSet
-from .heatmap import heat_map
 from .judging import Judge
 from .picture import Picture
 from .protocols import answer_tokens

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .engine import engine_errors
-from .layout import lay_out
+from ..engine import engine_errors
+from ..layout import lay_out
 from .picture import View
 
 _CHUNK = 32

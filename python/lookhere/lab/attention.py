@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine import engine_errors
+from ..layout import lay_out
+from ..questions import ordinal
+from ..region import Box
 from .checkpoint import Checkpoint
-from .engine import engine_errors
-from .layout import lay_out
-from .questions import ordinal
 from .ranking import Tally
-from .region import Box
 
 if TYPE_CHECKING:
-    from .comics import Strip
-    from .model import Model
-    from .scene import Scene
+    from ..comics import Strip
+    from ..model import Model
+    from ..scene import Scene
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with the number of strips that are done."""

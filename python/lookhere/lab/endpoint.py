@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import JudgeError
+from ..errors import JudgeError
 from .judging import Pick, degenerate
 from .reply import Reply
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import questions
+from .. import questions
 from .arms import Arm
 from .judging import Pick
 from .picture import Picture

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from . import protocols, questions
+from .. import questions
+from ..heads import HeadSet
+from . import protocols
 from .arms import UNSTEERED, Arm, Group, Steered, baseline_arms, control_arms, gaze_arm
 from .examiner import Examiner
-from .heads import HeadSet
 from .narration import captions_of, derangement, narrate_pointed, segments
 from .picture import Picture
 from .reply import Record, Reply

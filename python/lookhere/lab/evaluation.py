@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import OptionError
+from ..heads import HeadSet, to_dict
 from .attention import tally_attention
 from .checkpoint import Checkpoint, file_hash
 from .choice import Choice
 from .coco import read_coco
 from .corpus import Purpose, generated_scene, generated_strip, generated_strips, panel_size_for
 from .discovery import Progress, Silent
-from .errors import OptionError
 from .examiner import Examiner
 from .examples import example
 from .experiments import PROTOCOLS, Beside, Experiment, Protocol, on_boxes, on_strips
 from .figures import Figure
-from .heads import HeadSet, to_dict
 from .judging import Category, Exact, Judge, Overlap
 from .picture import Picture, of_objects, of_scene, of_strip
 from .ranking import PLACES, Place, Scores
 from .reply import Record
 
 if TYPE_CHECKING:
-    from .model import Model
+    from ..model import Model
 
 FORMAT = "lookhere-evaluation"
 

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import HeadSetError
-from .heads import FORMAT, Head, HeadSet, ModelFacts, from_dict
+from ..errors import HeadSetError
+from ..heads import FORMAT, Head, HeadSet, ModelFacts, from_dict
 
 Array: TypeAlias = NDArray[np.float64]
 Kind: TypeAlias = Literal["guarded", "selectivity", "mass"]

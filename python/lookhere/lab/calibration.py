@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from . import questions
+from .. import questions
+from ..heads import HeadSet
 from .arms import Steered
 from .checkpoint import Checkpoint
-from .heads import HeadSet
 from .intervals import over_strips
 from .judging import JudgeName, Outcome, judge
 from .picture import Picture, of_scene, of_strip
 from .protocols import ask_ordinals, ask_places, move_gaze
 
 if TYPE_CHECKING:
-    from .comics import FreeScene, Strip
-    from .heads import Mode, Queries
-    from .model import Model
+    from ..comics import FreeScene, Strip
+    from ..heads import Mode, Queries
+    from ..model import Model
     from .reply import Reply
 
 STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0)

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from . import corpus, questions
+from .. import questions
+from ..errors import HeadSetError, OptionError
+from ..heads import HeadSet, ModelFacts
+from . import corpus
 from .attention import tally_attention
 from .calibration import MODES, QUERIES, STRENGTHS, Bench, Choice, choose, head_counts
 from .checkpoint import Checkpoint, file_hash
-from .errors import HeadSetError, OptionError
-from .heads import HeadSet, ModelFacts
 from .ranking import FLOOR, PLACES, Kind, Place, Scores, Tally, Trust, read_ranking, trust
 
 if TYPE_CHECKING:
-    from .comics import Strip
-    from .model import Model
+    from ..comics import Strip
+    from ..model import Model
 
 ENOUGH = 0.5
 """Share of unsteered questions answered word for word, from which on exact match is a fair judge of steered ones."""

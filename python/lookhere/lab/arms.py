@@ -6,13 +6,13 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from ..heads import Head, HeadSet
+from ..steering import Steering
 from .edits import crop, dim, draw_box
-from .heads import Head, HeadSet
 from .picture import Edit, Picture, Place, View
-from .steering import Steering
 
 if TYPE_CHECKING:
-    from .scene import Scene
+    from ..scene import Scene
 
 Group: TypeAlias = Literal["main", "baseline", "control", "sweep"]
 

@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from .questions import ORDINALS
-from .region import Box
+from ..questions import ORDINALS
+from ..region import Box
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-    from .comics import FreeScene, Strip
-    from .model import Model
-    from .scene import Scene
-    from .steering import Steering
-    from .stream import Answer
+    from ..comics import FreeScene, Strip
+    from ..model import Model
+    from ..scene import Scene
+    from ..steering import Steering
+    from ..stream import Answer
 
 Edit: TypeAlias = "Callable[[PillowImage, Box], PillowImage]"
 

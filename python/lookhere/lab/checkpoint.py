@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .atomic import replacing
-from .errors import OptionError
+from ..atomic import replacing
+from ..errors import OptionError
 
 EVERY = 5.0
 """Seconds between two writes."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from .errors import LabelsError
+from ..errors import LabelsError
 
 SMALLEST = 750.0
 """Square pixels; smaller boxes are left out, as in the paper."""

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from .errors import ComicsError, ImageError
-from .questions import ORDINALS
+from ..errors import ComicsError, ImageError
+from ..questions import ORDINALS
 
 if TYPE_CHECKING:
-    from .comics import FreeScene, Split, Strip
-    from .model import Model
+    from ..comics import FreeScene, Split, Strip
+    from ..model import Model
 
 Purpose: TypeAlias = Literal["discovery", "calibration", "evaluation", "seen"]
 
@@ -33,14 +33,14 @@ def _seed(purpose: Purpose, seed: int, index: int) -> int:
 
 def generated_strip(purpose: Purpose, seed: int, index: int, *, panels: int = 6, panel_size: int = 64) -> Strip:
     """Strip number ``index`` (from 0) of a purpose; no two purposes or seeds (0..999) share one."""
-    from .comics import generate_strip
+    from ..comics import generate_strip
 
     return generate_strip(_seed(purpose, seed, index), panels=panels, panel_size=panel_size, split=_SPLIT[purpose])
 
 
 def generated_scene(purpose: Purpose, seed: int, index: int, *, size: tuple[int, int] = (160, 144)) -> FreeScene:
     """Free scene number ``index`` of a purpose."""
-    from .comics import generate_scene
+    from ..comics import generate_scene
 
     return generate_scene(_seed(purpose, seed, index), size=size, split=_SPLIT[purpose])
 
@@ -55,7 +55,7 @@ def folder_strips(path: Path) -> Iterator[Strip]:
 
     ComicsError where there is none, or one cannot be read.
     """
-    from .comics import load_folder
+    from ..comics import load_folder
 
     panels = 0
     try:
