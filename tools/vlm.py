@@ -8,13 +8,13 @@ compares the two.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from add_positions import add_waves
 from questions import every_text
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
@@ -59,6 +59,24 @@ def train_tokenizer(captions: list[str], vocabulary: int = 1024) -> PreTrainedTo
     fast = PreTrainedTokenizerFast(tokenizer_object=tok, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     fast.chat_template = CHAT_TEMPLATE
     return fast
+
+
+def add_waves(table: torch.Tensor, amplitude: float = 0.5) -> None:
+    """Waves along x and y in 16 channels of a learned position embedding (side * side, width), in place.
+
+    Panels look alike wherever they stand, so the vision tower learns positions from hardly any gradient: without this,
+    image tokens told their column with a cross-entropy of 2.2 of 3.2 nats after 4,000 steps.
+    """
+    side = math.isqrt(table.shape[0])
+    y, x = torch.meshgrid(torch.linspace(0, 1, side), torch.linspace(0, 1, side), indexing="ij")
+    waves = [2 * x - 1, 2 * y - 1]
+    for k in (1, 2, 3, 4):
+        waves += [torch.sin(2 * math.pi * k * x), torch.cos(2 * math.pi * k * x)]
+    for k in (1, 2):
+        waves += [torch.sin(2 * math.pi * k * y), torch.cos(2 * math.pi * k * y)]
+    waves += [torch.sin(math.pi * x), torch.sin(math.pi * y)]
+    for j, wave in enumerate(waves):
+        table[:, 8 * j] += amplitude * wave.reshape(-1)
 
 
 def new_model(tok: PreTrainedTokenizerFast, seed: int = 0) -> Qwen3VLForConditionalGeneration:
