@@ -100,9 +100,16 @@ void Session::decode_each(const std::vector<llama_token> & tokens, const std::ve
     rows_.clear();
     Interrupt interrupt(cancel);
     run(batch, interrupt, "decoding the text");
-    for (int i = 0; i < batch.n; i++) {
-        ledgers_[sequences[i]].append_text(1);
-        keep_row(i, sequences[i]);
+    for (const int sequence : sequences) {
+        ledgers_[sequence].append_text(1);
+    }
+    try {
+        for (int i = 0; i < batch.n; i++) {
+            keep_row(i, sequences[i]);
+        }
+    } catch (...) {
+        rows_.clear();
+        throw;
     }
 }
 

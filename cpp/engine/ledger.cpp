@@ -1,8 +1,33 @@
 #include "ledger.h"
 
-#include <algorithm>
-
 namespace lookhere {
+
+int Holders::add() {
+    tokens_++;
+    if (unused_.empty()) {
+        counts_.push_back(1);
+        return (int) counts_.size() - 1;
+    }
+    const int token = unused_.back();
+    unused_.pop_back();
+    counts_[token] = 1;
+    return token;
+}
+
+void Holders::hold(int token) { counts_[token]++; }
+
+void Holders::release(int token) {
+    if (--counts_[token] == 0) {
+        tokens_--;
+        unused_.push_back(token);
+    }
+}
+
+void Ledger::append(int tokens) {
+    for (int i = 0; i < tokens; i++) {
+        tokens_.push_back(holders_->add());
+    }
+}
 
 void Ledger::append_text(int tokens) {
     if (runs_.empty() || runs_.back().image) {
@@ -11,13 +36,13 @@ void Ledger::append_text(int tokens) {
     runs_.back().positions += tokens;
     runs_.back().tokens += tokens;
     position_ += tokens;
-    tokens_ += tokens;
+    append(tokens);
 }
 
 void Ledger::append_image(int tokens, int positions) {
     runs_.push_back({position_, positions, tokens, true});
     position_ += positions;
-    tokens_ += tokens;
+    append(tokens);
 }
 
 int Ledger::image_around(int position) const {
@@ -29,25 +54,10 @@ int Ledger::image_around(int position) const {
     return -1;
 }
 
-void Ledger::share(const Ledger & other, int holder, int position) {
-    *this = other;
-    truncate(position);
-    shared_tokens_ = tokens_;
-    holder_        = holder;
-}
-
-int Ledger::tokens_before(int position) const {
-    int before = 0;
-    for (const Run & run : runs_) {
-        const int inside = position - run.position;
-        before += inside >= run.positions ? run.tokens : inside <= 0 || run.image ? 0 : inside;
-    }
-    return before;
-}
-
 void Ledger::truncate(int position) {
+    int kept = tokens();
     while (!runs_.empty() && runs_.back().position >= position) {
-        tokens_ -= runs_.back().tokens;
+        kept -= runs_.back().tokens;
         position_ = runs_.back().position;
         runs_.pop_back();
     }
@@ -55,10 +65,23 @@ void Ledger::truncate(int position) {
         const int n = position_ - position;
         runs_.back().positions -= n;
         runs_.back().tokens -= n;
-        tokens_ -= n;
+        kept -= n;
         position_ = position;
     }
-    shared_tokens_ = std::min(shared_tokens_, tokens_);
+    for (; tokens() > kept; tokens_.pop_back()) {
+        holders_->release(tokens_.back());
+    }
+}
+
+void Ledger::share(const Ledger & other, int position) {
+    truncate(0);
+    runs_     = other.runs_;
+    tokens_   = other.tokens_;
+    position_ = other.position_;
+    for (const int token : tokens_) {
+        holders_->hold(token);
+    }
+    truncate(position);
 }
 
 } // namespace lookhere

@@ -87,7 +87,7 @@ Session::Session(const Model & model, const Options & options) :
         throw LoadError("cannot make a context of " + std::to_string(options.context) + " tokens: " + log_errors());
     }
     llama_attach_threadpool(context_.get(), threads_.get(), threads_.get());
-    ledgers_.resize(options.sequences);
+    ledgers_.assign(options.sequences, Ledger(holders_));
     probed_sequences_.resize(options.sequences);
     n_vocab_ = model.vocabulary_size();
     n_embd_  = model.embedding_size();
@@ -173,7 +173,7 @@ void Session::share(int from, int to, int position) {
     }
     remove_from(0, to);
     llama_memory_seq_cp(llama_get_memory(context()), from, to, 0, position);
-    ledgers_[to].share(held, from, position);
+    ledgers_[to].share(held, position);
     rows_.clear();
 }
 
@@ -182,28 +182,9 @@ void Session::remove_from(int position, int sequence) {
         throw Error("this model's cache cannot be truncated; clear the session instead");
     }
     ledgers_[sequence].truncate(position);
-    // what others share with it from there on is still held: the first of them accounts for it
-    int heir = -1;
-    for (int other = 0; other < (int) ledgers_.size(); other++) {
-        if (other == sequence || ledgers_[other].holder(position) != sequence) {
-            continue;
-        }
-        if (heir < 0) {
-            heir = other;
-            ledgers_[other].own_from(position);
-        } else {
-            ledgers_[other].set_holder(heir);
-        }
-    }
 }
 
-int Session::room() const {
-    int used = 0;
-    for (const Ledger & ledger : ledgers_) {
-        used += ledger.own_tokens();
-    }
-    return context_size() - used;
-}
+int Session::room() const { return context_size() - holders_->tokens(); }
 
 void Session::check_room(int tokens, const char * what) const {
     const int size = context_size();

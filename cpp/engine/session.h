@@ -96,6 +96,7 @@ private:
     std::shared_ptr<llama_model>   model_;   // outlives context_
     ThreadPool                     threads_; // outlives context_
     std::shared_ptr<llama_context> context_;
+    std::shared_ptr<Holders>       holders_ = std::make_shared<Holders>();
     std::vector<Ledger>            ledgers_; // (sequences,)
     std::vector<Row>               rows_;    // of the last decode
     std::vector<int>               probed_;  // layers

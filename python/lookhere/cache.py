@@ -60,7 +60,8 @@ class Cache:
     @property
     def context(self) -> int:
         """Tokens that it holds now; 0 before first use."""
-        return self._native.context if self._native else 0
+        native = self._native  # another thread may close it
+        return native.context if native else 0
 
     @property
     def fixed(self) -> bool:
@@ -72,6 +73,11 @@ class Cache:
         """Tokens that it may hold at most."""
         trained = self._model.context_train
         return self._context or (trained if 0 < trained <= MOST_CONTEXT else MOST_CONTEXT)
+
+    @property
+    def reach(self) -> int:
+        """Tokens up to which it grows to keep prompts."""
+        return self._context or max(self.context, min(self.limit, self._budget))
 
     @property
     def native(self) -> _engine.Session:
@@ -104,7 +110,12 @@ class Cache:
             size, used = (self._native.context, self._native.context - self._native.room) if self._native else (0, 0)
             wanted = self._context or min(most, -(-max(total, used + tokens, 2 * size) // _ROOM) * _ROOM)
             self.drop()
-            self._native = self._new(wanted)
+            try:
+                self._native = self._new(wanted)
+            except ContextError:
+                if wanted <= total:
+                    raise
+                self._native = self._new(total)  # what is asked now, and nothing beside it
             return list(range(others + 1)), True
         free = [each for each in self._oldest() if each != sequence]
         for each in free[:others]:
@@ -115,10 +126,14 @@ class Cache:
             self.empty(each)
         return [sequence, *free[:others]], False
 
-    def keep(self, sequence: int, layout: Layout, steered_from: float, fingerprint: str | None) -> None:
-        """Remembers what a sequence holds."""
+    def keep(
+        self, sequence: int, layout: Layout, steered_from: float, fingerprint: str | None, *, whole: bool = True
+    ) -> None:
+        """Remembers what a sequence holds. whole: False if only the image can be relied on; the rest is cut off."""
+        if not whole:
+            self._cut(sequence, layout.image_end)
         self._clock += 1
-        self._prepared[sequence] = Prepared(layout, steered_from, fingerprint, self._clock)
+        self._prepared[sequence] = Prepared(layout, steered_from, fingerprint, self._clock, whole=whole)
 
     def empty(self, sequence: int) -> None:
         """Forgets what a sequence holds. A cache that no longer works is dropped and made anew at its next use."""

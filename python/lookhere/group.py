@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from .errors import ContextError
 from .stream import Answer, Run, Step, answer_of, joined
 
 if TYPE_CHECKING:
@@ -21,18 +23,21 @@ def all_joined(runs: Sequence[Run], cancel: _engine.CancelFlag) -> list[Answer]:
         rest = runs[len(answers) :]
         first = rest[0]
         count = first.session.at_once(first.layout, [run.steering for run in rest], first.room)
-        answers += [joined(first)] if min(count, len(rest)) == 1 else _together(rest[:count], cancel)
+        if count > 1:
+            with suppress(ContextError):  # memory may hold one where it does not hold several
+                answers += _together(rest[:count], cancel)
+                continue
+        answers.append(joined(first))
     return answers
 
 
 def _together(runs: Sequence[Run], cancel: _engine.CancelFlag) -> list[Answer]:
     first = runs[0]
     steps: list[list[Step]] = [[] for _ in runs]
-    first.session.acquire()
+    layers = sorted({layer for run in runs for layer in run.layers})
+    first.session.acquire(cancel)
     try:
-        first.session.prefill(
-            first.layout, [run.look for run in runs], room=first.room, probe=first.layers, cancel=cancel
-        )
+        first.session.prefill(first.layout, [run.look for run in runs], room=first.room, probe=layers, cancel=cancel)
         going = list(range(len(runs)))
         while going:
             for row, k in enumerate(going):

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 class Prepared:
     """A prompt in the cache. used_at: when it was last asked, larger is later.
 
-    steered_from: first position whose rows obey the steering of the fingerprint, infinity without steering.
+    steered_from: first position whose rows obey the steering of the fingerprint, infinity without steering. whole: False
+    if nothing after the image is held.
     """
 
-    def __init__(self, layout: Layout, steered_from: float, fingerprint: str | None, used_at: int) -> None:
+    def __init__(
+        self, layout: Layout, steered_from: float, fingerprint: str | None, used_at: int, *, whole: bool = True
+    ) -> None:
         # weak: a scene that nobody holds any more frees its image
         self._image: weakref.ref[_engine.EncodedImage] = weakref.ref(layout.image)
-        self._prefix, self._suffix, self._image_end = layout.prefix, layout.suffix, layout.image_end
+        self._prefix, self._image_end = layout.prefix, layout.image_end
+        self._suffix = layout.suffix if whole else ()
         self._steered_from, self._fingerprint = steered_from, fingerprint
         self.used_at = used_at
 
@@ -39,7 +43,7 @@ class Prepared:
                 break
             same += 1
         until: float = self._image_end + same
-        if self._fingerprint != fingerprint:
+        if (self._fingerprint, self._steered_from) != (fingerprint, steered_from):
             until = min(until, self._steered_from, steered_from)
         # a cache is never cut inside an image; before it there is next to nothing to save
         return min(int(until), layout.prompt_end - 1) if until >= self._image_end else 0

@@ -161,6 +161,7 @@ class Scene:
             gaze=gaze,
             steered_gaze=steered_gaze,
             head_gaze=head_gaze,
+            strength=strength,
             cancel=cancel,
         )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .cache import MOST_CONTEXT, Cache
 from .engine import engine_errors
-from .errors import BusyError, ClosedError, ContextError
+from .errors import BusyError, CancelledError, ClosedError, ContextError
 from .grid import Map
 from .heads import Head
 from .layout import Layout
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     Look: TypeAlias = tuple[Steering | None, Sequence[Map]]
 
 __all__ = ["MOST_CONTEXT", "Session"]
+
+_PATIENCE = 0.05
+"""Seconds after which a thread that waits for its turn looks at its flag."""
 
 AT_ONCE = 8
 """Looks that are computed together at most."""
@@ -79,18 +82,26 @@ class Session:
         """The engine's session, for a sampler."""
         return self._cache.native
 
-    def acquire(self) -> None:
-        """Waits until no other thread reads an answer. BusyError if this thread does, ClosedError after close."""
+    def acquire(self, cancel: _engine.CancelFlag) -> None:
+        """Waits until no other thread reads an answer. BusyError if this thread does, ClosedError after close,
+        CancelledError."""
         if self._owner == threading.get_ident() and self._lock.locked():
             raise BusyError(
                 "An answer of this model is still being read in this thread. Read it to its end or close it first "
                 "(with scene.stream(...) as run: closes it), or load the model a second time."
             )
-        self._lock.acquire()
-        self._owner = threading.get_ident()
-        if self._closed:
+        while not self._lock.acquire(timeout=_PATIENCE):
+            if cancel.is_set():
+                raise CancelledError("Cancelled while another thread read an answer.")
+        try:
+            self._owner = threading.get_ident()
+            if self._closed:
+                raise ClosedError("The model is closed; load it again.")
+            if cancel.is_set():
+                raise CancelledError("Cancelled.")
+        except BaseException:  # Ctrl-C too
             self.release()
-            raise ClosedError("The model is closed; load it again.")
+            raise
 
     def release(self) -> None:
         """Lets the next run begin."""
@@ -98,12 +109,18 @@ class Session:
         self._lock.release()
 
     def at_once(self, layout: Layout, steerings: Sequence[Steering | None], room: int) -> int:
-        """How many of these looks can be computed together: 1 where heads differ or steering reaches into the image."""
-        common = _common(layout, steerings)
-        if common < layout.image_end or len({steering.heads.heads for steering in steerings if steering}) > 1:
-            return 1
-        each = layout.prompt_end - common + room
-        return max(1, min(AT_ONCE, (self.limit - layout.tokens) // each))
+        """How many of the first looks can be computed together: 1 where heads differ, the steering reaches into the image
+        or the context has no room for more."""
+        count = 1
+        while count < min(AT_ONCE, len(steerings)):
+            looks = steerings[: count + 1]
+            common = _common(layout, looks)
+            if common < layout.image_end or len({steering.heads.heads for steering in looks if steering}) > 1:
+                break
+            if layout.tokens + (count + 1) * (layout.prompt_end - common + room) > self._cache.reach:
+                break
+            count += 1
+        return count
 
     def prefill(
         self,
@@ -152,9 +169,13 @@ class Session:
                     native.decode(rest, sequence=base, outputs=[len(rest) - 1], cancel=cancel)
             if len(looks) > 1:
                 self._fork(layout, looks, start, common, cancel)
-        except BaseException:
-            for sequence in sequences:
+        except BaseException as error:
+            for sequence in sequences[1:]:
                 self._cache.empty(sequence)
+            if isinstance(error, CancelledError) and native.position(base) >= layout.image_end:
+                self._cache.keep(base, layout, *shared, whole=False)
+            else:
+                self._cache.empty(base)
             raise
         for sequence, first, fingerprint in zip(sequences, firsts, prints, strict=True):
             self._cache.keep(sequence, layout, first, fingerprint)

@@ -78,6 +78,7 @@ class Run:
         gaze: bool,
         steered_gaze: bool,
         head_gaze: bool,
+        strength: float | None = None,
         cancel: CancelFlag | None = None,
     ) -> None:
         from lookhere import _engine
@@ -86,7 +87,8 @@ class Run:
         self.session = scene.model.session
         self.layout = layout
         self._scene = scene
-        self._steering = steering
+        self._steering = self._last = steering
+        self._strength = strength
         self._sampling = sampling
         self._sampler = _engine.Sampler(
             temperature=sampling.temperature,
@@ -139,22 +141,27 @@ class Run:
     def look_at(self, at: Region | Sequence[Region] | Steering | None) -> None:
         """Moves the gaze; the very next token obeys. None lets the model look where it wants.
 
+        A region is looked at with the strength, mode and queries that the answer was last steered with.
+
         RegionError; HeadSetMissingError; ClosedError when the answer has ended.
         """
         if self._finish is not None:
             raise ClosedError(f"This answer has ended ({self._finish}); ask the scene again.")
-        if at is None or isinstance(at, Steering) or self._steering is None:
-            steering = self._scene.steering(at)
+        if at is None or isinstance(at, Steering) or self._last is None:
+            steering = self._scene.steering(at, strength=None if isinstance(at, Steering) else self._strength)
         else:
-            steering = self._steering.looking_at(at)
-        if steering:
-            self._scene.target(steering.regions)  # raises where a region leaves the image
-        self._steering = steering
+            steering = self._last.looking_at(at)
+        maps = self._scene.target(steering.regions) if steering else ()  # raises where a region leaves the image
         if self._open:
-            self.session.steer(self.layout, *self.look)
+            self.session.steer(self.layout, steering, maps)
+        self._steering = steering
+        self._last = steering or self._last
 
     def cancel(self) -> None:
-        """Ends the answer as soon as the engine can, from any thread; the iteration then stops."""
+        """Ends the answer as soon as the engine can, from any thread; the iteration then stops.
+
+        A flag that was given with ``cancel=`` is raised by it.
+        """
         self._cancel.set()
 
     def close(self) -> None:
@@ -224,7 +231,7 @@ class Run:
         return step
 
     def _begin(self) -> None:
-        self.session.acquire()
+        self.session.acquire(self._cancel)
         self._open = True
         self.session.prefill(self.layout, [self.look], room=self.room, probe=self.layers, cancel=self._cancel)
 

@@ -44,6 +44,31 @@ def test_a_shared_start_outlives_the_sequence_that_made_it(session, image, promp
     assert np.allclose(session.logits(), alone, atol=2e-3)
 
 
+def test_what_sequences_share_is_counted_once(session):
+    """Against the tokens that a brute-force model of the cache still holds."""
+    rng = np.random.default_rng(0)
+    held = {sequence: [] for sequence in range(4)}
+    fresh = iter(range(10**6))
+    for _ in range(300):
+        source, target = (int(each) for each in rng.choice(4, 2, replace=False))
+        action = rng.integers(4)
+        if action == 0 and session.room > 30:
+            count = int(rng.integers(1, 30))
+            session.decode([7] * count, sequence=source)
+            held[source] += [next(fresh) for _ in range(count)]
+        elif action == 1:
+            cut = int(rng.integers(0, len(held[source]) + 1))
+            session.truncate(cut, source)
+            held[source] = held[source][:cut]
+        elif action == 2:
+            cut = int(rng.integers(0, len(held[source]) + 1))
+            session.share(source, target, cut)
+            held[target] = held[source][:cut]
+        assert [session.used(each) for each in range(4)] == [len(each) for each in held.values()]
+        assert session.room == session.context - len(set().union(*held.values()))
+    session.decode([7] * session.room)  # what is said to fit does
+
+
 def test_each_sequence_in_a_batch_is_what_it_is_alone(session, model, image, prompt):
     """Other rows of a batch, other targets, shared cells: none of it shows, but for rounding."""
     layers = range(model.layers)

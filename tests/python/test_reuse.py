@@ -1,6 +1,7 @@
 """What stays in the KV cache: a scene is read once, several live side by side, and reuse never shows."""
 
 import gc
+import threading
 
 import fake_engine as fake
 import lookhere
@@ -224,3 +225,77 @@ def test_answers_together_in_the_real_engine(builtin, queries):
         alone = scene.describe(at=look, max_tokens=8)
         assert alone.text == answer.text
         np.testing.assert_allclose(alone.gaze[0], answer.gaze[0], atol=2e-3)
+
+
+def test_looks_with_other_heads_run_one_after_another(scene, head_set):
+    other = lookhere.HeadSet(head_set.model, ((0, 0), (2, 1)), queries="answer")
+    answers = scene.describe_each([None, Steering(other, Point(0, 0)), Point(90, 20), Point(20, 0)])
+    assert [each.text for each in answers] == [
+        fake.UNSTEERED, fake.steered_text(0, 0), fake.steered_text(1, 5), fake.steered_text(0, 1),
+    ]  # fmt: skip
+
+
+def test_answers_together_respect_the_budget(engine, pair, head_set):
+    with lookhere.load(pair[0], heads=head_set, kv_budget=0) as model:
+        scene = model.look(STRIP)
+        answers = scene.describe_each([Point(16 * x, 0) for x in range(6)], max_tokens=500)
+        assert [each.text for each in answers] == [fake.steered_text(0, x) for x in range(6)]
+        assert model.session.context <= 1024
+
+
+def test_where_memory_is_short_one_after_another(model, monkeypatch):
+    """A cache that would hold everything does not fit; one for what is asked does."""
+    from lookhere import memory
+
+    scene = model.look(STRIP)
+    token = model.session._cache._token_bytes
+    monkeypatch.setattr(memory, "available", lambda: int(900 * token))
+    answers = scene.describe_each([Point(16 * x, 0) for x in range(6)], max_tokens=500)
+    assert [each.text for each in answers] == [fake.steered_text(0, x) for x in range(6)]
+    assert model.session.context <= 900
+
+
+def test_a_flag_is_heard_while_another_thread_reads(scene):
+    run = scene.stream()
+    next(run)
+    flag, outcome = lookhere.CancelFlag(), []
+
+    def wait():
+        try:
+            outcome.append(scene.describe(cancel=flag))
+        except CancelledError as error:
+            outcome.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    flag.set()
+    waiting.join(30)
+    assert isinstance(outcome[0], CancelledError)
+    assert next(run).text == fake.UNSTEERED[1]
+
+
+def test_what_is_cancelled_keeps_the_image(scene):
+    scene.describe()
+    images = images_read(scene)
+    flag = lookhere.CancelFlag()
+    flag.set()
+    for ask in (scene.describe, lambda **options: scene.describe_each([Point(0, 0), Point(90, 20)], **options)):
+        with pytest.raises(CancelledError):
+            ask(cancel=flag)
+        assert scene.describe().text == fake.UNSTEERED
+    assert images_read(scene) == images
+
+
+def test_a_cancelled_question_keeps_the_image(scene, monkeypatch):
+    scene.describe()
+    images = images_read(scene)
+    with monkeypatch.context() as patch:
+
+        def cancelled(*args, **kwargs):
+            raise fake.Cancelled("cancelled")
+
+        patch.setattr(fake.Session, "decode", cancelled)
+        with pytest.raises(CancelledError):
+            scene.describe("Another question?")
+    assert scene.describe("Another question?").text == fake.UNSTEERED
+    assert images_read(scene) == images

@@ -222,3 +222,16 @@ def test_options_out_of_range(scene, options):
 def test_prompts_that_are_no_text(scene, prompt, options):
     with pytest.raises(lookhere.PromptError, match="expected"):
         scene.describe(prompt, **options)
+
+
+def test_moving_keeps_how_it_was_steered(scene, head_set):
+    with scene.stream(strength=3) as run:
+        run.look_at(Point(0, 0))
+        assert run.steering.strength == 3
+    with scene.stream(at=Steering(head_set, Point(0, 0), strength=9, mode="suppress_all")) as run:
+        next(run)
+        run.look_at(None)
+        run.look_at(Point(90, 20))
+        assert (run.steering.strength, run.steering.mode) == (9, "suppress_all")
+        run.look_at(Steering(head_set, Point(0, 0)))
+        assert (run.steering.strength, run.steering.mode) == (5, "boost_suppress")

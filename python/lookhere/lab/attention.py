@@ -101,7 +101,7 @@ def question_attention(
         mass = session.native.attention(row)
         return np.asarray(mass.astype(np.float64) @ shares.T)
 
-    session.acquire()
+    session.acquire(cancel)
     try:
         session.prefill(
             layout, [(None, ())], room=len(forced) or GENERATED_TOKENS, probe=range(model.layers), cancel=cancel

@@ -28,7 +28,7 @@ def log_probabilities(view: View, answers: Sequence[Sequence[int]]) -> list[floa
     maps = scene.target(view.at.regions) if view.at else ()
     cancel = _engine.CancelFlag()
     sums = []
-    session.acquire()
+    session.acquire(cancel)
     try:
         for tokens in answers:
             if not tokens:
