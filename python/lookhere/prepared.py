@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Prepared:
     """A prompt in the cache. used_at: when it was last asked, larger is later.
 
-    steered_from: first position whose rows obey the steering of the fingerprint, infinity without steering. whole: False
-    if nothing after the image is held.
+    steered_from: first position whose rows obey the steering of the fingerprint, infinity without steering. whole:
+    False if nothing after the image is held.
     """
 
     def __init__(

@@ -109,8 +109,8 @@ class Session:
         self._lock.release()
 
     def at_once(self, layout: Layout, steerings: Sequence[Steering | None], room: int) -> int:
-        """How many of the first looks can be computed together: 1 where heads differ, the steering reaches into the image
-        or the context has no room for more."""
+        """How many of the first looks can be computed together: 1 where heads differ, the steering reaches into the
+        image or the context has no room for more."""
         count = 1
         while count < min(AT_ONCE, len(steerings)):
             looks = steerings[: count + 1]
