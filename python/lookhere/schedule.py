@@ -173,8 +173,8 @@ def _targets(word: str, rows: int, cols: int) -> list[Region | None]:
         numbers = []
     if not numbers:
         raise RegionError(
-            f"The schedule names {word!r}; expected panel numbers such as 4,2,1, or K/N, box:X0,Y0,X1,Y1, point:X,Y, "
-            "polygon:X,Y,X,Y,X,Y or free, with spaces between."
+            f"The schedule names {word!r}; expected panel numbers such as 4,2,1, or K/N, ROW,COL/ROWS,COLS, "
+            "box:X0,Y0,X1,Y1, point:X,Y, polygon:X,Y,X,Y,X,Y or free, with spaces between; no masks."
         )
     return [_panel(number, rows, cols) for number in numbers]
 

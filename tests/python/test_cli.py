@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from lookhere import registry
 from lookhere.cli import main
+from lookhere.comics import generate_strip
 from lookhere.heads import HeadSet
 from PIL import Image
 
@@ -80,6 +81,12 @@ def test_json_and_heat_map(run):
         (("describe", "strip.png", "--panel", "6"), 2, "not of the form K/N"),
         (("describe", "strip.png", "--point", "a,b"), 2, "not of the form X,Y"),
         (("describe", "strip.png", "--strength", "3"), 2, "need a region"),
+        (("describe", "strip.png", "--every", "20"), 2, "need a --schedule"),
+        (("describe", "strip.png", "--panels", "6", "--panel", "2/6"), 2, "need a --schedule"),
+        (("describe", "strip.png", "--gpu-layers", "-1"), 2, "gpu-layers"),
+        (("demo", "--strip", "strip"), 2, ".png"),
+        (("demo", "--strip", "none/strip.png"), 1, "no folder 'none'"),
+        (("discover", "--floor", "1"), 2, "0<=x<1"),
         (("describe", "strip.png", "--heatmap", "where.txt"), 2, ".png"),
         (("describe", "strip.png", "--max-tokens", "0"), 2, "max-tokens"),
         (("describe", "strip.png", "--colour", "red"), 2, "No such option"),
@@ -115,6 +122,26 @@ def test_demo(run):
     with Image.open("lookhere-demo.png") as poster:
         assert poster.width == 1680
     assert run("demo", "-o", "none/x.png").exit_code == 1
+    assert "--strip" in result.stderr
+
+
+def test_the_strip_of_the_demo(run):
+    result = run("demo", "--panels", 4, "--strip", "mine.png")
+    assert result.exit_code == 0, result.output
+    assert "lookhere describe mine.png --panel 2/4" in result.stderr
+    strip = generate_strip(8, panels=4, panel_size=64, split="held_out", style="colour")
+    with Image.open("mine.png") as saved:
+        assert np.array_equal(np.asarray(saved.convert("RGB")), np.asarray(strip.image))
+
+
+@pytest.mark.parametrize("command", [("describe", "strip.png"), ("narrate", "strip.png", "--schedule", "2")])
+def test_layers_on_the_gpu(run, monkeypatch, command):
+    given = []
+    model = fake.Model
+    monkeypatch.setattr(fake, "Model", lambda path, **options: given.append(options) or model(path, **options))
+    assert run(*command).exit_code == 0
+    assert run(*command, "--gpu-layers", 99).exit_code == 0
+    assert given == [{"gpu_layers": 0}, {"gpu_layers": 99}]
 
 
 @pytest.mark.parametrize("command", [[], ["demo"], ["describe"], ["narrate"], ["discover"], ["evaluate"], ["info"]])

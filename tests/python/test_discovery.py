@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from lookhere import ComicsError, HeadSet, HeadSetError, OptionError
+from lookhere.cli import main
+from lookhere.comics import generate_strip
+from lookhere.heads import ModelFacts, to_dict
 from lookhere.lab import attention, discovery
 from lookhere.lab.calibration import head_counts
 from lookhere.lab.checkpoint import Checkpoint
-from lookhere.cli import main
-from lookhere.comics import generate_strip
 from lookhere.lab.corpus import folder_strips, generated_strip, split_folder
 from lookhere.lab.discovery import Options, discover
-from lookhere.heads import ModelFacts, to_dict
 from lookhere.lab.ranking import Scores, Tally, read_ranking, trust
 from planted_engine import HEADS, LAYERS, PLANTED, Planted
 
@@ -186,6 +186,19 @@ def test_shuffled_attention_has_none():
     verdict = trust(tally, "prompt", "guarded", (4,))
     assert verdict.gaze_heads == 0
     assert verdict.verdict.startswith("none")
+
+
+def test_the_floor_decides_what_counts():
+    """A head that looks at the right panel, but hardly: found below its floor, and none above."""
+    tally = Tally(2, 2, 6, seed=1)
+    looks = np.full((2, 2, 6, 6), 0.001)
+    looks[1, 0] += np.eye(6) * 0.03
+    for _ in range(4):
+        tally.add(looks, looks)
+    assert trust(tally, "prompt", "mass", (1,)).gaze_heads == 0
+    low = trust(tally, "prompt", "mass", (1,), floor=0.01)
+    assert low.gaze_heads == 1
+    assert any(low.baseline)
 
 
 class Killed(Exception):

@@ -10,7 +10,7 @@ import fake_engine as fake
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from lookhere import registry
+from lookhere import questions, registry
 from lookhere.cli import main
 from PIL import Image
 
@@ -71,6 +71,14 @@ def test_describe_takes_a_schedule(run):
     assert [target["col"] for target in answer["targets"]] == [6, 2]
     assert answer["text"] == mixed(5, 5, 1)
     assert np.shape(answer["gaze"]) == (1, 2, 6)
+
+
+def test_describe_asks_what_narrate_asks(run):
+    told = run("narrate", "strip.png", "--schedule", "6,2", "--every", 5, "--json").stdout.splitlines()[-1]
+    said = run("describe", "strip.png", "--schedule", "6,2", "--every", 5, "--json").stdout
+    assert json.loads(said)["prompt"] == json.loads(told)["prompt"] == questions.POINTED
+    without = json.loads(run("describe", "strip.png", "--json").stdout)
+    assert without["prompt"] not in ("", questions.POINTED)
 
 
 def test_moves_are_noted_where_a_person_sits(run, monkeypatch):

@@ -12,6 +12,7 @@ import click
 from ..model import load
 from ..region import Box
 from ..steering import Steering
+from .model_options import threads_option
 from .picture import PictureFile, check_folder, save_picture
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ SHOWN_STRIP = 1536  # pixels of the same strip, drawn again for people
     show_default=True,
     help="Where to save the picture.",
 )
-@click.option("--threads", type=click.IntRange(1, 512), help="Threads to compute with  [default: 1]")
-def demo(seed: int, panels: int, output: Path, threads: int | None) -> None:
+@click.option("--strip", "strip_file", type=PictureFile(), help="Save the strip, too, as the model sees it.")
+@threads_option
+def demo(seed: int, panels: int, output: Path, strip_file: Path | None, threads: int | None) -> None:
     """Ask the built-in model one question about a comic strip, looking at each of its panels in turn.
 
     Nothing is downloaded. The strip is made of combinations that the model was never trained on. What the model says
@@ -49,7 +51,10 @@ def demo(seed: int, panels: int, output: Path, threads: int | None) -> None:
     from ..comics import generate_strip
 
     check_folder(output)
+    check_folder(strip_file)
     strip = generate_strip(seed, panels=panels, panel_size=MODEL_PANEL, split="held_out", style="colour")
+    if strip_file is not None:
+        save_picture(strip.image, strip_file)
     with load(threads=threads) as model:
         started = time.perf_counter()
         scene = model.look(strip.image)
@@ -65,7 +70,13 @@ def demo(seed: int, panels: int, output: Path, threads: int | None) -> None:
         poster = _poster(strip, seed, scene, unsteered, steered, controls)
     save_picture(poster.draw(), output)
     click.echo(f"\n{1 + len(steered) * (1 + len(controls))} answers in {seconds:.1f} s. Picture: {output}", err=True)
-    click.echo("Your own image: lookhere describe IMAGE --box x0,y0,x1,y1 (or --point x,y, or --panel k/n)", err=True)
+    name = strip_file or "strip.png"
+    if strip_file is None:
+        click.echo(f"The strip as a file: lookhere demo --strip {name}", err=True)
+    click.echo(f"One panel of it: lookhere describe {name} --panel 2/{panels}", err=True)
+    click.echo(
+        "Photographs need a larger model: lookhere describe IMAGE --model MODEL.gguf --box x0,y0,x1,y1", err=True
+    )
 
 
 def _controls(model: Model) -> dict[str, HeadSet]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
+from .. import questions
 from ..errors import OptionError
 from ..heads import Mode, Queries
 from ..model import load
@@ -45,7 +46,10 @@ class _How(TypedDict):
 @click.command(cls=Sectioned, short_help="Describe an image, or a part of it.")
 @click.argument("image")
 @region_options
-@click.option("--prompt", metavar="TEXT", help="The question  [default: one that suits the model]")
+@click.option(
+    "--prompt", metavar="TEXT",
+    help=f"The question  [default: one that suits the model; with a schedule: {questions.POINTED}]",
+)  # fmt: skip
 @model_options
 @steering_options
 @sampling_options(f"{LONGEST}, or as long as a schedule takes")
@@ -64,13 +68,14 @@ def describe(
     heads: Path | None,
     context: int | None,
     threads: int | None,
+    gpu_layers: int,
     strength: float | None,
     mode: Mode | None,
     queries: Queries | None,
     max_tokens: int | None,
     schedule: str | None,
-    every: Pace,
-    panel_grid: tuple[int, int],
+    every: Pace | None,
+    panel_grid: tuple[int, int] | None,
     heatmap: Path | None,
     show_grid: Path | None,
     as_json: bool,
@@ -89,18 +94,21 @@ def describe(
     plan = None if schedule is None else schedule_from(schedule, every, panel_grid)
     if plan and regions:
         raise click.UsageError("--schedule names the targets itself; leave --box and the other regions out.")
+    if not plan and (every is not None or panel_grid is not None):
+        raise click.UsageError("--every and --panels need a --schedule; for one panel there is --panel K/N.")
     if not plan and not regions and (strength is not None or mode or queries):
         raise click.UsageError("--strength, --mode and --queries need a region, for instance --box, or a --schedule.")
     check_folder(heatmap)
     check_folder(show_grid)
     source = read_source(image)
-    with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads) as loaded:
+    with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers) as loaded:
         scene = loaded.look(source)
         sampling["gaze"] = as_json or heatmap is not None
         how: _How = {"strength": strength, "mode": mode, "queries": queries}
         walk = None
         if plan:
-            walk = Walk.begin(scene, plan, prompt, max_tokens=max_tokens, **how, **sampling)
+            asked = questions.POINTED if prompt is None else prompt
+            walk = Walk.begin(scene, plan, asked, max_tokens=max_tokens, **how, **sampling)
             regions = tuple(dict.fromkeys(target for target in plan.targets if target is not None))
             answer = walk.answer()
         else:

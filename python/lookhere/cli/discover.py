@@ -10,12 +10,12 @@ import click
 from ..errors import OptionError
 from ..lab.ranking import FLOOR, Kind, Place
 from ..model import load
-from .model_options import FILE
+from .model_options import FILE, gpu_layers_option, mmproj_option, threads_option
 
 
 @click.command(short_help="Find the heads that steer a model.")
 @click.argument("model", type=FILE, required=False)
-@click.option("--mmproj", type=FILE, metavar="GGUF", help="The model's projector  [default: mmproj*.gguf beside it]")
+@mmproj_option
 @click.option(
     "-o", "--output", type=FILE, metavar="JSON", default=Path("heads.json"), show_default=True,
     help="Where to write the head set.",
@@ -42,8 +42,9 @@ from .model_options import FILE
     help="Raw mass on the panel (the paper's), its share of the mass on all panels, or that with a floor.",
 )  # fmt: skip
 @click.option(
-    "--floor", type=click.FloatRange(0, 1), default=FLOOR, show_default=True, help="Least mass of the guarded score."
-)
+    "--floor", type=click.FloatRange(0, 1, max_open=True), default=FLOOR, show_default=True,
+    help="Least mass of the guarded score, which also decides whether there are gaze heads.",
+)  # fmt: skip
 @click.option(
     "--at", "place", type=click.Choice(get_args(Place)),
     help="Score the final prompt token (the paper's) or the answer's tokens  [default: what steers better]",
@@ -51,7 +52,8 @@ from .model_options import FILE
 @click.option("--from-ranking", type=FILE, metavar="JSON", help="Only choose among the heads of a published ranking.")
 @click.option("--save-ranking", type=FILE, metavar="JSON", help="Write every head with its scores, too.")
 @click.option("--panel-size", type=click.IntRange(16, 1024), help="Pixels of a generated panel  [default: by model]")
-@click.option("--threads", type=click.IntRange(1, 512), help="Threads to compute with  [default: all cores]")
+@threads_option
+@gpu_layers_option
 def discover(
     model: Path | None,
     mmproj: Path | None,
@@ -68,6 +70,7 @@ def discover(
     save_ranking: Path | None,
     panel_size: int | None,
     threads: int | None,
+    gpu_layers: int,
 ) -> None:
     """Find the gaze heads of MODEL: those that look at the panel that a question is about.
 
@@ -90,7 +93,7 @@ def discover(
         if path is not None and not path.parent.is_dir():
             raise OptionError(f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}.")
     kept = output.with_name(f".{output.name}.progress")
-    with load(model, mmproj=mmproj, threads=threads) as loaded, Bar() as bar:
+    with load(model, mmproj=mmproj, threads=threads, gpu_layers=gpu_layers) as loaded, Bar() as bar:
         found = find(loaded, options, kept=kept, progress=bar)
         if save_ranking is not None:
             found.ranking.write(save_ranking)

@@ -12,13 +12,13 @@ from ..errors import OptionError
 from ..lab.experiments import PROTOCOLS, Protocol
 from ..model import load
 from .judge_options import judges_of
-from .model_options import FILE
+from .model_options import FILE, gpu_layers_option, heads_option, mmproj_option, threads_option
 
 
 @click.command(short_help="Measure how well a model is steered.")
 @click.argument("model", type=FILE, required=False)
-@click.option("--mmproj", type=FILE, metavar="GGUF", help="The model's projector  [default: mmproj*.gguf beside it]")
-@click.option("--heads", type=FILE, metavar="JSON", help="The head set to steer with  [default: the one that is known]")
+@mmproj_option
+@heads_option
 @click.option(
     "--strips", type=click.IntRange(1), default=24, show_default=True,
     help="Fresh strips and scenes, of combinations that the built-in model was never trained on.",
@@ -31,7 +31,7 @@ from .model_options import FILE
     "--controls", type=click.IntRange(0), default=6, show_default=True,
     help="Strips for random heads (10 draws), all heads, and baselines: crop, dim, draw a box, name the place.",
 )  # fmt: skip
-@click.option("--all-controls", is_flag=True, help="Controls for every protocol, not for the question alone.")
+@click.option("--all-controls", is_flag=True, help="Controls for static, dynamic and boxes, too.")
 @click.option(
     "--sweeps", type=click.IntRange(0), default=0, show_default=True,
     help="Strips for sweeps of queries, strength, mode and number of heads.",
@@ -54,10 +54,12 @@ from .model_options import FILE
 @click.option("--report", type=FILE, metavar="HTML", help="Write one page with all figures, maps and examples.")
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write all figures and outcomes for machines.")
 @click.option(
-    "--csv", "csv_file", type=FILE, metavar="PATH", help="Write figures as a table; to a folder: answers too."
-)
+    "--csv", "csv_file", type=FILE, metavar="PATH",
+    help="Write the figures as a table. A name that does not end in .csv becomes a folder, with all answers as well.",
+)  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on where a run with the same --json or --report was killed.")
-@click.option("--threads", type=click.IntRange(1, 512), help="Threads to use  [default: by the model's size]")
+@threads_option
+@gpu_layers_option
 def evaluate(
     model: Path | None,
     mmproj: Path | None,
@@ -80,10 +82,11 @@ def evaluate(
     csv_file: Path | None,
     resume: bool,
     threads: int | None,
+    gpu_layers: int,
 ) -> None:
     """Measure MODEL: unsteered questions, steered ones, moves, boxes, and controls, as Markdown on stdout.
 
-    MODEL is a GGUF file; without one, the built-in model. All strips are generated; answers are greedy.
+    MODEL is a GGUF file; without one, the built-in model. Strips are generated; answers are greedy.
 
     \b
       lookhere evaluate --report report.html
@@ -110,7 +113,7 @@ def evaluate(
         strips=strips, seen=seen, controls=controls, sweeps=sweeps, seed=seed, protocols=protocols or PROTOCOLS,
         thorough=all_controls, panel_size=panel_size, coco=coco, images=images,
     )  # fmt: skip
-    with load(model, mmproj=mmproj, heads=heads, threads=threads) as loaded, Bar() as bar:
+    with load(model, mmproj=mmproj, heads=heads, threads=threads, gpu_layers=gpu_layers) as loaded, Bar() as bar:
         figures = measure(loaded, options, judges=named, kept=kept, resume=resume, progress=bar)
     click.echo(markdown(figures), nl=False)
     try:

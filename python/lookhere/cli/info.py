@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 
 from ..model import Model, load
-from .model_options import FILE
+from .model_options import FILE, heads_option, mmproj_option
 
 
 @click.command(short_help="Show the build and what a model is.")
 @click.argument("model", type=FILE, required=False)
-@click.option("--mmproj", type=FILE, metavar="GGUF", help="The model's projector  [default: mmproj*.gguf beside it]")
-@click.option("--heads", type=FILE, metavar="JSON", help="A head set to check against the model.")
+@mmproj_option
+@heads_option
 def info(model: Path | None, mmproj: Path | None, heads: Path | None) -> None:
     """Show the build, and what MODEL is: its shape and the heads that can be steered.
 

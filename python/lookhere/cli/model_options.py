@@ -12,22 +12,38 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 
+mmproj_option = click.option(
+    "--mmproj", type=FILE, metavar="GGUF", help="The model's projector  [default: mmproj*.gguf beside it]"
+)
+heads_option = click.option(
+    "--heads", type=FILE, metavar="JSON", help="The head set to steer with  [default: the one known for the model]"
+)
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(1, 512),
+    metavar="N",
+    help="Threads to compute with  [default: by the model's size]",
+)
+gpu_layers_option = click.option(
+    "--gpu-layers", type=click.IntRange(0, 2**16), metavar="N", default=0,
+    help="Layers to keep on the GPU, 999 for all; in a build for one  [default: 0]",
+)  # fmt: skip
+
 _OPTIONS = (
     click.option("--model", type=FILE, metavar="GGUF", help="A vision-language model  [default: the built-in one]"),
-    click.option("--mmproj", type=FILE, metavar="GGUF", help="Its projector  [default: mmproj*.gguf beside it]"),
-    click.option("--heads", type=FILE, metavar="JSON", help="The heads to steer  [default: the known head set]"),
+    mmproj_option,
+    heads_option,
     click.option(
         "--context", type=click.IntRange(16, 2**22), metavar="N",
         help="Tokens that the context holds  [default: as many as needed]",
     ),
-    click.option(
-        "--threads", type=click.IntRange(1, 512), metavar="N", help="Threads to use  [default: by the model's size]"
-    ),
+    threads_option,
+    gpu_layers_option,
 )  # fmt: skip
 
 
 def model_options(command: Command) -> Command:
-    """--model, --mmproj, --heads, --context and --threads; the names are those of ``lookhere.load``."""
+    """--model, --mmproj, --heads, --context, --threads and --gpu-layers; the names are those of ``lookhere.load``."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

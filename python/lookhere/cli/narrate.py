@@ -37,14 +37,15 @@ from .steering_options import steering_options
 def narrate(
     image: str,
     schedule: str,
-    every: Pace,
-    panel_grid: tuple[int, int],
+    every: Pace | None,
+    panel_grid: tuple[int, int] | None,
     prompt: str,
     model: Path | None,
     mmproj: Path | None,
     heads: Path | None,
     context: int | None,
     threads: int | None,
+    gpu_layers: int,
     strength: float | None,
     mode: Mode | None,
     queries: Queries | None,
@@ -64,7 +65,7 @@ def narrate(
     """
     plan = schedule_from(schedule, every, panel_grid)
     source = read_source(image)
-    with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads) as loaded:
+    with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers) as loaded:
         scene = loaded.look(source)
         coverage = [() if target is None else scene.coverage(target) for target in plan.targets]
         walk = Walk.begin(

@@ -82,9 +82,9 @@ _OPTIONS = (
     ),
     click.option(
         "--panel",
-        type=_RegionType("panel", "K/N", _panel),
+        type=_RegionType("panel", "K/N|ROW,COL/ROWS,COLS", _panel),
         multiple=True,
-        help="Look at the K-th of N panels side by side; ROW,COL/ROWS,COLS for a grid. Counted from 1.",
+        help="Look at the K-th of N panels side by side, or at one of a grid. Counted from 1.",
     ),
     click.option(
         "--polygon",

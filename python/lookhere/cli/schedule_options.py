@@ -13,6 +13,10 @@ from ..schedule import MOST, Pace, Schedule
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+EVERY, PANELS = 20, 6
+"""Tokens on a target, and panels side by side, where nothing is said. The options are None then, so that a command can
+tell that they were not given."""
+
 
 class _Every(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.5 on
     """A number of tokens, or line or sentence."""
@@ -54,17 +58,18 @@ def schedule_options(*, required: bool) -> Callable[[Command], Command]:
     def add(command: Command) -> Command:
         for option in (
             click.option(
-                "--panels", "panel_grid", type=_Grid(), default=(1, 6),
-                help="The panels that a schedule numbers, row by row  [default: 6, side by side]",
+                "--panels", "panel_grid", type=_Grid(),
+                help=f"The panels that a schedule numbers, row by row  [default: {PANELS}, side by side]",
             ),
             click.option(
-                "--every", type=_Every(), default=20,
-                help="Tokens until the gaze moves on, or where a line or a sentence ends  [default: 20]",
+                "--every", type=_Every(),
+                help=f"Tokens until the gaze moves on, or where a line or a sentence ends  [default: {EVERY}]",
             ),
             click.option(
                 "--schedule", metavar="TARGETS", required=required,
                 help="Where to look in turn: panel numbers such as 4,2,1; or, between spaces, K/N, "
-                "box:X0,Y0,X1,Y1, point:X,Y, polygon:X,Y,X,Y,X,Y and free.",
+                "ROW,COL/ROWS,COLS, box:X0,Y0,X1,Y1, point:X,Y, polygon:X,Y,X,Y,X,Y and free (wherever the model "
+                "looks by itself). No masks.",
             ),
         ):  # fmt: skip
             command = option(command)
@@ -73,10 +78,10 @@ def schedule_options(*, required: bool) -> Callable[[Command], Command]:
     return add
 
 
-def schedule_from(text: str, every: Pace, panel_grid: tuple[int, int]) -> Schedule:
-    """The schedule that the options describe; what is wrong in it is wrong use."""
-    rows, cols = panel_grid
+def schedule_from(text: str, every: Pace | None, panel_grid: tuple[int, int] | None) -> Schedule:
+    """The schedule that the options describe, None for what was not given; what is wrong in it is wrong use."""
+    rows, cols = panel_grid or (1, PANELS)
     try:
-        return Schedule.parse(text, every=every, rows=rows, cols=cols)
+        return Schedule.parse(text, every=every or EVERY, rows=rows, cols=cols)
     except LookhereError as error:
         raise click.BadParameter(str(error), param_hint="'--schedule'") from error

@@ -9,7 +9,7 @@ SECTIONS = {
     "How to look": ("strength", "mode", "queries"),
     "What to ask": ("prompt", "max_tokens", "stop"),
     "How tokens are drawn": ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed"),
-    "Which model": ("model", "mmproj", "heads", "context", "threads"),
+    "Which model": ("model", "mmproj", "heads", "context", "threads", "gpu_layers"),
 }
 """Names of options by the title that they stand under; all others stand under Output."""
 

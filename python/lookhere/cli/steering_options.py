@@ -16,12 +16,20 @@ def steering_options(command: Command) -> Command:
     """--strength, --mode and --queries; the names are those of ``lookhere.Steering``."""
     for option in (
         click.option(
-            "--queries", type=click.Choice(get_args(Queries)), help="Which queries obey  [default: the head set's]"
+            "--queries", type=click.Choice(get_args(Queries)),
+            help="Which tokens obey: all, the image's own too; those after_image; answer: from the last one of the "
+            "prompt on, which chooses the first word; generated: only after that  [default: the head set's]",
         ),
-        click.option("--mode", type=click.Choice(get_args(Mode)), help="What the bias does  [default: the head set's]"),
         click.option(
-            "--strength", type=float, metavar="X", help="How strongly to look, in nats  [default: the head set's]"
+            "--mode", type=click.Choice(get_args(Mode)),
+            help="boost_suppress pulls to the target and pushes off the rest of the image; suppress_image only pushes, "
+            "suppress_all off the prompt's text too, max_suppress_all off generated text as well  "
+            "[default: the head set's]",
         ),
-    ):
+        click.option(
+            "--strength", type=float, metavar="X",
+            help="How strongly, in nats from 0 to 10000; 5 is usual  [default: the head set's]",
+        ),
+    ):  # fmt: skip
         command = option(command)
     return command

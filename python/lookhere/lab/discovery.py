@@ -87,7 +87,7 @@ class Options:
             if not least <= value <= most:
                 raise OptionError(f"{name}={value!r}; expected a whole number from {least} to {most}.")
         if not 0 <= self.floor < 1:
-            raise OptionError(f"floor={self.floor!r}; expected a share of attention, 0 to 1.")
+            raise OptionError(f"floor={self.floor!r}; expected a share of attention from 0 to less than 1.")
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _rank(
     for place in places:
         order, values = scores[place].order(options.kind), scores[place].get(options.kind)
         rankings[str(place)] = HeadSet(facts, order, scores=tuple(round(float(values[head]), 4) for head in order))
-    return rankings, scores, {place: trust(tally, place, options.kind, counts) for place in places}
+    return rankings, scores, {place: trust(tally, place, options.kind, counts, options.floor) for place in places}
 
 
 def _choose(bench: Bench, rankings: dict[str, HeadSet], progress: Progress) -> Choice | None:

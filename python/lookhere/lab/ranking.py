@@ -147,13 +147,16 @@ class Trust:
         )
 
 
-def trust(tally: Tally, place: Place, kind: Kind, sizes: tuple[int, ...]) -> Trust:
-    """How far the ranking of a tally can be trusted; sizes: which k the overlap is wanted for."""
+def trust(tally: Tally, place: Place, kind: Kind, sizes: tuple[int, ...], floor: float = FLOOR) -> Trust:
+    """How far the ranking of a tally can be trusted; sizes: which k the overlap is wanted for.
+
+    Whether there are gaze heads is decided by the guarded score, whatever the kind of the ranking.
+    """
     chance = 1 / tally.panels
-    baseline = tuple(float(Scores.of(shuffle).guarded.max()) for shuffle in tally.shuffled_of(place))
-    guarded = Scores.of(tally.attention(place)).guarded
+    baseline = tuple(float(Scores.of(shuffle, floor).guarded.max()) for shuffle in tally.shuffled_of(place))
+    guarded = Scores.of(tally.attention(place), floor).guarded
     found = int((guarded > max(1.5 * chance, *baseline)).sum())
-    first, second = (Scores.of(half).order(kind) for half in tally.halves_of(place))
+    first, second = (Scores.of(half, floor).order(kind) for half in tally.halves_of(place))
     overlap = {k: len(set(first[:k]) & set(second[:k])) / k for k in sizes}
     return Trust(chance, found, baseline, overlap)
 
