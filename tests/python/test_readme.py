@@ -27,7 +27,7 @@ def fake_builtin(engine, pair, head_set, monkeypatch):
 
 def test_there_is_something_to_test():
     assert len(PYTHON) == 1
-    assert len(COMMANDS) == 7
+    assert len(COMMANDS) == 8
     assert len(PYTHON[0].splitlines()) <= 12
 
 
