@@ -1,6 +1,6 @@
 """Draws the training pool once: panels, large panels and free scenes, as arrays in a folder.
 
-    python tools/make_data.py OUT [--panels 16000] [--large 3000] [--scenes 3000]
+    python tools/make_data.py OUT [--panels 16000] [--large 2400] [--scenes 3000]
 
 Only the training split: held-out (subject, action, place) combinations are never drawn here.
 """
