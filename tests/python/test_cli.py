@@ -126,10 +126,10 @@ def test_demo(run):
 
 
 def test_the_strip_of_the_demo(run):
-    result = run("demo", "--panels", 4, "--strip", "mine.png")
+    result = run("demo", "--seed", 3, "--panels", 4, "--strip", "mine.png")
     assert result.exit_code == 0, result.output
     assert "lookhere describe mine.png --panel 2/4" in result.stderr
-    strip = generate_strip(8, panels=4, panel_size=64, split="held_out", style="colour")
+    strip = generate_strip(3, panels=4, panel_size=64, split="held_out", style="colour")
     with Image.open("mine.png") as saved:
         assert np.array_equal(np.asarray(saved.convert("RGB")), np.asarray(strip.image))
 

@@ -40,8 +40,8 @@ class Options:
     were. controls, sweeps: on how many of the fresh strips controls and baselines, and sweeps, are measured too.
     maps: strips whose attention is read in all heads. examples: strips that a report shows. 0 leaves a part out.
 
-    protocols: what is asked. thorough: controls for every protocol, not for the question alone. coco, images: labelled
-    boxes in COCO's format and the folder of their images; at most ``strips`` images are asked about. OptionError.
+    protocols: what is asked. thorough: controls for static, dynamic and boxes, too. coco, images: labelled boxes in
+    COCO's format and the folder of their images; at most ``strips`` images are asked about. OptionError.
     """
 
     strips: int = 24
