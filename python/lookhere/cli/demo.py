@@ -29,7 +29,7 @@ SHOWN_STRIP = 1536  # pixels of the same strip, drawn again for people
 
 
 @click.command(short_help="Ask about six panels in turn and save a picture of it.")
-@click.option("--seed", type=click.IntRange(0), default=8, show_default=True, help="Which strip to draw.")
+@click.option("--seed", type=click.IntRange(0), default=20, show_default=True, help="Which strip to draw.")
 @click.option("--panels", type=click.IntRange(2, 6), default=6, show_default=True, help="How many panels it has.")
 @click.option(
     "-o",
