@@ -32,6 +32,7 @@ GgufFile::GgufFile(const std::string & path) : path_(path) {
                         " bytes and does not begin with the letters GGUF");
     }
 
+    log_install();
     log_forget();
     AbortGuard             guard;
     const gguf_init_params params = {/*no_alloc =*/true, /*ctx =*/nullptr};

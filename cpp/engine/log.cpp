@@ -78,11 +78,9 @@ void on_log(ggml_log_level level, const char * text, void *) {
 } // namespace
 
 void log_install() {
-    static std::once_flag once;
-    std::call_once(once, [] {
-        llama_log_set(on_log, nullptr);
-        mtmd_helper_log_set(on_log, nullptr);
-    });
+    // not once for all: whoever reaches the same library through ctypes may have set another one meanwhile
+    llama_log_set(on_log, nullptr);
+    mtmd_helper_log_set(on_log, nullptr);
 }
 
 void log_set(LogSink sink, int level) {

@@ -26,6 +26,7 @@ Model::Model(const std::string & path, const Options & options) : path_(path) {
     params.load_mode              = options.mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
     params.devices                = options.gpu_layers == 0 ? &no_device : nullptr;
 
+    log_install();
     log_forget();
     AbortGuard guard;
     try {

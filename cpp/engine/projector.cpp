@@ -117,6 +117,7 @@ Projector::Projector(const std::string & path, const Model & model, const Option
     params.cb_eval             = on_node;
     params.cb_eval_user_data   = running_.get();
 
+    log_install();
     log_forget();
     AbortGuard guard;
     try {

@@ -76,6 +76,7 @@ Session::Session(const Model & model, const Options & options) :
         throw LoadError("kv_type " + options.kv_type + " needs flash attention; use flash_attention auto or on, or kv_type f16");
     }
 
+    log_install();
     log_forget();
     AbortGuard guard;
     try {

@@ -112,10 +112,13 @@ class Cache:
             self.drop()
             try:
                 self._native = self._new(wanted)
-            except ContextError:
-                if wanted <= total:
+            except ContextError as error:
+                if self.fixed or wanted <= total:
                     raise
-                self._native = self._new(total)  # what is asked now, and nothing beside it
+                try:
+                    self._native = self._new(total)  # what is asked now, and nothing beside it
+                except ContextError:
+                    raise error from None
             return list(range(others + 1)), True
         free = [each for each in self._oldest() if each != sequence]
         for each in free[:others]:
