@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from . import memory
@@ -112,13 +113,12 @@ class Cache:
             self.drop()
             try:
                 self._native = self._new(wanted)
-            except ContextError as error:
-                if self.fixed or wanted <= total:
+            except ContextError:
+                if not self.fixed and wanted > total:
+                    with suppress(ContextError):
+                        self._native = self._new(total)  # what is asked now, and nothing beside it
+                if self._native is None:
                     raise
-                try:
-                    self._native = self._new(total)  # what is asked now, and nothing beside it
-                except ContextError:
-                    raise error from None
             return list(range(others + 1)), True
         free = [each for each in self._oldest() if each != sequence]
         for each in free[:others]:
