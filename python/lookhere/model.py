@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import registry
+from .cache import MOST_CONTEXT, Cache
 from .cancel import CancelFlag
 from .chat import ChatTemplate, checked_text
 from .engine import default_threads, engine_errors, forward_log
@@ -18,7 +19,7 @@ from .heads import HeadSet
 from .image import Image, ImageSource
 from .pair import find_pair
 from .scene import Scene
-from .session import MOST_CONTEXT, Session
+from .session import Session
 
 if TYPE_CHECKING:
     from . import _engine
@@ -181,7 +182,7 @@ def load(
     cores = default_threads(native.parameters) if threads is None else threads
     try:
         projector = _projector(projector_path, native, cores, min_image_tokens, max_image_tokens, gpu_layers)
-        session = Session(
+        cache = Cache(
             native,
             context=context,
             kv_budget=kv_budget * 2**20,
@@ -195,7 +196,7 @@ def load(
             _special(native, native.bos_token),
             _special(native, native.eos_token),
         )
-        loaded = Model(native, projector, session, heads=None, template=template, prompt=registry.PROMPT)
+        loaded = Model(native, projector, Session(cache), heads=None, template=template, prompt=registry.PROMPT)
         loaded.heads = given or (registry.builtin_head_set() if builtin else registry.find_head_set(loaded))
         if loaded.heads is not None:
             loaded.heads.check(loaded)

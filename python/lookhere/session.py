@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .cache import MOST_CONTEXT, Cache
+from .cache import Cache
 from .engine import engine_errors
 from .errors import BusyError, CancelledError, ClosedError, ContextError
 from .grid import Map
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     Look: TypeAlias = tuple[Steering | None, Sequence[Map]]
 
-__all__ = ["MOST_CONTEXT", "Session"]
-
 _PATIENCE = 0.05
 """Seconds after which a thread that waits for its turn looks at its flag."""
 
@@ -34,31 +32,10 @@ AT_ONCE = 8
 
 
 class Session:
-    """Runs of one model, which take turns.
+    """Runs of one model, which take turns. A *look* is a steering, or None, and the coverage of each grid."""
 
-    The rest of the arguments: see ``Cache``. A *look* is a steering, or None, and the coverage of each grid.
-    """
-
-    def __init__(
-        self,
-        model: _engine.Model,
-        *,
-        context: int | None,
-        kv_budget: int,
-        threads: int,
-        kv_type: str,
-        flash_attention: str,
-        on_gpu: bool = False,
-    ) -> None:
-        self._cache = Cache(
-            model,
-            context=context,
-            kv_budget=kv_budget,
-            threads=threads,
-            kv_type=kv_type,
-            flash_attention=flash_attention,
-            on_gpu=on_gpu,
-        )
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._closed = False
