@@ -4,10 +4,14 @@ import sys
 
 import fake_engine as fake
 import lookhere
+import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import settings
 from lookhere import registry
+from lookhere.cli import main
 from lookhere.heads import HeadSet, ModelFacts
+from PIL import Image
 from planted_engine import GAZE, HEADS, LAYERS, Planted
 
 settings.register_profile("patient", deadline=None)  # a busy machine is not a failure
@@ -66,3 +70,13 @@ def builtin():
         pytest.skip("the built-in model has no head set")
     with lookhere.load() as loaded:
         yield loaded
+
+
+@pytest.fixture
+def run(engine, pair, head_set, tmp_path, monkeypatch):
+    """Runs a command with the fake engine and a fake built-in model, in an empty folder with a strip.png."""
+    monkeypatch.setattr(registry, "builtin_files", lambda: pair)
+    monkeypatch.setattr(registry, "builtin_head_set", lambda: head_set)
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.full((32, 96, 3), 200, np.uint8)).save("strip.png")
+    return lambda *args, **options: CliRunner().invoke(main, [str(arg) for arg in args], **options)

@@ -7,22 +7,10 @@ from pathlib import Path
 import fake_engine as fake
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from lookhere import registry
 from lookhere.cli import main
 from lookhere.comics import generate_strip
 from lookhere.heads import HeadSet
 from PIL import Image
-
-
-@pytest.fixture
-def run(engine, pair, head_set, tmp_path, monkeypatch):
-    """Runs a command with the fake engine and a fake built-in model, in an empty folder with a strip.png."""
-    monkeypatch.setattr(registry, "builtin_files", lambda: pair)
-    monkeypatch.setattr(registry, "builtin_head_set", lambda: head_set)
-    monkeypatch.chdir(tmp_path)
-    Image.fromarray(np.full((32, 96, 3), 200, np.uint8)).save("strip.png")
-    return lambda *args, **options: CliRunner().invoke(main, [str(arg) for arg in args], **options)
 
 
 def test_describe(run):
