@@ -48,7 +48,7 @@ def measured(scene: Scene, looks: list[Steering], tokens: int, fresh: Iterator[s
     for each in systems:
         scene.describe(max_tokens=1, system=each)  # the image is read
     one_by_one, _ = timed(lambda: [scene.describe(at=each, max_tokens=tokens, system=systems[0]) for each in looks])
-    together, _ = timed(lambda: scene.describe_each(looks, max_tokens=tokens, system=systems[1]))
+    together, _ = timed(lambda: scene.describe_all(looks, max_tokens=tokens, system=systems[1]))
     return second / first, second / step, one_by_one / together
 
 

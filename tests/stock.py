@@ -1,6 +1,7 @@
 """Stock llama.cpp to compare with: built once from the unpatched source, with the same options as ours.
 
     stock_libraries()   folder with libllama.so, libmtmd.so and libggml*.so
+    source(FOLDER)      its source alone
     our_libraries()     folder with the installed package's liblookhere-llama.so
 
 The libraries are kept in the user's cache folder (LOOKHERE_CACHE_DIR), keyed by source, options and compiler. Building
@@ -99,24 +100,29 @@ def stock_libraries() -> Path:
     return folder / "lib"
 
 
-def _build(folder: Path, flags: dict[str, str]) -> None:
-    source, build = folder / "llama.cpp", folder / "build"
-    print(f"\nBuilding stock llama.cpp in {folder}, once; this takes some minutes", file=sys.stderr, flush=True)
+def source(folder: Path) -> None:
+    """Unpacks the unpatched source there."""
     _run(
-        tool("cmake"), f"-DLOOKHERE_LLAMA_INTO={source}", "-DLOOKHERE_LLAMA_PATCHES=OFF",
+        tool("cmake"), f"-DLOOKHERE_LLAMA_INTO={folder}", "-DLOOKHERE_LLAMA_PATCHES=OFF",
         f"-DPython_EXECUTABLE={sys.executable}", "-P", UPSTREAM,
     )  # fmt: skip
+
+
+def _build(folder: Path, flags: dict[str, str]) -> None:
+    tree, build = folder / "llama.cpp", folder / "build"
+    print(f"\nBuilding stock llama.cpp in {folder}, once; this takes some minutes", file=sys.stderr, flush=True)
+    source(tree)
     launchers = {}
     if ccache := shutil.which("ccache"):
         launchers = {"CMAKE_C_COMPILER_LAUNCHER": ccache, "CMAKE_CXX_COMPILER_LAUNCHER": ccache}
     defines = [f"-D{name}={value}" for name, value in {**flags, "GGML_CCACHE": "OFF", **launchers}.items()]
-    _run(tool("cmake"), "-S", source, "-B", build, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}", *defines)
+    _run(tool("cmake"), "-S", tree, "-B", build, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}", *defines)
     _run(tool("cmake"), "--build", build, "--target", "llama", "mtmd")
     shutil.copytree(build / "bin", folder / "lib", symlinks=True, dirs_exist_ok=True)
     missing = [name for name in LIBRARIES if not (folder / "lib" / name).exists()]
     assert not missing, f"the stock build lacks {missing}"
     shutil.rmtree(build)
-    shutil.rmtree(source)
+    shutil.rmtree(tree)
 
 
 def _run(*command: str | Path) -> None:

@@ -39,12 +39,12 @@ def main() -> None:
     for panels, rows in ((6, 1), (6, 2), (3, 1)):
         strip = generate_strip(5, panels=panels, rows=rows)
         pixels = torch.from_numpy(np.asarray(strip.image)[None].copy())
-        asked = [(Q.AMBIGUOUS[i], strip.captions[i], True) for i in range(3)]
+        asked = [Q.Question(Q.AMBIGUOUS[i], strip.captions[i], True, (i,), False) for i in range(3)]
         group = packed.branches([asked])
         ours = packed.logits(packed.hidden(pixels, [group])[0])[0]
-        for j, (prompt, answer, _) in enumerate(asked):
-            body = packed.tokens(answer)
-            theirs = model(**full_inputs(packed, pixels, prompt, body)).logits[0]
+        for j, q in enumerate(asked):
+            body = packed.tokens(q.answer)
+            theirs = model(**full_inputs(packed, pixels, q.prompt, body)).logits[0]
             want = theirs[-len(body) - 1:]
             first = int((group.targets[0, j] >= 0).nonzero()[0])
             worst = max(worst, float((ours[j, first:first + len(body) + 1] - want).abs().max()))

@@ -1,6 +1,6 @@
 """Draws the training pool once: panels, large panels and free scenes, as arrays in a folder.
 
-    python tools/make_data.py OUT [--panels 16000] [--large 2400] [--scenes 3000]
+    python tools/make_data.py OUT [--panels 16000] [--large 2400] [--scenes 12000]
 
 Only the training split: held-out (subject, action, place) combinations are never drawn here.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -22,7 +21,7 @@ STYLES = ("colour", "colour", "ink", "sepia")
 SCENE_SIZES = ((160, 144), (160, 144), (192, 128), (128, 128), (256, 96), (144, 144))
 
 
-def _panel(job: tuple[int, int]) -> tuple[np.ndarray, str, str]:
+def _panel(job: tuple[int, int]) -> tuple[np.ndarray, tuple[str, str, str], str]:
     seed, size = job
     rng = rng_for(seed, "training panel")
     style = STYLES[seed % 4]
@@ -31,7 +30,7 @@ def _panel(job: tuple[int, int]) -> tuple[np.ndarray, str, str]:
         image = draw_panel(panel, size * rng.choice((2, 3, 4)), style, rng).resize((size, size), Image.Resampling.BICUBIC)
     else:
         image = draw_panel(panel, size, style, rng)
-    return np.asarray(image), panel.caption, style
+    return np.asarray(image), panel.parts, style
 
 
 def _scene(seed: int) -> tuple[np.ndarray, list[tuple[str, tuple[int, int, int, int]]]]:
@@ -44,20 +43,20 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--panels", type=int, default=16000)
     parser.add_argument("--large", type=int, default=2400)
-    parser.add_argument("--scenes", type=int, default=3000)
+    parser.add_argument("--scenes", type=int, default=12000)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with Pool(2) as pool:
         for name, count, size, start in (("small", args.panels, 62, 0), ("large", args.large, 140, 10**6)):
             pixels = np.empty((count, size, size, 3), np.uint8)
-            captions, styles = [], []
+            parts, styles = [], []
             jobs = ((start + i, size) for i in range(count))
-            for i, (image, caption, style) in enumerate(pool.imap(_panel, jobs, chunksize=64)):
+            for i, (image, worded, style) in enumerate(pool.imap(_panel, jobs, chunksize=64)):
                 pixels[i] = image
-                captions.append(caption)
+                parts.append(worded)
                 styles.append(style)
             np.save(args.out / f"{name}.npy", pixels)
-            (args.out / f"{name}.json").write_text(json.dumps({"captions": captions, "styles": styles}))
+            (args.out / f"{name}.json").write_text(json.dumps({"parts": parts, "styles": styles}))
         by_size: dict[str, list[np.ndarray]] = {}
         objects: dict[str, list[object]] = {}
         for image, found in pool.imap(_scene, range(args.scenes), chunksize=32):
@@ -67,7 +66,6 @@ def main() -> None:
         for key, images in by_size.items():
             np.save(args.out / f"scenes_{key}.npy", np.stack(images))
         (args.out / "scenes.json").write_text(json.dumps(objects))
-    random.seed(0)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import NamedTuple
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 NUMBERS = ("one", "two", "three", "four", "five", "six")
@@ -56,40 +57,81 @@ def every_text() -> list[str]:
     return out
 
 
-Question = tuple[str, str, bool]  # prompt, answer, whether the answer ends there
+# Words between two of these are given in an answer, not asked for.
+GIVEN = "\x00"
+
+Parts = tuple[str, ...]  # a caption: who, what, where; a label: colour and kind, or kind
 
 
-def certain_questions(rng: random.Random, template: str, captions: Sequence[str], rows: int, cols: int,
-                      count: int) -> list[Question]:
+class Question(NamedTuple):
+    """A question, its answer (a caption a line), whether the answer ends there, and which region (panel or object,
+    by number) each line tells; `known`: whether the question and the lines before tell which region is next, so
+    that a line's first word, too, tells one."""
+
+    prompt: str
+    answer: str
+    ends: bool
+    regions: tuple[int, ...]
+    known: bool
+
+
+def caption(parts: Parts) -> str:
+    return " ".join(parts)
+
+
+def led_astray(rng: random.Random, parts: Parts, others: Sequence[Parts], share: float) -> str:
+    """A caption in which, in `share` of the calls, a word or two that another region could be told by are put in the
+    place of its own. They are given, not asked for; what follows is told of the right region all the same, so that
+    what was said last cannot be what decides where to look next."""
+    if rng.random() >= share or len(parts) < 2:
+        return caption(parts)
+    place = rng.choice((0, 0, 1)) if len(parts) > 2 else 0
+    two = parts[0].startswith("Two ")
+    fit = [o[place] for o in others if len(o) == len(parts) and o[place] != parts[place] and o[0].startswith("Two ") == two]
+    if not fit:
+        return caption(parts)
+    other = rng.choice(fit)
+    words = [(" " if k else "") + (other if k == place else part) for k, part in enumerate(parts)]
+    words[place] = GIVEN + words[place] + GIVEN
+    return "".join(words)
+
+
+def certain_questions(rng: random.Random, template: str, panels: Sequence[Parts], rows: int, cols: int, count: int,
+                      astray: float) -> list[Question]:
     """Questions about `count` different panels, in one wording."""
-    return [(ordinal(template, k, rows, cols), captions[k], True) for k in rng.sample(range(len(captions)), count)]
+    return [Question(ordinal(template, k, rows, cols), led_astray(rng, panels[k], panels, astray), True, (k,), True)
+            for k in rng.sample(range(len(panels)), count)]
 
 
 def open_template(shape: random.Random) -> str:
     return shape.choice((PAPER_AMBIGUOUS, PAPER_PANEL)) if shape.random() < 0.45 else shape.choice(AMBIGUOUS[2:])
 
 
-def open_questions(rng: random.Random, text: str, captions: Sequence[str], count: int) -> list[Question]:
-    """Ambiguous questions, each answered with a panel drawn at random."""
-    return [(text, rng.choice(captions), True) for _ in range(count)]
+def open_questions(rng: random.Random, text: str, regions: Sequence[Parts], count: int) -> list[Question]:
+    """Ambiguous questions, each answered with a panel, or an object, drawn at random."""
+    return [Question(text, caption(regions[k]), True, (k,), len(regions) == 1)
+            for k in (rng.randrange(len(regions)) for _ in range(count))]
 
 
-def narration(rng: random.Random, captions: Sequence[str]) -> Question:
-    return (rng.choice(NARRATION), "\n".join(captions), True)
+def in_order(rng: random.Random, prompt: str, regions: Sequence[Parts], order: Sequence[int], astray: float) -> Question:
+    """All regions, one a line."""
+    lines = [led_astray(rng, regions[k], regions, astray) for k in order]
+    return Question(prompt, "\n".join(lines), True, tuple(order), True)
 
 
-def pointed(rng: random.Random, captions: Sequence[str], lines: int) -> Question:
+def narration(rng: random.Random, panels: Sequence[Parts], astray: float) -> Question:
+    return in_order(rng, rng.choice(NARRATION), panels, range(len(panels)), astray)
+
+
+def pointed(rng: random.Random, panels: Sequence[Parts], lines: int) -> Question:
     """Captions of panels drawn independently, one a line; it never ends by itself."""
     text = PAPER_POINTED if rng.random() < 0.7 else rng.choice(POINTED)
-    return (text, "".join(rng.choice(captions) + "\n" for _ in range(lines)), False)
+    told = tuple(rng.randrange(len(panels)) for _ in range(lines))
+    return Question(text, "".join(caption(panels[k]) + "\n" for k in told), False, told, False)
 
 
-def object_questions(rng: random.Random, text: str, objects: Sequence[tuple[str, tuple[int, int, int, int]]],
-                     count: int) -> list[Question]:
-    """What is here: an object drawn at random."""
-    return [(text, rng.choice(objects)[0], True) for _ in range(count)]
-
-
-def object_list(objects: Sequence[tuple[str, tuple[int, int, int, int]]]) -> Question:
-    ordered = sorted(objects, key=lambda o: o[1][0] + o[1][2])
-    return (OBJECT_LIST[0], "\n".join(label for label, _ in ordered), True)
+def object_list(rng: random.Random, labels: Sequence[Parts], boxes: Sequence[tuple[int, int, int, int]],
+                astray: float) -> Question:
+    """All objects of a free scene from left to right, by their middle."""
+    order = sorted(range(len(boxes)), key=lambda k: boxes[k][0] + boxes[k][2])
+    return in_order(rng, OBJECT_LIST[0], labels, order, astray)

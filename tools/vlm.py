@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from questions import every_text
+from questions import GIVEN, Question, every_text
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
@@ -42,13 +42,24 @@ BEFORE_IMAGE = "<|im_start|>user\n<|vision_start|>"
 AFTER_PROMPT = "<|im_end|>\n<|im_start|>assistant\n"
 
 
-def train_tokenizer(captions: list[str], vocabulary: int = 1024) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer trained on captions and prompts."""
-    tok = Tokenizer(models.BPE())
+def bare_tokenizer(model: models.BPE) -> Tokenizer:
+    tok = Tokenizer(model)
     tok.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Split(Regex(PATTERN), "isolated"),
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     tok.decoder = decoders.ByteLevel()
+    return tok
+
+
+def as_fast(tok: Tokenizer) -> PreTrainedTokenizerFast:
+    fast = PreTrainedTokenizerFast(tokenizer_object=tok, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    fast.chat_template = CHAT_TEMPLATE
+    return fast
+
+
+def train_tokenizer(captions: list[str], vocabulary: int = 1024) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer trained on captions and prompts."""
+    tok = bare_tokenizer(models.BPE())
     texts = [*every_text() * 3, *captions, "user\n", "assistant\n", "system\n"]
     trainer = trainers.BpeTrainer(vocab_size=vocabulary - len(SPECIAL), show_progress=False,
                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
@@ -56,9 +67,7 @@ def train_tokenizer(captions: list[str], vocabulary: int = 1024) -> PreTrainedTo
     while tok.get_vocab_size() < vocabulary - len(SPECIAL):  # the corpus may have too few pairs
         tok.add_tokens([AddedToken(f"<|unused_{tok.get_vocab_size()}|>", normalized=False)])
     tok.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in SPECIAL])
-    fast = PreTrainedTokenizerFast(tokenizer_object=tok, eos_token="<|im_end|>", pad_token="<|endoftext|>")
-    fast.chat_template = CHAT_TEMPLATE
-    return fast
+    return as_fast(tok)
 
 
 def add_waves(table: torch.Tensor, amplitude: float = 0.5) -> None:
@@ -139,12 +148,14 @@ class Branches:
     """Questions of one padded length about n images, b per image.
 
     ids (n, b, length) token ids, padded at the end; targets (n, b, length): the id to predict at each
-    place, -100 where nothing is asked; blind (n, b, length): places of the question before its last token.
+    place, -100 where nothing is asked; blind (n, b, length): places of the question before its last token;
+    region (n, b, length): the region (panel or object, by number) that the next token tells, -1 where that is open.
     """
 
     ids: torch.Tensor
     targets: torch.Tensor
     blind: torch.Tensor
+    region: torch.Tensor
 
 
 def _turn(x: torch.Tensor) -> torch.Tensor:
@@ -172,26 +183,48 @@ class Packed:
             self._tokens[text] = self.tok(text, add_special_tokens=False).input_ids
         return self._tokens[text]
 
-    def branches(self, questions: list[list[tuple[str, str, bool]]]) -> Branches:
-        """questions[i][j] = (prompt, answer, ends) -> padded branches; every image has as many."""
-        rows = []
-        for per_image in questions:
-            for prompt, answer, ends in per_image:
-                body: list[int] = []
-                for k, line in enumerate(answer.split("\n")):
-                    body += [*(self.tokens("\n") if k else ()), *(self.tokens(line) if line else ())]
-                rows.append(([*self.tokens(prompt), *self.after_prompt], [*body, *([self.end] if ends else [])]))
-        length = max(len(h) + len(b) for h, b in rows) - 1
+    def answer(self, q: Question) -> tuple[list[int], list[bool], list[int]]:
+        """-> an answer's tokens, whether each is asked for, and the region that each tells."""
+        ids: list[int] = []
+        asked: list[bool] = []
+        regions: list[int] = []
+
+        def put(more: list[int], ask: bool, region: int) -> None:
+            ids.extend(more)
+            asked.extend([ask] * len(more))
+            regions.extend([region] * len(more))
+
+        region = -1
+        for k, line in enumerate(q.answer.split("\n")):
+            if k:
+                put(self.tokens("\n"), True, region)
+            if not line:
+                continue
+            region, first = q.regions[k], len(ids)
+            for j, piece in enumerate(line.split(GIVEN)):
+                put(self.tokens(piece) if piece else [], j % 2 == 0, region)
+            if not q.known:
+                regions[first] = -1
+        if q.ends:
+            put([self.end], True, region)
+        return ids, asked, regions
+
+    def branches(self, questions: list[list[Question]]) -> Branches:
+        """questions[i][j] -> padded branches; every image has as many."""
+        rows = [([*self.tokens(q.prompt), *self.after_prompt], *self.answer(q)) for per_image in questions for q in per_image]
+        length = max(len(head) + len(body) for head, body, _, _ in rows) - 1
         ids = torch.full((len(rows), length), self.pad)
         targets = torch.full((len(rows), length), -100)
         blind = torch.zeros((len(rows), length), dtype=torch.bool)
-        for i, (head, body) in enumerate(rows):
-            full = torch.tensor([*head, *body])
-            ids[i, : len(full) - 1] = full[:-1]
-            targets[i, len(head) - 1: len(full) - 1] = full[len(head):]
-            blind[i, : len(head) - 1] = True
+        told = torch.full((len(rows), length), -1)
+        for i, (head, body, asked, regions) in enumerate(rows):
+            start, stop = len(head) - 1, len(head) + len(body) - 1
+            ids[i, :stop] = torch.tensor([*head, *body[:-1]])
+            targets[i, start:stop] = torch.where(torch.tensor(asked), torch.tensor(body), -100)
+            told[i, start:stop] = torch.tensor(regions)
+            blind[i, :start] = True
         n = len(questions)
-        return Branches(ids.view(n, -1, length), targets.view(n, -1, length), blind.view(n, -1, length))
+        return Branches(*(x.view(n, -1, length) for x in (ids, targets, blind, told)))
 
     @lru_cache(maxsize=64)  # noqa: B019
     def grid(self, gh: int, gw: int):
@@ -242,13 +275,14 @@ class Packed:
         return v.merger(x).view(n, p // 4, -1), deep
 
     def hidden(self, pixels: torch.Tensor, groups: list[Branches], bias=None, record=None,
-               blind: bool = False) -> list[torch.Tensor]:
+               blind: bool = False, half: list[torch.Tensor] | None = None) -> list[torch.Tensor]:
         """(n, height, width, 3) uint8 and branches -> per group final hidden states (n, b, length, 256).
 
         `bias[layer]` (heads, n, b, image tokens) is added to the scores of branch tokens over image tokens,
         one per group: bias[group][layer]. `record(group, layer, probabilities)` sees (n, heads, b, length,
         prefix + length). `blind`: the question's tokens before its last one do not see the image,
-        nor do image tokens see each other, so that what an answer says can only be seen where it is.
+        nor do image tokens see each other, so that what an answer says can only be seen where it is. `half` gets
+        the hidden states of the branches after half of the layers.
         """
         n, height, width, _ = pixels.shape
         gh, gw = height // PATCH, width // PATCH
@@ -273,6 +307,10 @@ class Packed:
         sin = torch.cat([t[1] for t in tables])[:, None]
         h, kv, e = self.heads, self.kv, self.dim
         r = h // kv
+
+        def parts(x: torch.Tensor) -> list[torch.Tensor]:
+            return [part.view(n, *g.ids.shape[1:], d) for part, g in zip(x.split(sizes)[1:], groups, strict=True)]
+
         apart = None
         if blind:
             apart = torch.ones(p, p, dtype=torch.bool).tril()
@@ -322,7 +360,9 @@ class Packed:
                 first = torch.cat((first[:, :start], first[:, start:start + count] + deep[i],
                                    first[:, start + count:]), dim=1)
                 x = torch.cat((first.reshape(-1, d), x[sizes[0]:]))
-        return [part.view(n, *g.ids.shape[1:], d) for part, g in zip(x.split(sizes)[1:], groups, strict=True)]
+            if half is not None and 2 * (i + 1) == len(self.text.layers):
+                half += parts(x)
+        return parts(x)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         return F.linear(self.text.norm(hidden), self.text.embed_tokens.weight)

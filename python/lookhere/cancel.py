@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class CancelFlag:
-    """Ends work from another thread: given to ``Model.look`` or to ``stream``, ``describe`` or ``describe_each`` of a
+    """Ends work from another thread: given to ``Model.look`` or to ``stream``, ``describe`` or ``describe_all`` of a
     scene, and raised by ``set``, it ends them within one layer of the image's encoder or one batch of tokens, with
     CancelledError or as the end of the iteration. The model can be used on. It stays raised until ``clear``.
     """

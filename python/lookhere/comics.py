@@ -43,13 +43,18 @@ class Panel:
     count: int = 1
 
     @property
-    def caption(self) -> str:
-        """One sentence that begins with content, never with an article."""
+    def parts(self) -> tuple[str, str, str]:
+        """Who, what and where, as the caption words them."""
         words = [] if self.tint is None else [self.tint]
         one, many, _ = ACTIONS[self.action]
-        words = [*words, self.subject, one] if self.count == 1 else ["two", *words, self.subject + "s", many]
-        text = " ".join([*words, PLACES[self.place][0]])
-        return text[0].upper() + text[1:] + "."
+        words = [*words, self.subject] if self.count == 1 else ["two", *words, self.subject + "s"]
+        who = " ".join(words)
+        return who[0].upper() + who[1:], one if self.count == 1 else many, PLACES[self.place][0] + "."
+
+    @property
+    def caption(self) -> str:
+        """One sentence that begins with content, never with an article."""
+        return " ".join(self.parts)
 
     @property
     def held_out(self) -> bool:

@@ -230,20 +230,20 @@ class Scene:
         """The whole answer; the arguments are those of ``stream``, whose steps it joins. CancelledError."""
         return joined(self.stream(prompt, at=at, **options))
 
-    def describe_each(
+    def describe_all(
         self,
         at: Sequence[Region | Sequence[Region] | Steering | None],
         prompt: str | None = None,
         **options: Unpack[Options],
     ) -> list[Answer]:
-        """One answer for each place, in their order; the arguments are those of ``stream_each``, whose steps it joins.
+        """One answer for each place, in their order; the arguments are those of ``stream_all``, whose steps it joins.
 
         CancelledError.
         """
-        with self.stream_each(at, prompt, **options) as group:
+        with self.stream_all(at, prompt, **options) as group:
             return group.answers()
 
-    def stream_each(
+    def stream_all(
         self,
         at: Sequence[Region | Sequence[Region] | Steering | None],
         prompt: str | None = None,

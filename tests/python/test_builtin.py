@@ -45,7 +45,7 @@ def test_other_heads_do_not(scenes):
             answer.text == caption
             for strip, scene in scenes
             for answer, caption in zip(
-                scene.describe_each([Steering(each, Box(*box)) for box in strip.boxes], max_tokens=24, gaze=False),
+                scene.describe_all([Steering(each, Box(*box)) for box in strip.boxes], max_tokens=24, gaze=False),
                 strip.captions,
                 strict=True,
             )

@@ -48,7 +48,7 @@ def test_a_flag_of_another_thread_ends_an_answer(scene, answer, together):
     timer.start()
     places = [Panel(1, 6), Panel(2, 6)] if together else [Panel(1, 6)]
     with pytest.raises(CancelledError):
-        scene.describe_each(places, POINTED, max_tokens=LONG, cancel=flag)
+        scene.describe_all(places, POINTED, max_tokens=LONG, cancel=flag)
     timer.join()
     assert scene.describe(at=Panel(2, 6)).text == answer
 

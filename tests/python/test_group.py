@@ -26,18 +26,18 @@ def texts(steps, count):
 
 
 def test_places_take_turns(scene):
-    steps = list(scene.stream_each(PLACES, max_tokens=4))
+    steps = list(scene.stream_all(PLACES, max_tokens=4))
     assert [place for place, _ in steps] == [0, 1, 2, 3, 4, 5] * 4
     assert [step.index for _, step in steps] == [index for index in range(4) for _ in PLACES]
     assert texts(steps, 6) == [fake.steered_text(0, x)[:4] for x in range(6)]
 
 
 @pytest.mark.parametrize("queries", ["all", "answer"])
-def test_the_steps_are_those_of_describe_each(scene, head_set, queries):
+def test_the_steps_are_those_of_describe_all(scene, head_set, queries):
     looks = [None, *(Steering(head_set, place, queries=queries) for place in PLACES)]
-    with scene.stream_each(looks) as group:
+    with scene.stream_all(looks) as group:
         told = texts(group, len(looks))
-    answers = scene.describe_each(looks)
+    answers = scene.describe_all(looks)
     assert told == [answer.text for answer in answers] == [scene.describe(at=look).text for look in looks]
     assert group.finishes == ("end",) * len(looks)
 
@@ -46,14 +46,14 @@ def test_an_answer_that_ends_leaves_the_others_going(scene):
     shorter, longer = sorted((fake.UNSTEERED, fake.steered_text(0, 0)), key=lambda text: len(text.encode()))
     looks = [Point(0, 0) if text == longer else None for text in (shorter, longer, shorter)]
     assert longer == fake.steered_text(0, 0)
-    with scene.stream_each(looks) as group:
+    with scene.stream_all(looks) as group:
         seen = [(place, group.finishes) for place, _ in group]
     assert seen[-1] == (1, ("end", None, None))  # the first had nothing more to say
     assert group.finishes == ("end", "end", "end")
 
 
 def test_answers_reads_on_from_where_the_iteration_stopped(scene):
-    with scene.stream_each(PLACES) as group:
+    with scene.stream_all(PLACES) as group:
         for _ in range(8):
             next(group)
         answers = group.answers()
@@ -63,7 +63,7 @@ def test_answers_reads_on_from_where_the_iteration_stopped(scene):
 
 @pytest.mark.parametrize("queries", ["all", "answer"])
 def test_closing_frees_the_model(scene, head_set, queries):
-    with scene.stream_each([Steering(head_set, place, queries=queries) for place in PLACES]) as group:
+    with scene.stream_all([Steering(head_set, place, queries=queries) for place in PLACES]) as group:
         next(group)
         with pytest.raises(lookhere.BusyError):
             scene.describe()
@@ -75,7 +75,7 @@ def test_closing_frees_the_model(scene, head_set, queries):
 
 
 def test_a_group_that_is_left_alone_lets_others_go_on(scene):
-    group = scene.stream_each(PLACES)
+    group = scene.stream_all(PLACES)
     next(group)
     del group
     gc.collect()
@@ -85,7 +85,7 @@ def test_a_group_that_is_left_alone_lets_others_go_on(scene):
 @pytest.mark.parametrize("queries", ["all", "answer"])
 def test_a_flag_stops_the_iteration(scene, head_set, queries):
     flag = CancelFlag()
-    group = scene.stream_each([Steering(head_set, place, queries=queries) for place in PLACES], cancel=flag)
+    group = scene.stream_all([Steering(head_set, place, queries=queries) for place in PLACES], cancel=flag)
     next(group)
     group.cancel()
     assert flag.is_set()
@@ -97,7 +97,7 @@ def test_a_flag_stops_the_iteration(scene, head_set, queries):
 
 
 def test_an_error_ends_all_and_frees_the_model(scene, monkeypatch):
-    group = scene.stream_each(PLACES)
+    group = scene.stream_all(PLACES)
     next(group)
     with monkeypatch.context() as patch:
 
@@ -113,14 +113,14 @@ def test_an_error_ends_all_and_frees_the_model(scene, monkeypatch):
 
 def test_wrong_places_are_refused_before_anything_runs(scene):
     with pytest.raises(lookhere.RegionError):
-        scene.stream_each([Point(0, 0), Point(96, 0)])
+        scene.stream_all([Point(0, 0), Point(96, 0)])
     assert scene.model.session.context == 0
-    assert list(scene.stream_each([])) == []
+    assert list(scene.stream_all([])) == []
 
 
 def test_the_real_engine_tells_by_turns_what_it_tells_one_by_one(builtin):
     scene = builtin.look(generate_strip(3, panels=6, panel_size=64).image)
     looks = [Steering(builtin.heads, Panel(p, 6), queries="answer") for p in (1, 4, 6)]
-    steps = list(scene.stream_each(looks, max_tokens=5))
+    steps = list(scene.stream_all(looks, max_tokens=5))
     assert [place for place, _ in steps] == [0, 1, 2] * 5
     assert texts(steps, 3) == [scene.describe(at=look, max_tokens=5).text for look in looks]

@@ -193,7 +193,7 @@ def test_answers_say_where(model):
 def test_readers_are_read_instead(model, engine):
     model.heads = replace(model.heads, readers=((2, 1),))
     scene = model.look(np.zeros((32, 96, 3), np.uint8))
-    answers = [scene.describe(), *scene.describe_each([Box(0, 0, 16, 16), Box(80, 0, 96, 16)])]
+    answers = [scene.describe(), *scene.describe_all([Box(0, 0, 16, 16), Box(80, 0, 96, 16)])]
     for answer in answers:
         assert answer.where().box == Box(48, 0, 64, 16)  # head 2.1 looks at token 3
         assert answer.gaze[0].argmax() == 1

@@ -181,7 +181,7 @@ def test_answers_together_are_those_of_one_after_another(scene, head_set, querie
     places = [None, Point(0, 0), Point(90, 20), [Point(30, 0), Point(30, 20)], Panel(3, 6)]
     looks = [at and Steering(head_set, at, queries=queries) for at in places]
     alone = [scene.describe(at=look) for look in looks]
-    together = scene.describe_each(looks)
+    together = scene.describe_all(looks)
     for one, each in zip(alone, together, strict=True):
         assert (one.text, one.finish, one.steering) == (each.text, each.finish, each.steering)
         assert [step.token for step in one.steps] == [step.token for step in each.steps]
@@ -193,7 +193,7 @@ def test_answers_together_share_the_prompt(scene):
     scene.describe()
     native = scene.model.session.native
     images, decoded = native.images, native.decoded
-    answers = scene.describe_each([Point(16 * x, 0) for x in range(6)], max_tokens=1)
+    answers = scene.describe_all([Point(16 * x, 0) for x in range(6)], max_tokens=1)
     assert [each.text for each in answers] == [fake.steered_text(0, x)[:1] for x in range(6)]
     assert native.images == images
     assert native.decoded == decoded + 6
@@ -203,16 +203,16 @@ def test_more_places_than_fit_at_once(engine, pair, head_set):
     with lookhere.load(pair[0], heads=head_set, context=256) as model:
         scene = model.look(np.zeros((112, 160), np.uint8))
         places = [Point(16 * (x % 10), 0) for x in range(20)]
-        answers = scene.describe_each(places, "", max_tokens=40)
+        answers = scene.describe_all(places, "", max_tokens=40)
         assert [each.text for each in answers] == [fake.steered_text(0, x % 10) for x in range(20)]
-        assert scene.describe_each([]) == []
+        assert scene.describe_all([]) == []
 
 
 def test_a_flag_ends_answers_together(scene):
     flag = lookhere.CancelFlag()
     flag.set()
     with pytest.raises(CancelledError):
-        scene.describe_each([Point(0, 0), Point(90, 20)], cancel=flag)
+        scene.describe_all([Point(0, 0), Point(90, 20)], cancel=flag)
     with pytest.raises(CancelledError):
         scene.describe(cancel=flag)
     flag.clear()
@@ -225,7 +225,7 @@ def test_answers_together_in_the_real_engine(builtin, queries):
     strip = generate_strip(3, panels=6, panel_size=64)
     scene = builtin.look(strip.image)
     looks = [Steering(builtin.heads, Panel(p, 6), queries=queries) for p in range(1, 7)]
-    together = scene.describe_each(looks, max_tokens=8)
+    together = scene.describe_all(looks, max_tokens=8)
     for look, answer in zip(looks, together, strict=True):
         alone = scene.describe(at=look, max_tokens=8)
         assert alone.text == answer.text
@@ -234,7 +234,7 @@ def test_answers_together_in_the_real_engine(builtin, queries):
 
 def test_looks_with_other_heads_run_one_after_another(scene, head_set):
     other = lookhere.HeadSet(head_set.model, ((0, 0), (2, 1)), queries="answer")
-    answers = scene.describe_each([None, Steering(other, Point(0, 0)), Point(90, 20), Point(20, 0)])
+    answers = scene.describe_all([None, Steering(other, Point(0, 0)), Point(90, 20), Point(20, 0)])
     assert [each.text for each in answers] == [
         fake.UNSTEERED, fake.steered_text(0, 0), fake.steered_text(1, 5), fake.steered_text(0, 1),
     ]  # fmt: skip
@@ -243,7 +243,7 @@ def test_looks_with_other_heads_run_one_after_another(scene, head_set):
 def test_answers_together_respect_the_budget(engine, pair, head_set):
     with lookhere.load(pair[0], heads=head_set, kv_budget=0) as model:
         scene = model.look(STRIP)
-        answers = scene.describe_each([Point(16 * x, 0) for x in range(6)], max_tokens=500)
+        answers = scene.describe_all([Point(16 * x, 0) for x in range(6)], max_tokens=500)
         assert [each.text for each in answers] == [fake.steered_text(0, x) for x in range(6)]
         assert model.session.context <= 1024
 
@@ -255,7 +255,7 @@ def test_where_memory_is_short_one_after_another(model, monkeypatch):
     scene = model.look(STRIP)
     token = model.session._cache._token_bytes
     monkeypatch.setattr(memory, "available", lambda: int(900 * token))
-    answers = scene.describe_each([Point(16 * x, 0) for x in range(6)], max_tokens=500)
+    answers = scene.describe_all([Point(16 * x, 0) for x in range(6)], max_tokens=500)
     assert [each.text for each in answers] == [fake.steered_text(0, x) for x in range(6)]
     assert model.session.context <= 900
 
@@ -284,7 +284,7 @@ def test_what_is_cancelled_keeps_the_image(scene):
     images = images_read(scene)
     flag = lookhere.CancelFlag()
     flag.set()
-    for ask in (scene.describe, lambda **options: scene.describe_each([Point(0, 0), Point(90, 20)], **options)):
+    for ask in (scene.describe, lambda **options: scene.describe_all([Point(0, 0), Point(90, 20)], **options)):
         with pytest.raises(CancelledError):
             ask(cancel=flag)
         assert scene.describe().text == fake.UNSTEERED

@@ -110,7 +110,7 @@ def test_where_nothing_is_enlarged(model):
 def test_several_windows_and_a_steering(model):
     scene = model.look(np.zeros((64, 96, 3), np.uint8))
     at = [Box(0, 0, 8, 8), Box(0, 0, 60, 60), Steering(model.heads, Box(80, 50, 90, 60)), None]
-    together = scene.describe_each(at, zoom=True)
+    together = scene.describe_all(at, zoom=True)
     single = [scene.describe(at=each, zoom=True) for each in at]
     assert [each.text for each in together] == [each.text for each in single]
     assert [each.frame for each in together] == [each.frame for each in single]

@@ -108,7 +108,7 @@ def test_the_answers_are_the_same(model, looks) -> None:  # noqa: ANN001
         answers = [
             *((ordinal(k, PANELS), None, scene.describe(ordinal(k, PANELS), gaze=False)) for k in (1, 4)),
             *((AMBIGUOUS, k, each) for k, each in enumerate(
-                scene.describe_each([lookhere.Panel(k + 1, PANELS) for k in range(PANELS)], AMBIGUOUS, gaze=False))),
+                scene.describe_all([lookhere.Panel(k + 1, PANELS) for k in range(PANELS)], AMBIGUOUS, gaze=False))),
         ]
         for prompt, panel, answer in answers:
             tokens = [step.token for step in answer.steps] + ([model.native.eos_token] if answer.finish == "end" else [])

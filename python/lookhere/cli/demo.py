@@ -60,9 +60,9 @@ def demo(seed: int, panels: int, output: Path, strip_file: Path | None, threads:
         scene = model.look(strip.image)
         unsteered = scene.describe()
         boxes = [Box(*box) for box in strip.boxes]
-        steered = scene.describe_each(boxes)
+        steered = scene.describe_all(boxes)
         controls = {
-            name: scene.describe_each([Steering(heads, box) for box in boxes], max_tokens=CONTROL_TOKENS, gaze=False)
+            name: scene.describe_all([Steering(heads, box) for box in boxes], max_tokens=CONTROL_TOKENS, gaze=False)
             for name, heads in _controls(model).items()
         }
         seconds = time.perf_counter() - started

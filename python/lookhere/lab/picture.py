@@ -85,7 +85,7 @@ class Picture:
                 together.setdefault((view.scene, view.prompt), []).append(view)
         for (scene, prompt), asked in together.items():
             places = [view.at for view in asked]
-            said = scene.describe_each(places, prompt, max_tokens=limit, gaze=watch, steered_gaze=watch)
+            said = scene.describe_all(places, prompt, max_tokens=limit, gaze=watch, steered_gaze=watch)
             self._answers |= {(view, limit, watch): each for view, each in zip(asked, said, strict=True)}
         return [self._answers[view, limit, watch] for view in views]
 

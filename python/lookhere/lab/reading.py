@@ -63,7 +63,7 @@ class Looked:
                 continue
             if steered and heads:
                 places = [Steering(heads, place.box) for place in picture.places]
-                said = picture.scene.describe_each(places, asked[0], max_tokens=limit, readers=readers)
+                said = picture.scene.describe_all(places, asked[0], max_tokens=limit, readers=readers)
             else:
                 said = [picture.scene.describe(each, max_tokens=limit, readers=readers) for each in asked]
             found[name] = said
