@@ -6,7 +6,7 @@ One process per core, each with one thread, its own questions and its own optimi
 and updated without locks (Hogwild). On a machine that others use too, threads or processes that wait for
 each other cost far more than a slightly stale gradient.
 
-The rate is constant and falls in the last quarter. Phases: the vision tower alone learns to tell which words a panel's caption has (seven times cheaper than
+The rate is constant and falls over the last two fifths. Phases: the vision tower alone learns to tell which words a panel's caption has (seven times cheaper than
 learning it through the language model; the classifier is thrown away); then one panel; two; up to three;
 up to six; then every layout and free scenes. A phase ends when its loss on
 questions that have one right answer is low, or at its share of the budget. OUT gets checkpoint/ (an
@@ -212,7 +212,7 @@ SEEN = 3  # images per step and process in the first phase
 
 def see(data: Data, rng: random.Random, shape: random.Random, packed: Packed, words: Words) -> dict[str, torch.Tensor]:
     """Losses of one step that trains the vision tower alone, by name."""
-    if shape.random() < 0.2:
+    if shape.random() < 0.4:
         shown = scenes(data, rng, shape, SEEN)
     else:
         shown = strips(data, rng, SEEN, *((1, 6, 64, (0, 0)) if shape.random() < 0.5 else shape.choice(LAYOUTS)[:4]))
@@ -231,7 +231,7 @@ def batch(data: Data, rng: random.Random, shape: random.Random, phase: str, pack
 
     -> pictures, groups of branches, and per group whether its answers are certain."""
     every = phase == "all"  # all layouts and wordings; before, the few on which the circuits form
-    if every and shape.random() < 0.25:
+    if every and shape.random() < 0.3:
         shown = scenes(data, rng, shape, 3)
         wording = shape.choice(Q.OBJECT)
         groups, sure = [packed.branches([Q.open_questions(rng, wording, labels, 6) for labels in shown.regions])], [None]
@@ -459,11 +459,11 @@ def work(rank: int, args: argparse.Namespace, begin: float, model: Qwen3VLForCon
             smooth = None
             name = PHASES[phase + 1][0]
         rate = args.rate * min(1.0, (float(control[1]) - first + 1) / 100)
-        rate *= min(1.0, max(0.02, (1 - share) / 0.25))
+        rate *= min(1.0, max(0.02, (1 - share) / 0.4))
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
-        seeing_now = name == "see" or shape.random() < 0.05  # a little of it to the end
+        seeing_now = name == "see" or shape.random() < 0.1  # some of it to the end
         # what the vision tower has learned is kept: gradients through an untrained language model wipe it out; at the
         # end, when that is trained and the rate is low, both learn together
         whole = name == "all" and rate < args.rate / 2

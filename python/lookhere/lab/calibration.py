@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..model import Model
     from .reply import Reply
 
-STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0)
+STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
 QUERIES: tuple[Queries, ...] = ("answer", "after_image", "all")
 """The cheapest first: with ``answer`` the prompt needs no second reading when the target changes."""
 MODES: tuple[Mode, ...] = ("boost_suppress", "suppress_image")
@@ -175,11 +175,12 @@ class Choice:
     sweeps: dict[str, list[dict[str, Any]]]
 
 
-def choose(bench: Bench, rankings: dict[str, HeadSet], *, start: float = 5.0) -> Choice:
-    """Picks the ranking and K together, then the strength, the mode, and the queries, one after the other.
+def choose(bench: Bench, rankings: dict[str, HeadSet]) -> Choice:
+    """Picks the strength, with as many heads as are tried, then the queries, the ranking and K together, and the mode,
+    one after the other. Heads that follow the question sharply want more strength, and look useless with too little.
 
-    rankings: every head, best first, by the place that it was scored at. Within 0.01 of the best the fewest heads win,
-    then the strength in the middle of the plateau, ``boost_suppress``, and the cheapest queries.
+    rankings: every head, best first, by the place that it was scored at. Within 0.01 of the best, the strength in the
+    middle of the plateau wins, the cheapest queries, the fewest heads, and ``boost_suppress``.
     """
     sweeps: dict[str, list[dict[str, Any]]] = {}
 
@@ -192,19 +193,18 @@ def choose(bench: Bench, rankings: dict[str, HeadSet], *, start: float = 5.0) ->
     every = next(iter(rankings.values()))
     counts = [k for k in head_counts(every.model.layers * every.model.heads) if k <= len(every.heads)]
     counts = counts or [len(every.heads)]
-    tried = [
-        (replace(ranking.top(k), strength=start, mode="boost_suppress", queries="all"), {"place": place, "heads": k})
-        for k in counts
-        for place, ranking in rankings.items()
-    ]
+    first = replace(every.top(counts[-1]), mode="boost_suppress", queries="all")
+    plateau = sweep("strength", [(replace(first, strength=s), {"strength": s}) for s in STRENGTHS])
+    heads, _ = plateau[(len(plateau) - 1) // 2]
+    heads, _ = sweep("queries", [(replace(heads, queries=q), {"queries": q}) for q in QUERIES])[0]
+    tried = []
+    for k in counts:
+        for place, ranking in rankings.items():
+            top = ranking.top(k)
+            tried.append((replace(heads, heads=top.heads, scores=top.scores), {"place": place, "heads": k}))
     heads, measured = sweep("heads", tried)[0]
     place = str(measured.values["place"])
-    plateau = sweep("strength", [(replace(heads, strength=s), {"strength": s}) for s in STRENGTHS])
-    heads, _ = plateau[(len(plateau) - 1) // 2]
-    heads, _ = sweep("mode", [(replace(heads, mode=mode), {"mode": mode}) for mode in MODES])[0]
-    heads, measured = sweep(
-        "queries", [(replace(heads, queries=queries), {"queries": queries}) for queries in QUERIES]
-    )[0]
+    heads, measured = sweep("mode", [(replace(heads, mode=mode), {"mode": mode}) for mode in MODES])[0]
     return Choice(heads, place, measured, sweeps)
 
 
