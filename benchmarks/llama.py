@@ -50,7 +50,7 @@ class Llama:
     def __init__(self, folder: Path, model: Path, threads: int) -> None:
         self.api = capi.Api(folder)
         lib = self.api.lib
-        self.handle = C.c_void_p(lib.llama_model_load_from_file(str(model).encode(), lib.llama_model_default_params()))
+        self.handle = C.c_void_p(lib.llama_model_load_from_file(str(model).encode(), _on_the_cpu(lib)))
         if not self.handle:
             raise OSError("".join(self.api.log[-5:]))
         self.threads = threads
@@ -60,9 +60,12 @@ class Llama:
         self.heads = int(lib.llama_model_n_head(self.handle))
 
     def open(self, name: str, *, tokens: int, flash: str) -> Context:
+        """A context under a name; `flash` "auto" is ours as the engine sets it up, grouped attention and all."""
         context = self._contexts[name] = Context(
             self.api, self.handle, tokens=-(-tokens // 256) * 256, threads=self.threads, flash=flash
         )
+        if flash == "auto" and self.api.patched:
+            context.set_grouped(True)
         if self._pool:
             context.lib.llama_attach_threadpool(context.handle, self._pool, self._pool)
         return context
@@ -123,6 +126,12 @@ class Prompt:
         bias = np.full((self.rows, self.cols), -strength, np.float32)
         bias[:, : max(1, self.cols // 3)] = strength
         return capi.Span(self.before, bias)
+
+
+def _on_the_cpu(lib: C.CDLL) -> capi.ModelParams:
+    params = lib.llama_model_default_params()
+    params.n_gpu_layers = 0
+    return params
 
 
 def _check(status: int) -> None:

@@ -50,6 +50,7 @@ class Model:
         projector: _engine.Projector,
         session: Session,
         *,
+        projector_path: str | os.PathLike[str],
         images: ImageCache,
         heads: HeadSet | None,
         template: ChatTemplate,
@@ -64,6 +65,7 @@ class Model:
         self.template = template
         self.prompt = prompt
         self.path = native.path
+        self.projector_path = os.fspath(projector_path)
         self.architecture = native.architecture
         self.layers = native.layers
         self.heads_per_layer = native.heads
@@ -217,8 +219,9 @@ def load(
         )
         images = ImageCache(image_budget * 2**20)
         loaded = Model(
-            native, projector, Session(cache), images=images, heads=None, template=template, prompt=registry.PROMPT
-        )
+            native, projector, Session(cache), projector_path=projector_path, images=images, heads=None, template=template,
+            prompt=registry.PROMPT,
+        )  # fmt: skip
         loaded.heads = given or (registry.builtin_head_set() if builtin else registry.find_head_set(loaded))
         if loaded.heads is not None:
             loaded.heads.check(loaded)

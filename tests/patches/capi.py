@@ -118,7 +118,7 @@ class Api:
     """The libraries of one folder."""
 
     def __init__(self, folder: Path) -> None:
-        path = next(p for p in sorted(folder.iterdir()) if p.name.endswith("llama.so"))
+        path = next(p for p in sorted(folder.iterdir()) if p.name.endswith(("llama.so", "llama.dylib")))
         self.lib = lib = C.CDLL(str(path))
         for name, res in {
             "llama_model_default_params": ModelParams, "llama_context_default_params": ContextParams,
@@ -148,8 +148,9 @@ class Api:
             lib.llama_probe_get_ith.restype = C.POINTER(C.c_float)
 
     @contextmanager
-    def context(self, model: Path, **options: object) -> Iterator[Context]:
+    def context(self, model: Path, *, gpu_layers: int = 0, **options: object) -> Iterator[Context]:
         params = self.lib.llama_model_default_params()
+        params.n_gpu_layers = gpu_layers
         params.use_extra_bufts = False  # no repacked weights: one arithmetic for all batch sizes
         handle = self.lib.llama_model_load_from_file(str(model).encode(), params)
         assert handle, "".join(self.log[-20:])

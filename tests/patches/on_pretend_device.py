@@ -25,7 +25,7 @@ def main() -> None:
     if lacks != "cpu":
         device.pretend(int(lacks))
     answer: dict[str, object] = {}
-    with api.context(Path(model)) as ctx:
+    with api.context(Path(model), gpu_layers=999) as ctx:
         scene = Scene(ctx.n_pos)
         answer["grouped"] = ctx.set_grouped(True)
         ctx.set_grouped(False)

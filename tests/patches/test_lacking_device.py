@@ -34,7 +34,7 @@ def run(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Ru
     folder = tmp_path_factory.mktemp("pretend")
     source(folder / "llama.cpp")
     ggml = folder / "llama.cpp" / "ggml"
-    library = next(p for p in our_libraries().iterdir() if p.name.endswith("llama.so"))
+    library = next(p for p in our_libraries().iterdir() if p.name.endswith(("llama.so", "llama.dylib")))
     pretend = folder / "libpretend.so"
     subprocess.run(
         [compiler, "-std=c++17", "-shared", "-fPIC", f"-I{ggml / 'include'}", f"-I{ggml / 'src'}",

@@ -46,6 +46,10 @@ from .model_options import FILE, gpu_layers_option, heads_option, mmproj_option,
 )  # fmt: skip
 @click.option("--coco", type=FILE, metavar="JSON", help="Labelled boxes in COCO's format, asked about too.")
 @click.option("--images", type=FILE, metavar="FOLDER", help="Their images  [default: beside the JSON file]")
+@click.option(
+    "--comics", type=FILE, metavar="FOLDER",
+    help="Comics of your own, comicN/p1..p6 with captions.txt, asked about too. Not those that heads were found on.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 999), default=0, show_default=True, help="Which strips are generated.")
 @click.option(
     "--judge", "judges", multiple=True, metavar="NAME|URL",
@@ -77,6 +81,7 @@ def evaluate(
     protocols: tuple[Protocol, ...],
     coco: Path | None,
     images: Path | None,
+    comics: Path | None,
     seed: int,
     judges: tuple[str, ...],
     judge_model: str | None,
@@ -117,6 +122,7 @@ def evaluate(
     options = Options(
         strips=strips, seen=seen, controls=controls, sweeps=sweeps, modes=modes, seed=seed,
         protocols=protocols or PROTOCOLS, thorough=all_controls, panel_size=panel_size, coco=coco, images=images,
+        comics=comics,
     )  # fmt: skip
     with load(model, mmproj=mmproj, heads=heads, threads=threads, gpu_layers=gpu_layers) as loaded, Bar() as bar:
         figures = measure(loaded, options, judges=named, kept=kept, resume=resume, progress=bar)

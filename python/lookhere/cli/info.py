@@ -10,21 +10,22 @@ from pathlib import Path
 import click
 
 from ..model import Model, load
-from .model_options import FILE, heads_option, mmproj_option
+from .model_options import FILE, gpu_layers_option, heads_option, mmproj_option
 
 
 @click.command(short_help="Show the build and what a model is.")
 @click.argument("model", type=FILE, required=False)
 @mmproj_option
 @heads_option
-def info(model: Path | None, mmproj: Path | None, heads: Path | None) -> None:
-    """Show the build, and what MODEL is: its shape and the heads that can be steered.
+@gpu_layers_option
+def info(model: Path | None, mmproj: Path | None, heads: Path | None, gpu_layers: int) -> None:
+    """Show the build, and what MODEL is: its shape, how its attention is computed, and the heads that can be steered.
 
     MODEL is a GGUF file; without one, the built-in model.
     """
     from lookhere import _engine
 
-    with load(model, mmproj=mmproj, heads=heads) as loaded:
+    with load(model, mmproj=mmproj, heads=heads, gpu_layers=gpu_layers) as loaded:
         _section("lookhere", {"version": _version(), **_build_facts(_engine.build_info())})
         _section("model", _model_facts(loaded, built_in=model is None))
         _section("head set", _head_facts(loaded))
@@ -61,21 +62,24 @@ def _model_facts(model: Model, *, built_in: bool) -> dict[str, object]:
         "layers": model.layers,
         "heads per layer": f"{model.heads_per_layer} (key and value: {native.heads_kv})",
         "context": f"{native.context_train:,} tokens in training",
-        "attention": _attention(model),
+        **_attention(model),
         "question": model.prompt,
     }
 
 
-def _attention(model: Model) -> str:
-    """What decoding will use on this model's device."""
+def _attention(model: Model) -> dict[str, str]:
+    """How this model's device computes prompts and tokens, and what steering adds."""
     from lookhere import _engine
 
     session = _engine.Session(model.native, context=256, threads=1)
     grouped = session.grouped
     session.close()
     if grouped:
-        return "keys and values are read once per group of heads, steered in the same pass (CPU)"
-    return "llama.cpp's, steered in a second pass"
+        return {
+            "prompts": "llama.cpp's flash attention on the CPU, steered in the same pass",
+            "tokens": "keys and values are read once per group of heads, steered in the same pass",
+        }
+    return dict.fromkeys(("prompts", "tokens"), "llama.cpp's own attention, steered layers in two passes")
 
 
 def _head_facts(model: Model) -> dict[str, object]:

@@ -75,6 +75,14 @@ def folder_strips(path: Path) -> Iterator[Strip]:
         raise ComicsError(str(error)) from error
 
 
+def captioned_strips(path: Path, most: int) -> list[Strip]:
+    """The first comics of a folder that have captions, to judge answers by. ComicsError."""
+    strips = list(itertools.islice((strip for strip in folder_strips(path) if strip.captions), most))
+    if not strips:
+        raise ComicsError(f"No comic in {str(path)!r} has a captions.txt, one line per panel, to judge answers by.")
+    return strips
+
+
 def split_folder(path: Path, discovery: int, calibration: int) -> tuple[list[Strip], list[Strip]]:
     """Comics to find heads on, and others to choose their number and strength on.
 

@@ -127,8 +127,10 @@ def discover(
     """
     options, progress = options or Options(), progress or Silent()
     key = {
-        "what": "discovery 2",
+        "what": "discovery 3",
         "model": file_hash(model.path),
+        "projector": file_hash(model.projector_path),
+        "labels": file_hash(options.coco) if options.coco else None,
         "options": {k: str(v) for k, v in vars(options).items()},
     }
     checkpoint = Checkpoint(kept, key)

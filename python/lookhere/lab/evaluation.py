@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ from .checkpoint import Checkpoint, file_hash
 from .choice import Choice
 from .coco import read_coco
 from .comparison import RIVALS, Rival, listed_rival
-from .corpus import Purpose, generated_scene, generated_strip, generated_strips, panel_size_for
-from .discovery import Progress, Silent
+from .corpus import Purpose, captioned_strips, generated_scene, generated_strip, generated_strips, panel_size_for
+from .discovery import Progress, Silent, listed_ranking
 from .examiner import Examiner
 from .examples import example
 from .experiments import PROTOCOLS, Beside, Experiment, Protocol, on_boxes, on_sheets, on_strips
@@ -50,7 +51,8 @@ class Options:
     part out.
 
     protocols: what is asked. thorough: controls for static, dynamic and boxes, too. coco, images: labelled boxes in
-    COCO's format and the folder of their images; at most ``strips`` images are asked about. OptionError.
+    COCO's format and the folder of their images. comics: a folder of comics, those with captions. At most ``strips``
+    images, or comics, are asked about. OptionError.
     """
 
     strips: int = 24
@@ -66,6 +68,7 @@ class Options:
     panel_size: int | None = None
     coco: Path | None = None
     images: Path | None = None
+    comics: Path | None = None
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
@@ -157,21 +160,24 @@ def evaluate(
     """Measures a model with its head set (``model.heads``); without one, only what needs no steering.
 
     kept: a file for the progress; resume: go on from it, if it is of the same work. OptionError, JudgeError,
-    LabelsError and those of asking.
+    LabelsError, ComicsError and those of asking.
     """
     options, progress = options or Options(), progress or Silent()
     judges = list(judges or default_judges(model))
     if all(isinstance(each, Choice) for each in judges):
         judges.append(Overlap())  # parts of a narration need a judge that reads
     labelled = read_coco(options.coco, options.images or options.coco.parent) if options.coco else []
+    comics = captioned_strips(options.comics, options.strips) if options.comics else []
     started = time.monotonic()
     heads = model.heads
     facts = _facts(model)
     rivals = _rivals(model, heads, options, progress) if heads is not None and options.controls else {}
     acting = None if heads is None else {k: v for k, v in to_dict(heads).items() if k != "evidence"}
     size = options.panel_size or panel_size_for(model)
-    key = {"what": "evaluation 3", "model": facts, "heads": acting, "seed": options.seed, "panel_size": size,
-           "judges": [judge.name for judge in judges], "maps": options.maps, "coco": str(options.coco),
+    key = {"what": "evaluation 4", "model": facts, "projector": file_hash(model.projector_path), "heads": acting,
+           "ranking": None if heads is None else listed_ranking(heads).heads, "seed": options.seed, "panel_size": size,
+           "judges": [judge.name for judge in judges], "maps": options.maps, "labels": file_hash(options.coco) if options.coco else None,
+           "comics": [(sha256(each.image.tobytes()).hexdigest(), each.captions) for each in comics],
            "rivals": {rival: each.heads for rival, each in rivals.items()}}  # fmt: skip
     if kept is not None and not resume:
         kept.unlink(missing_ok=True)
@@ -202,6 +208,12 @@ def evaluate(
         figures += work.go("seen", "seen", main, lambda index: strip("seen", index), options.seen)
         main = [each for each in boxed if each.group == "main"]
         figures += work.go("seen", "seen scene", main, lambda index: scene("seen", index), options.seen)
+    if comics:
+        work.examiner = Examiner([each for each in judges if not isinstance(each, Exact)] or [Overlap()])
+        figures += work.go(
+            "comics", "comic", asked, lambda index: of_strip(model.look(comics[index].image), comics[index], index),
+            len(comics),
+        )  # fmt: skip
     if labelled:
         work.examiner = Examiner([Category(), *(each for each in judges if not isinstance(each, (Exact, Overlap)))])
         figures += work.go(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Sequence
 from statistics import median
 
@@ -28,12 +29,12 @@ NOTES = (
 def markdown(evaluation: Evaluation) -> str:
     """The whole report; ends with a newline."""
     parts = [_head(evaluation), _main(evaluation)]
-    for corpus, what in (("fresh", "generated picture"), ("coco", "image with labelled boxes")):
+    for corpus, what in (("fresh", "generated picture"), ("comics", "comic"), ("coco", "image with labelled boxes")):
         for protocol in dict.fromkeys(figure.protocol for figure in evaluation.some(corpus=corpus)):
             figures = compared(evaluation, protocol, corpus)
             if len(figures) > (2 if corpus == "fresh" else 0):
                 count = len(figures[0].records)
-                those = what if count == 1 else what.replace("picture", "pictures").replace("image", "images")
+                those = what if count == 1 else re.sub("picture|comic|image", r"\g<0>s", what)
                 parts.append(f"\n## {TITLES[protocol].capitalize()}: the arms on {count} {those}\n\n" + _arms(figures))
     sweeps = evaluation.some(group="sweep")
     if sweeps:
@@ -187,7 +188,8 @@ def _value(value: Value | None) -> float | None:
 
 
 def _narrations(evaluation: Evaluation) -> str:
-    figures = [figure for corpus in ("fresh", "seen") for figure in evaluation.some(protocol="dynamic", corpus=corpus)]
+    figures = [figure for corpus in ("fresh", "seen", "comics")
+               for figure in evaluation.some(protocol="dynamic", corpus=corpus)]
     rows = [
         [f"{figure.arm}, {figure.corpus} strips", str(figure.asked), percent(figure.right), number(figure.rho),
          switch(figure)]
