@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 F32, F16, Q4_0, Q8_0, BF16 = 0, 1, 2, 8, 30  # enum ggml_type
-FLASH_OFF, FLASH_ON = 0, 1  # enum llama_flash_attn_type
+FLASH_AUTO, FLASH_OFF, FLASH_ON = -1, 0, 1  # enum llama_flash_attn_type
 BIAS, TARGET_SHARE, WITHIN_SPANS = 0, 1, 2  # enum llama_steer_kind
 
 
@@ -174,7 +174,7 @@ class Context:
     """A llama_context with numpy at its border."""
 
     def __init__(
-        self, api: Api, model: C.c_void_p, *, n_ctx: int = 512, n_ubatch: int = 128, n_seq: int = 1, flash: bool = True,
+        self, api: Api, model: C.c_void_p, *, n_ctx: int = 512, n_ubatch: int = 128, n_seq: int = 1, flash: bool | None = True,
         type_kv: int = F16, unified: bool = True, threads: int = 1,
         capture: Callable[[str, Tensor], None] | None = None,
     ) -> None:
@@ -182,7 +182,7 @@ class Context:
         params = self.lib.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch, params.n_seq_max = n_ctx, n_ctx, n_ubatch, n_seq
         params.n_threads = params.n_threads_batch = threads
-        params.flash_attn_type = FLASH_ON if flash else FLASH_OFF
+        params.flash_attn_type = FLASH_AUTO if flash is None else FLASH_ON if flash else FLASH_OFF
         params.type_k = params.type_v = type_kv
         params.kv_unified, params.no_perf = unified, False
         if capture:

@@ -1,6 +1,6 @@
 """A process of its own, for a registered device stays: logits of a tiny model on a device that lacks something, as JSON.
 
-    python on_pretend_device.py PRETEND_LIBRARY FOLDER MODEL LACKS
+    python on_pretend_device.py PRETEND_LIBRARY FOLDER MODEL LACKS FLASH_ATTENTION
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from capi import Api
 from scene import Scene
 
+FLASH = {"on": True, "auto": None}
 HEADS = [(1, 0), (1, 4), (2, 5), (4, 1), (4, 2), (4, 3), (5, 0)]
 
 
 def main() -> None:
-    pretend, folder, model, lacks = sys.argv[1:]
+    pretend, folder, model, lacks, flash = sys.argv[1:]
     api = Api(Path(folder))
     device = C.CDLL(pretend)
     if lacks != "cpu":
         device.pretend(int(lacks))
     answer: dict[str, object] = {}
-    with api.context(Path(model), gpu_layers=999) as ctx:
+    with api.context(Path(model), gpu_layers=999, flash=FLASH[flash]) as ctx:
         scene = Scene(ctx.n_pos)
         answer["grouped"] = ctx.set_grouped(True)
         ctx.set_grouped(False)

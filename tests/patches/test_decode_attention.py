@@ -10,7 +10,7 @@ import capi
 import numpy as np
 import pytest
 from attention_op import Case
-from capi import BF16, F16, F32, Q4_0, Q8_0, Api, Tensor
+from capi import BF16, F16, F32, Q4_0, Q8_0, Api, Context, Tensor
 from numpy.typing import NDArray
 from scene import Scene
 
@@ -191,6 +191,45 @@ def test_a_model_steered_in_one_pass_agrees_with_two(
         # a sharpened query has a pass of its own
         two, one = run(False, 5.0, 0.5), run(True, 5.0, 0.5)
         assert np.abs(one - two).max() <= 3 * noise + 2e-3 * np.abs(two).max()
+
+
+@pytest.mark.parametrize("strength", [None, 5.0], ids=["unsteered", "steered"])
+def test_an_f32_cache_is_used_as_it_is(patched: Api, models: dict[str, Path], strength: float | None) -> None:
+    """Against attention without flash attention in F32; upstream's flash attention rounds such a cache to F16."""
+    errors = {}
+    with patched.context(models["qwen3vl"], type_kv=F32, flash=False, threads=1) as ctx:
+        exact = _long(ctx, strength)
+    for grouped in (False, True):
+        with patched.context(models["qwen3vl"], type_kv=F32, threads=1) as ctx:
+            assert ctx.set_grouped(grouped) is grouped
+            errors[grouped] = np.abs(_long(ctx, strength) - exact).max() / np.abs(exact).max()
+    assert errors[True] < 2e-5
+    assert errors[True] < errors[False] / 10
+
+
+def _long(ctx: Context, strength: float | None) -> NDArray[np.float32]:
+    """A scene with 150 tokens of text after the image, read at once, and some steps."""
+    scene = Scene(ctx.n_pos, after=150)
+    ctx.set_heads([] if strength is None else SOME)
+    if strength is not None:
+        ctx.steer([scene.target(strength)])
+    return scene.run(ctx)
+
+
+def test_a_sharpness_that_is_over_costs_nothing_any_more(patched: Api, models: dict[str, Path]) -> None:
+    nodes = Nodes(patched)
+    with patched.context(models["qwen3vl"], capture=nodes, threads=1) as ctx:
+        scene = Scene(ctx.n_pos, steps=1)
+        ctx.set_grouped(True)
+        ctx.set_heads(SOME)
+        for sharpness, passes in ((0.5, 2), (1.0, 2), (1.0, 1)):
+            ctx.steer([scene.target(5.0)], sharpness=sharpness)
+            if passes == 1:  # the graph keeps the operand until the heads change
+                ctx.set_heads(SOME[:-1])
+            ctx.forget()
+            nodes.seen.clear()
+            scene.run(ctx)
+            assert {len(each) for each in nodes.seen[SOME[0][0]]} == {passes}
 
 
 def test_moving_the_target_reuses_the_graph(patched: Api, models: dict[str, Path]) -> None:

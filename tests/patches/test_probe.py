@@ -96,6 +96,38 @@ def test_reading_changes_nothing(patched: Api, models: dict[str, Path], flash: b
         assert ctx.probe(-1, 0) is None
 
 
+def test_what_was_read_stays_what_it_was_when_the_heads_change(patched: Api, models: dict[str, Path]) -> None:
+    layer = SOME[0][0]
+    with patched.context(models["qwen3vl"]) as ctx:
+        scene = Scene(ctx.n_pos)
+        ctx.set_heads(SOME)
+        ctx.steer([scene.target(5.0)], prompt_end=scene.prompt_end)
+        ctx.probe_layers([layer])
+        ctx.probe_spans([scene.target(0)])
+        scene.run(ctx)
+        before = ctx.probe(-1, layer, steered=True)
+        ctx.set_heads([])
+        assert np.array_equal(ctx.probe(-1, layer, steered=True), before)
+        ctx.forget()
+        scene.run(ctx)
+        ctx.set_heads(SOME)  # that batch was not steered
+        assert np.array_equal(ctx.probe(-1, layer, steered=True), ctx.probe(-1, layer))
+
+
+def test_more_tokens_can_be_read_later(patched: Api, models: dict[str, Path]) -> None:
+    with patched.context(models["qwen3vl"]) as ctx:
+        few, many = Scene(ctx.n_pos, rows=2, cols=2), Scene(ctx.n_pos, rows=8, cols=8)
+        ctx.probe_layers(range(6))
+        for scene in (few, many, few):
+            ctx.forget()
+            ctx.probe_spans([scene.target(0)])
+            scene.run(ctx)
+            read = ctx.probe(-1, 3)
+            assert read is not None
+            assert read.shape == (HEADS, scene.rows * scene.cols)
+            assert (read.sum(-1) > 0).all()
+
+
 def test_each_sequence_reads_its_own_spans(patched: Api, models: dict[str, Path]) -> None:
     with patched.context(models["qwen3vl"], n_seq=2) as ctx:
         wide, small = Scene(ctx.n_pos, seed=1), Scene(ctx.n_pos, seed=2, rows=2, cols=2, before=9)
