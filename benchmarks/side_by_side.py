@@ -17,6 +17,7 @@ from pathlib import Path
 import bandwidth
 import footprint
 import hooks
+import instructions
 import machine
 import moving
 import page
@@ -32,6 +33,7 @@ SECTIONS = {
     "moving": moving,
     "hooks": hooks,
     "startup": startup,
+    "instructions": instructions,
 }
 
 

@@ -27,7 +27,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 UPSTREAM = ROOT / "ggml_patches" / "upstream.cmake"
-LIBRARIES = ("libggml-base.so", "libggml-cpu.so", "libggml.so", "libllama.so", "libmtmd.so")
+SUFFIX, BESIDE = (".dylib", "@loader_path") if sys.platform == "darwin" else (".so", "$ORIGIN")
+LIBRARIES = tuple(f"lib{name}{SUFFIX}" for name in ("ggml-base", "ggml-cpu", "ggml", "llama", "mtmd"))
 
 
 def our_libraries() -> Path:
@@ -87,7 +88,7 @@ def stock_libraries() -> Path:
         "LLAMA_BUILD_COMMIT": "stock",
         # as a stock build has it: libraries find each other by their file's folder
         "CMAKE_BUILD_WITH_INSTALL_RPATH": "ON",
-        "CMAKE_INSTALL_RPATH": "$ORIGIN",
+        "CMAKE_INSTALL_RPATH": BESIDE,
         **options,
     }
     key = json.dumps([build["llama_cpp_python_sha256"], build["compiler"], _processor(options), flags])

@@ -1,0 +1,73 @@
+"""Instructions of an unsteered prefill and decode beside stock's, counted by valgrind, which needs no hardware counters.
+
+Valgrind knows no AVX-512: both sides must be built for AVX2 (`cmake --preset portable`), see README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import page
+
+HERE = Path(__file__).resolve().parent
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--depth", type=int, default=128, help="tokens of the prompt")
+    parser.add_argument("--tokens", type=int, default=8, help="generated")
+
+
+def run(args: argparse.Namespace) -> None:
+    found = {}
+    for flash in ("on", "off"):
+        for name, folder in (("stock", args.stock), ("ours", args.ours)):
+            once, twice, answered = (
+                _instructions(folder, args.model, flash, args.depth, reads, tokens)
+                for reads, tokens in ((1, 0), (2, 0), (1, args.tokens))
+            )
+            found[flash, name] = twice - once, answered - once
+            print(flash, name, found[flash, name], flush=True)
+    rows = [
+        (f"{what}, flash attention {flash}", *(f"{found[flash, side][k]:,}" for side in ("stock", "ours")),
+         f"{found[flash, 'ours'][k] / found[flash, 'stock'][k]:.5f}", "1 within 0.005")
+        for flash in ("on", "off")
+        for k, what in enumerate((f"prefill of {args.depth} tokens", f"{args.tokens} tokens"))
+    ]  # fmt: skip
+    page.write(
+        f"{args.name or args.model.parent.name}: instructions, unsteered",
+        "One thread, counted by valgrind (cachegrind); the difference of two processes, so that loading does not "
+        "count.\n\n" + page.table(("what", "stock", "ours", "ratio", "target"), rows),
+    )
+
+
+def _instructions(folder: Path, model: Path, flash: str, depth: int, reads: int, tokens: int) -> int:
+    """Of a whole process that reads the prompt so many times and then makes tokens."""
+    command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", sys.executable,
+               str(HERE / "instructions.py"), *map(str, (folder, model, flash, depth, reads, tokens))]  # fmt: skip
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    counted = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
+    if done.returncode or counted is None:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    return int(counted[1].replace(",", ""))
+
+
+def main() -> None:
+    """What is counted."""
+    from llama import Llama, Prompt
+
+    folder, model, flash, depth, reads, tokens = sys.argv[1:]
+    llama = Llama(Path(folder), Path(model), threads=1)
+    prompt = Prompt(4, 16, int(depth))
+    context = llama.open("it", tokens=int(depth) + int(tokens) + 1, flash=flash)
+    for _ in range(int(reads)):
+        prompt.read(context)
+    if int(tokens):
+        prompt.answer(context, int(tokens))
+
+
+if __name__ == "__main__":
+    main()
