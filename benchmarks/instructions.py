@@ -1,4 +1,4 @@
-"""Instructions of an unsteered prefill and decode beside stock's, counted by valgrind, which needs no hardware counters.
+"""Instructions of an unsteered prefill and decode beside stock's, counted by valgrind: no hardware counters needed.
 
 Valgrind knows no AVX-512: both sides must be built for AVX2 (`cmake --preset portable`), see README.md.
 """

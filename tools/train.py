@@ -212,7 +212,7 @@ SEEN = 3  # images per step and process in the first phase
 
 def see(data: Data, rng: random.Random, shape: random.Random, packed: Packed, words: Words) -> dict[str, torch.Tensor]:
     """Losses of one step that trains the vision tower alone, by name."""
-    if shape.random() < 0.4:
+    if shape.random() < 0.6:
         shown = scenes(data, rng, shape, SEEN)
     else:
         shown = strips(data, rng, SEEN, *((1, 6, 64, (0, 0)) if shape.random() < 0.5 else shape.choice(LAYOUTS)[:4]))
@@ -463,7 +463,7 @@ def work(rank: int, args: argparse.Namespace, begin: float, model: Qwen3VLForCon
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
-        seeing_now = name == "see" or shape.random() < 0.1  # some of it to the end
+        seeing_now = name == "see" or shape.random() < 0.15  # some of it to the end
         # what the vision tower has learned is kept: gradients through an untrained language model wipe it out; at the
         # end, when that is trained and the rate is low, both learn together
         whole = name == "all" and rate < args.rate / 2

@@ -219,9 +219,15 @@ def load(
         )
         images = ImageCache(image_budget * 2**20)
         loaded = Model(
-            native, projector, Session(cache), projector_path=projector_path, images=images, heads=None, template=template,
+            native,
+            projector,
+            Session(cache),
+            projector_path=projector_path,
+            images=images,
+            heads=None,
+            template=template,
             prompt=registry.PROMPT,
-        )  # fmt: skip
+        )
         loaded.heads = given or (registry.builtin_head_set() if builtin else registry.find_head_set(loaded))
         if loaded.heads is not None:
             loaded.heads.check(loaded)

@@ -44,7 +44,15 @@ def run(models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Ru
 
     @cache
     def answered(lacks: str, flash: str = "on") -> dict[str, Any]:
-        command = [sys.executable, HERE / "on_pretend_device.py", pretend, our_libraries(), models["qwen3vl"], lacks, flash]
+        command = [
+            sys.executable,
+            HERE / "on_pretend_device.py",
+            pretend,
+            our_libraries(),
+            models["qwen3vl"],
+            lacks,
+            flash,
+        ]
         answer: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         return answer
 
@@ -63,7 +71,9 @@ def test_steering_is_exact_whatever_the_device_lacks(run: Run, on_cpu: dict[str,
     """With `auto`, as the engine loads a model, llama.cpp does without flash attention where the device has none."""
     found = run(lacks, flash)
     for name in ("unsteered", "steered", "read"):
-        np.testing.assert_allclose(found[name], on_cpu[name], rtol=0, atol=1e-4 if flash == "on" else 2e-2, err_msg=name)
+        np.testing.assert_allclose(
+            found[name], on_cpu[name], rtol=0, atol=1e-4 if flash == "on" else 2e-2, err_msg=name
+        )
     assert np.abs(np.subtract(on_cpu["steered"], on_cpu["unsteered"])).max() > 0.1, "steering did nothing"
 
 

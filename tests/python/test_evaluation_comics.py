@@ -42,9 +42,12 @@ def test_another_comic_is_not_taken_for_the_one_before(planted_model, tmp_path):
     root = write_comics(tmp_path / "mine")
     options = Options(**{**vars(OPTIONS), "comics": root, "protocols": ("vqa",)})
     before = evaluate(planted_model, options, judges=(Overlap(),), kept=kept).find("vqa", "gaze heads", "comics")
-    (root / "comic1/captions.txt").write_text("\n".join(f"Nothing of number {k}." for k in range(6)))
+    assert before.share() == 0
+    # the planted model sees nothing in them: it says "Something else entirely." of each panel
+    captions = ["Something else entirely.", *(f"Nothing of number {k}." for k in range(5))]
+    (root / "comic1/captions.txt").write_text("\n".join(captions))
     after = evaluate(planted_model, options, judges=(Overlap(),), kept=kept, resume=True)
-    assert after.find("vqa", "gaze heads", "comics").records[0] != before.records[0]
+    assert after.find("vqa", "gaze heads", "comics").share() == 1 / 12
 
 
 def test_comics_without_captions_cannot_be_judged(planted_model, tmp_path):

@@ -18,7 +18,7 @@ from .picture import Picture
 from .protocols import ask_ordinals, ask_places, move_gaze
 
 if TYPE_CHECKING:
-    from ..heads import Mode, Queries
+    from ..heads import Head, Mode, Queries
     from ..model import Model
     from .reply import Reply
 
@@ -26,6 +26,8 @@ STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
 QUERIES: tuple[Queries, ...] = ("answer", "after_image", "all")
 """The cheapest first: with ``answer`` the prompt needs no second reading when the target changes."""
 MODES: tuple[Mode, ...] = ("boost_suppress", "suppress_image")
+ADDED = 3
+"""Heads that go on with an answer, added at most."""
 TOLERANCE = 0.01
 """Accuracy that a cheaper setting may cost."""
 _SCENES = 1 << 30
@@ -175,12 +177,16 @@ class Choice:
     sweeps: dict[str, list[dict[str, Any]]]
 
 
-def choose(bench: Bench, rankings: dict[str, HeadSet]) -> Choice:
-    """Picks the strength, with as many heads as are tried, then the queries, the ranking and K together, and the mode,
-    one after the other. Heads that follow the question sharply want more strength, and look useless with too little.
+def choose(bench: Bench, rankings: dict[str, HeadSet], *, going_on: HeadSet | None = None) -> Choice:
+    """Picks the strength, with as many heads as are tried, then the queries, the ranking and K together, the strength
+    again, and the mode, one after the other. Heads that follow the question sharply want more strength, and look
+    useless with too little.
 
     rankings: every head, best first, by the place that it was scored at. Within 0.01 of the best, the strength in the
     middle of the plateau wins, the cheapest queries, the fewest heads, and ``boost_suppress``.
+
+    going_on: heads that look at what is being said. They are tried at last, one more and one more, with the cheapest
+    queries: heads that choose what an answer is about may leave its later words to these.
     """
     sweeps: dict[str, list[dict[str, Any]]] = {}
 
@@ -193,9 +199,12 @@ def choose(bench: Bench, rankings: dict[str, HeadSet]) -> Choice:
     every = next(iter(rankings.values()))
     counts = [k for k in head_counts(every.model.layers * every.model.heads) if k <= len(every.heads)]
     counts = counts or [len(every.heads)]
-    first = replace(every.top(counts[-1]), mode="boost_suppress", queries="all")
-    plateau = sweep("strength", [(replace(first, strength=s), {"strength": s}) for s in STRENGTHS])
-    heads, _ = plateau[(len(plateau) - 1) // 2]
+
+    def strongest(name: str, heads: HeadSet) -> HeadSet:
+        plateau = sweep(name, [(replace(heads, strength=s), {"strength": s}) for s in STRENGTHS])
+        return plateau[(len(plateau) - 1) // 2][0]
+
+    heads = strongest("first strength", replace(every.top(counts[-1]), mode="boost_suppress", queries="all"))
     heads, _ = sweep("queries", [(replace(heads, queries=q), {"queries": q}) for q in QUERIES])[0]
     tried = []
     for k in counts:
@@ -204,8 +213,35 @@ def choose(bench: Bench, rankings: dict[str, HeadSet]) -> Choice:
             tried.append((replace(heads, heads=top.heads, scores=top.scores), {"place": place, "heads": k}))
     heads, measured = sweep("heads", tried)[0]
     place = str(measured.values["place"])
+    heads = strongest("strength", heads)
     heads, measured = sweep("mode", [(replace(heads, mode=mode), {"mode": mode}) for mode in MODES])[0]
+    if going_on is not None and bench.thorough:
+        more, extended, sweeps["added"] = _add(bench, replace(heads, queries=QUERIES[0]), going_on, counts[-1])
+        if extended.score >= measured.score - TOLERANCE:
+            heads, measured = more, extended
     return Choice(heads, place, measured, sweeps)
+
+
+def _add(
+    bench: Bench, heads: HeadSet, candidates: HeadSet, most: int
+) -> tuple[HeadSet, Measured, list[dict[str, Any]]]:
+    """Adds the best candidate while one gains more than the tolerance: the set, its figures, and all that was tried."""
+    added: tuple[Head, ...] = ()
+    best = bench.measure(heads, {"added": []})
+    tried = [best]
+    scores = dict(zip(candidates.heads, candidates.scores, strict=True))
+    while len(heads.heads) < most and len(added) < ADDED:
+        found = []
+        for head in sorted(scores.keys() - set(heads.heads)):
+            larger = replace(heads, heads=(*heads.heads, head), scores=(*heads.scores, scores[head]))
+            found.append((bench.measure(larger, {"added": [*map(list, added), list(head)]}), head, larger))
+        tried += [measured for measured, _, _ in found]
+        better = [each for each in found if each[0].score > best.score + TOLERANCE]
+        if not better:
+            break
+        best, head, heads = max(better, key=lambda each: (each[0].score, each[1]))
+        added = (*added, head)
+    return heads, best, [each.as_dict() for each in tried]
 
 
 def _share(counts: Counts) -> float:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 ENOUGH = 0.5
 """Share of unsteered questions answered word for word, from which on exact match is a fair judge of steered ones."""
 
+GOING_ON = 12
+"""Heads over the answer's tokens that are tried beside those that were chosen."""
 _READ_AT = {"prompt": "At the final prompt token", "answer": "Over the answer's tokens"}
 
 
@@ -157,7 +159,7 @@ def discover(
     if usable:
         scenes = [] if stuff.labelled else material.free_scenes(options.calibration, options.seed)
         bench = Bench(model, stuff.pictures, prompt, scenes=scenes, checkpoint=checkpoint)
-        choice = _choose(bench, stuff, usable, progress)
+        choice = _choose(bench, stuff, usable, _going_on(facts, scores, trusted), progress)
     place = choice.place if choice else next(iter(usable or rankings))
     ranking, trust_in_it = rankings[place], trusted.get(place)
     heads = choice.heads if choice else _default(ranking, trust_in_it)
@@ -225,7 +227,19 @@ def _rank(
     return rankings, scores, {place: trust(tally, place, options.kind, counts, options.floor) for place in places}
 
 
-def _choose(bench: Bench, stuff: Material, rankings: dict[str, HeadSet], progress: Progress) -> Choice | None:
+def _going_on(facts: ModelFacts, scores: dict[str, Scores], trusted: dict[str, Trust]) -> HeadSet | None:
+    """The gaze heads over the answer's tokens that have the most mass there."""
+    if "answer" not in trusted:
+        return None
+    look, values = scores["answer"], scores["answer"].guarded
+    gaze = set(look.order("guarded")[: trusted["answer"].gaze_heads])
+    heads = tuple(head for head in look.order("mass") if head in gaze)[:GOING_ON]
+    return HeadSet(facts, heads, scores=tuple(round(float(values[head]), 4) for head in heads)) if heads else None
+
+
+def _choose(
+    bench: Bench, stuff: Material, rankings: dict[str, HeadSet], going_on: HeadSet | None, progress: Progress
+) -> Choice | None:
     """None where there are no captions to judge answers by."""
     if not bench.pictures:
         progress.note("K, strength, mode and queries are not chosen by answers: no calibration pictures with captions.")
@@ -233,7 +247,12 @@ def _choose(bench: Bench, stuff: Material, rankings: dict[str, HeadSet], progres
     facts = next(iter(rankings.values())).model
     progress.stage(
         "choosing heads, strength, mode and queries",
-        1 + len(head_counts(facts.layers * facts.heads)) * len(rankings) + len(STRENGTHS) + len(MODES) + len(QUERIES),
+        1
+        + len(head_counts(facts.layers * facts.heads)) * len(rankings)
+        + 2 * len(STRENGTHS)
+        + len(MODES)
+        + len(QUERIES)
+        + (1 + 2 * len(going_on.heads) if going_on else 0),
     )
     finished = itertools.count()
     bench.report = lambda what: progress.done(next(finished), what)
@@ -242,7 +261,7 @@ def _choose(bench: Bench, stuff: Material, rankings: dict[str, HeadSet], progres
     elif not stuff.generated or bench.unsteered("exact").accuracy < ENOUGH:
         bench.judge, bench.thorough = "overlap", False
         progress.note("Answers are judged by the rare words that they share with captions, not word for word.")
-    choice = choose(bench, rankings)
+    choice = choose(bench, rankings, going_on=going_on)
     bench.finish()
     return choice
 

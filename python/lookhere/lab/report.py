@@ -188,8 +188,11 @@ def _value(value: Value | None) -> float | None:
 
 
 def _narrations(evaluation: Evaluation) -> str:
-    figures = [figure for corpus in ("fresh", "seen", "comics")
-               for figure in evaluation.some(protocol="dynamic", corpus=corpus)]
+    figures = [
+        figure
+        for corpus in ("fresh", "seen", "comics")
+        for figure in evaluation.some(protocol="dynamic", corpus=corpus)
+    ]
     rows = [
         [f"{figure.arm}, {figure.corpus} strips", str(figure.asked), percent(figure.right), number(figure.rho),
          switch(figure)]
