@@ -1,6 +1,6 @@
 """Draws the training pool once: panels, large panels and free scenes, as arrays in a folder.
 
-    python tools/make_data.py OUT [--panels 16000] [--large 2400] [--scenes 12000]
+    python tools/make_data.py OUT [--panels 16000] [--large 2400] [--scenes 18000]
 
 Only the training split: held-out (subject, action, place) combinations are never drawn here.
 """
@@ -34,7 +34,8 @@ def _panel(job: tuple[int, int]) -> tuple[np.ndarray, tuple[str, str, str], str]
 
 
 def _scene(seed: int) -> tuple[np.ndarray, list[tuple[str, tuple[int, int, int, int]]]]:
-    scene = generate_scene(seed, size=SCENE_SIZES[seed % len(SCENE_SIZES)], split="train")
+    size, style = SCENE_SIZES[seed % len(SCENE_SIZES)], STYLES[seed // len(SCENE_SIZES) % len(STYLES)]
+    scene = generate_scene(seed, size=size, split="train", style=style)
     return np.asarray(scene.image), list(scene.objects)
 
 
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--panels", type=int, default=16000)
     parser.add_argument("--large", type=int, default=2400)
-    parser.add_argument("--scenes", type=int, default=12000)
+    parser.add_argument("--scenes", type=int, default=18000)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with Pool(2) as pool:

@@ -204,7 +204,11 @@ def strips(data: Data, rng: random.Random, count: int, rows: int, cols: int, cel
 def scenes(data: Data, rng: random.Random, shape: random.Random, count: int) -> Pictures:
     images, found = data.scenes[shape.choice([k for k in data.scenes for _ in range(2 if k == "160x144" else 1)])]
     picks = [rng.randrange(len(images)) for _ in range(count)]
-    return Pictures(torch.from_numpy(images[picks]), [found[i][0] for i in picks], [found[i][1] for i in picks], False)
+    pixels = images[picks]
+    if shape.random() < 0.5:  # a thing is that thing before any backdrop
+        gains = np.array([[rng.uniform(0.75, 1.25) for _ in range(3)] for _ in picks], np.float32)
+        pixels = np.clip(pixels * gains[:, None, None], 0, 255).astype(np.uint8)
+    return Pictures(torch.from_numpy(pixels), [found[i][0] for i in picks], [found[i][1] for i in picks], False)
 
 
 SEEN = 3  # images per step and process in the first phase
@@ -231,7 +235,7 @@ def batch(data: Data, rng: random.Random, shape: random.Random, phase: str, pack
 
     -> pictures, groups of branches, and per group whether its answers are certain."""
     every = phase == "all"  # all layouts and wordings; before, the few on which the circuits form
-    if every and shape.random() < 0.3:
+    if every and shape.random() < 0.4:
         shown = scenes(data, rng, shape, 3)
         wording = shape.choice(Q.OBJECT)
         groups, sure = [packed.branches([Q.open_questions(rng, wording, labels, 6) for labels in shown.regions])], [None]

@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 from lookhere import HeadSet, questions
 from lookhere.lab import fluency, protocols
-from lookhere.lab.arms import DRAWS, UNSTEERED, Named, Steered, baseline_arms, control_arms, gaze_arm, random_heads
+from lookhere.lab.arms import (
+    DRAWS,
+    OTHERS,
+    UNSTEERED,
+    Named,
+    Steered,
+    baseline_arms,
+    control_arms,
+    gaze_arm,
+    known_gaze_heads,
+    other_gaze_heads,
+    random_heads,
+)
 from lookhere.lab.corpus import generated_scene, generated_strip
 from lookhere.lab.edits import crop, dim, draw_box
 from lookhere.lab.examiner import Examiner
@@ -136,7 +148,7 @@ def test_edits():
     assert (np.asarray(image) == 200).all()
 
 
-def test_random_heads_are_layer_matched_others_and_reproducible():
+def test_random_heads_are_layer_matched_no_gaze_heads_and_reproducible():
     heads = HeadSet(ModelFacts("Fake", "fake", 6, 4), ((1, 0), (1, 2), (4, 3)))
     drawn = [random_heads(heads, 0, draw) for draw in range(DRAWS)]
     for each in drawn:
@@ -144,9 +156,25 @@ def test_random_heads_are_layer_matched_others_and_reproducible():
         assert not set(each.heads) & set(heads.heads)
     assert drawn == [random_heads(heads, 0, draw) for draw in range(DRAWS)]
     assert len({each.heads for each in drawn}) > 1
-    # a layer that is full of gaze heads lends from its neighbours
+    # a layer that is full of gaze heads lends from others
     full = HeadSet(ModelFacts("Fake", "fake", 3, 2), ((1, 0), (1, 1)))
     assert {layer for layer, _ in random_heads(full, 0, 0).heads} <= {0, 2}
+
+
+def test_gaze_heads_outside_of_the_set_are_no_random_heads():
+    gaze = [(layer, head) for layer in (3, 4) for head in range(4)]
+    listed = [*gaze, *((layer, head) for layer in range(3) for head in range(4))]
+    evidence = {"gaze_heads": len(gaze), "score": "guarded", "ranking": [list(head) for head in listed]}
+    heads = HeadSet(ModelFacts("Fake", "fake", 5, 4), ((3, 0), (3, 1), (4, 3)), evidence=evidence)
+    for draw in range(DRAWS):
+        assert not set(random_heads(heads, 0, draw).heads) & set(gaze)
+        others = other_gaze_heads(heads, 0, draw)
+        assert len(set(others.heads)) == 3
+        assert set(others.heads) <= set(gaze) - set(heads.heads)
+        assert sorted(layer for layer, _ in others.heads) == [3, 3, 4]
+    assert len(control_arms(heads, 0)) == DRAWS + OTHERS + 2
+    assert other_gaze_heads(replace(heads, heads=tuple(gaze[:6])), 0, 0) is None
+    assert not known_gaze_heads(replace(heads, evidence={**evidence, "score": "mass"}))
 
 
 def test_which_arms_there_are():

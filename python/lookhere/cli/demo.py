@@ -45,8 +45,8 @@ def demo(seed: int, panels: int, output: Path, strip_file: Path | None, threads:
     """Ask the built-in model one question about a comic strip, looking at each of its panels in turn.
 
     Nothing is downloaded. The strip is made of combinations that the model was never trained on. What the model says
-    goes to stdout, and a picture of it is saved. Two controls are asked the same: as many other heads, drawn at random,
-    and all heads.
+    goes to stdout, and a picture of it is saved. Two controls are asked the same: as many heads that are no gaze heads,
+    drawn at random, and all heads.
     """
     from ..comics import generate_strip
 
@@ -89,7 +89,7 @@ def _controls(model: Model) -> dict[str, HeadSet]:
     drawn = random_heads(gaze, seed=0, draw=0)
     every = gaze.model.every_head
     return {
-        f"{len(drawn.heads)} other heads of the same layers, drawn at random": drawn,
+        f"{len(drawn.heads)} heads that are no gaze heads, drawn at random": drawn,
         f"All {len(every)} heads": replace(gaze, heads=every, scores=()),
     }
 

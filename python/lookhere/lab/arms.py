@@ -21,6 +21,9 @@ Group: TypeAlias = Literal["main", "baseline", "control", "sweep", "mode", "read
 DRAWS = 10
 """Random controls are a distribution: single draws spanned .007 to .663 (Inherited Heads, arXiv 2609.14174)."""
 
+OTHERS = 3
+"""Draws of gaze heads that are not in the set: how much the choice among them matters."""
+
 BOX_WORDS = "Look only at what is inside the red box."
 
 
@@ -126,6 +129,8 @@ def control_arms(heads: HeadSet, seed: int) -> list[Arm]:
     return [
         *(Steered(f"random heads, draw {draw + 1}", random_heads(heads, seed, draw), "control")
           for draw in range(DRAWS)),
+        *(Steered(f"other gaze heads, draw {draw + 1}", other, "control")
+          for draw in range(OTHERS) if (other := other_gaze_heads(heads, seed, draw)) is not None),
         Steered("all heads", every, "control"),
         Steered("all heads, suppress_image", replace(every, mode="suppress_image"), "control"),
     ]  # fmt: skip
@@ -137,15 +142,33 @@ def rival_arms(rivals: Mapping[Rival, HeadSet]) -> list[Arm]:
 
 
 def random_heads(heads: HeadSet, seed: int, draw: int) -> HeadSet:
-    """As many other heads, drawn at random: each from the layer of a gaze head, or the nearest with one left."""
+    """As many heads that are no gaze heads, drawn at random: each from the layer of one of the set, where one is left
+    there, else from any. Which heads are gaze heads is told by the evidence of the set; without, those of the set."""
+    return _drawn(heads, seed, draw, set(_every(heads)) - set(heads.heads) - known_gaze_heads(heads))
+
+
+def other_gaze_heads(heads: HeadSet, seed: int, draw: int) -> HeadSet | None:
+    """As many gaze heads that are not in the set, drawn alike; None if there are not so many."""
+    free = known_gaze_heads(heads) - set(heads.heads)
+    return _drawn(heads, seed, draw, free) if len(free) >= len(heads.heads) else None
+
+
+def known_gaze_heads(heads: HeadSet) -> set[Head]:
+    """The heads that the evidence of a set calls gaze heads, where it was found by the default score; else none."""
+    found, listed = heads.evidence.get("gaze_heads"), heads.evidence.get("ranking")
+    if heads.evidence.get("score") != "guarded" or not isinstance(found, int) or not isinstance(listed, list):
+        return set()
+    return {(layer, head) for layer, head in listed[:found]}
+
+
+def _drawn(heads: HeadSet, seed: int, draw: int, free: set[Head]) -> HeadSet:
     rng = random.Random(f"{seed}/{draw}")
-    free = set(_every(heads)) - set(heads.heads)
     drawn: list[Head] = []
     for layer, _ in sorted(heads.heads):
         if not free:
             break
-        nearest = min(free, key=lambda head: (abs(head[0] - layer), head[0]))[0]
-        chosen = rng.choice(sorted(head for head in free if head[0] == nearest))
+        beside = sorted(head for head in free if head[0] == layer)
+        chosen = rng.choice(beside or sorted(free))
         free.remove(chosen)
         drawn.append(chosen)
     return replace(heads, heads=tuple(drawn or heads.heads), scores=())
