@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from lookhere import HeadSet, HeadSetError, OptionError, heads
 from lookhere.atomic import replacing, write_text
-from lookhere.lab.checkpoint import Checkpoint
 from lookhere.cli.picture import save_picture
+from lookhere.lab.checkpoint import Checkpoint
 from PIL import Image
 
 

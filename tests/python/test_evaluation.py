@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from lookhere import LabelsError, OptionError
 from lookhere.cli import main
 from lookhere.lab import evaluation, protocols, svg
+from lookhere.lab.calibration import STRENGTHS
 from lookhere.lab.coco import read_coco, size_of
 from lookhere.lab.corpus import generated_strip
 from lookhere.lab.evaluation import Options, evaluate
@@ -123,7 +124,7 @@ def test_markdown(found):
     assert "## Sweeps" in text
     modes = text.partition("## Modes: question that names no panel, the first 1 strips\n")[2].partition("\n## ")[0]
     assert re.findall(r"^\| ([a-z_]+)", modes, re.MULTILINE) == [
-        "unsteered", *["boost_suppress"] * 5, *["target_share"] * 6, "within_image"
+        "unsteered", *["boost_suppress"] * len(STRENGTHS), *["target_share"] * 6, "within_image"
     ]  # fmt: skip
     assert "target_share" not in text.replace(modes, "")
     assert "## Dynamic narration" in text

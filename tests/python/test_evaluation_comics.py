@@ -51,5 +51,5 @@ def test_another_comic_is_not_taken_for_the_one_before(planted_model, tmp_path):
 
 
 def test_comics_without_captions_cannot_be_judged(planted_model, tmp_path):
-    with pytest.raises(ComicsError, match="captions.txt"):
+    with pytest.raises(ComicsError, match=r"captions\.txt"):
         asked_about(planted_model, write_comics(tmp_path / "mine", captions=False))

@@ -8,12 +8,11 @@ import pytest
 from fake_engine import write_gguf
 from hypothesis import example, given
 from hypothesis import strategies as st
-from PIL import Image as pillow
-
 from lookhere import HeadSet, HeadSetError, ImageError, ModelFileError
 from lookhere.gguf import read_header
 from lookhere.heads import to_dict
 from lookhere.image import Image
+from PIL import Image as pillow
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),

@@ -8,16 +8,16 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from click.testing import CliRunner
 from lookhere import JudgeError
+from lookhere.cli import main
 from lookhere.lab.arms import Steered
 from lookhere.lab.choice import Choice
-from lookhere.cli import main
 from lookhere.lab.corpus import generated_scene, generated_strip
 from lookhere.lab.endpoint import TRIES, Endpoint
 from lookhere.lab.judging import Exact, Overlap, category, degenerate, jaccard, judge, nearest, overlap, well_formed
 from lookhere.lab.picture import of_strip
 from lookhere.lab.protocols import ask_places
-from lookhere.questions import AMBIGUOUS
 from lookhere.lab.reply import Record, Reply
+from lookhere.questions import AMBIGUOUS
 from planted_engine import GAZE
 
 CAPTIONS = ("Red fox running in the snow.", "Blue bird singing in the city.", "Owl reading in the snow.")

@@ -6,6 +6,7 @@ import lookhere
 import numpy as np
 import pytest
 from lookhere import HeadSet, questions
+from lookhere.heads import ModelFacts
 from lookhere.lab import fluency, protocols
 from lookhere.lab.arms import (
     DRAWS,
@@ -24,7 +25,6 @@ from lookhere.lab.corpus import generated_scene, generated_strip
 from lookhere.lab.edits import crop, dim, draw_box
 from lookhere.lab.examiner import Examiner
 from lookhere.lab.experiments import Beside, on_boxes, on_strips
-from lookhere.heads import ModelFacts
 from lookhere.lab.judging import Exact, Overlap
 from lookhere.lab.narration import captions_of, derangement, segments, spearman
 from lookhere.lab.picture import View, of_objects, of_scene, of_strip

@@ -225,22 +225,26 @@ def choose(bench: Bench, rankings: dict[str, HeadSet], *, going_on: HeadSet | No
 def _add(
     bench: Bench, heads: HeadSet, candidates: HeadSet, most: int
 ) -> tuple[HeadSet, Measured, list[dict[str, Any]]]:
-    """Adds the best candidate while one gains more than the tolerance: the set, its figures, and all that was tried."""
+    """Adds the best candidate while one gains more than the tolerance: the set, its figures, and all that was tried.
+    A set that is as large as may be gives its last head up for it."""
     added: tuple[Head, ...] = ()
     best = bench.measure(heads, {"added": []})
     tried = [best]
-    scores = dict(zip(candidates.heads, candidates.scores, strict=True))
-    while len(heads.heads) < most and len(added) < ADDED:
+    ranked = dict(zip(heads.heads, heads.scores, strict=True))
+    scores = dict(zip(candidates.heads, candidates.scores, strict=True)) | ranked
+    while len(added) < min(ADDED, most - 1):
         found = []
-        for head in sorted(scores.keys() - set(heads.heads)):
-            larger = replace(heads, heads=(*heads.heads, head), scores=(*heads.scores, scores[head]))
-            found.append((bench.measure(larger, {"added": [*map(list, added), list(head)]}), head, larger))
-        tried += [measured for measured, _, _ in found]
+        for head in candidates.heads:
+            if head not in heads.heads:
+                names = (*list(ranked)[: most - len(added) - 1], *added, head)
+                larger = replace(heads, heads=names, scores=tuple(scores[name] for name in names))
+                found.append((bench.measure(larger, {"added": [*map(list, added), list(head)]}), larger))
+        tried += [measured for measured, _ in found]
         better = [each for each in found if each[0].score > best.score + TOLERANCE]
         if not better:
             break
-        best, head, heads = max(better, key=lambda each: (each[0].score, each[1]))
-        added = (*added, head)
+        best, heads = max(better, key=lambda each: each[0].score)
+        added = (*added, heads.heads[-1])
     return heads, best, [each.as_dict() for each in tried]
 
 

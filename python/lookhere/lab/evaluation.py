@@ -176,7 +176,7 @@ def evaluate(
     size = options.panel_size or panel_size_for(model)
     key = {"what": "evaluation 4", "model": facts, "projector": file_hash(model.projector_path), "heads": acting,
            "ranking": None if heads is None else listed_ranking(heads).heads, "seed": options.seed, "panel_size": size,
-           "judges": [judge.name for judge in judges], "maps": options.maps, 
+           "judges": [judge.name for judge in judges], "maps": options.maps,
            "labels": file_hash(options.coco) if options.coco else None,
            "comics": [(sha256(each.image.tobytes()).hexdigest(), each.captions) for each in comics],
            "rivals": {rival: each.heads for rival, each in rivals.items()}}  # fmt: skip
