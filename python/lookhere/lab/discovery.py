@@ -128,6 +128,7 @@ def discover(
     The same options give the same result. ComicsError, HeadSetError, OptionError and those of asking the model.
     """
     options, progress = options or Options(), progress or Silent()
+    stuff = _material(model, options)
     key = {
         "what": "discovery 3",
         "model": file_hash(model.path),
@@ -137,7 +138,6 @@ def discover(
     }
     checkpoint = Checkpoint(kept, key)
     facts = ModelFacts.of(model)
-    stuff = _material(model, options)
     scores: dict[str, Scores] = {}
     trusted: dict[str, Trust] = {}
     tally = None
