@@ -238,7 +238,7 @@ def _add_vocabulary(out: gguf.GGUFWriter, size: int) -> None:
     out.add_token_types([*kinds, *(gguf.TokenType.NORMAL for _ in missing)])
     out.add_token_merges(of("tokenizer.ggml.merges"))
     out.add_eos_token_id(of("tokenizer.ggml.eos_token_id"))
-    out.add_bos_token_id(of("tokenizer.ggml.bos_token_id"))
+    out.add_bos_token_id(tokens.index("<|endoftext|>"))
     out.add_add_bos_token(False)
     out.add_chat_template(of("tokenizer.chat_template"))
 

@@ -39,7 +39,11 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
     model = args.models / "model.gguf"
-    save(checkpoint.load(model, args.models / "mmproj.gguf"), tokenizer(model), args.out)
+    restored, tok = checkpoint.load(model, args.models / "mmproj.gguf"), tokenizer(model)
+    # the converter takes them from here
+    restored.config.text_config.bos_token_id = tok.convert_tokens_to_ids("<|endoftext|>")
+    restored.config.text_config.eos_token_id = tok.eos_token_id
+    save(restored, tok, args.out)
 
 
 if __name__ == "__main__":
