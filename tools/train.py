@@ -6,9 +6,9 @@ One process per core, each with one thread, its own questions and its own optimi
 and updated without locks (Hogwild). On a machine that others use too, threads or processes that wait for
 each other cost far more than a slightly stale gradient.
 
-The rate is constant and falls over the last two fifths. Phases: the vision tower alone learns to tell which words a panel's caption has (seven times cheaper than
-learning it through the language model; the classifier is thrown away); then one panel; two; up to three;
-up to six; then every layout and free scenes. A phase ends when its loss on
+The rate is constant and falls over the last two fifths. Phases: the vision tower alone learns to tell which words a
+panel's caption has (seven times cheaper than learning it through the language model; the classifier is thrown away);
+then one panel; two; up to three; up to six; then every layout and free scenes. A phase ends when its loss on
 questions that have one right answer is low, or at its share of the budget. OUT gets checkpoint/ (an
 ordinary transformers folder), state.pt (to resume) and log.jsonl; a file OUT/keep asks for a checkpoint now.
 """

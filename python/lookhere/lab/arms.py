@@ -125,7 +125,7 @@ def baseline_arms() -> list[Arm]:
 
 def control_arms(heads: HeadSet, seed: int) -> list[Arm]:
     """Reported, never tuned: random draws, all heads, and all heads with the other image tokens suppressed."""
-    every = replace(heads, heads=_every(heads), scores=())
+    every = replace(heads, heads=heads.model.every_head, scores=())
     return [
         *(Steered(f"random heads, draw {draw + 1}", random_heads(heads, seed, draw), "control")
           for draw in range(DRAWS)),
@@ -144,7 +144,7 @@ def rival_arms(rivals: Mapping[Rival, HeadSet]) -> list[Arm]:
 def random_heads(heads: HeadSet, seed: int, draw: int) -> HeadSet:
     """As many heads that are no gaze heads, drawn at random: each from the layer of one of the set, where one is left
     there, else from any. Which heads are gaze heads is told by the evidence of the set; without, those of the set."""
-    return _drawn(heads, seed, draw, set(_every(heads)) - set(heads.heads) - known_gaze_heads(heads))
+    return _drawn(heads, seed, draw, set(heads.model.every_head) - set(heads.heads) - known_gaze_heads(heads))
 
 
 def other_gaze_heads(heads: HeadSet, seed: int, draw: int) -> HeadSet | None:
@@ -172,7 +172,3 @@ def _drawn(heads: HeadSet, seed: int, draw: int, free: set[Head]) -> HeadSet:
         free.remove(chosen)
         drawn.append(chosen)
     return replace(heads, heads=tuple(drawn or heads.heads), scores=())
-
-
-def _every(heads: HeadSet) -> tuple[Head, ...]:
-    return tuple((layer, head) for layer in range(heads.model.layers) for head in range(heads.model.heads))
