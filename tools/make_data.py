@@ -1,20 +1,24 @@
 """Draws the training pool once: panels, large panels and free scenes, as arrays in a folder.
 
-    python tools/make_data.py OUT [--panels 16000] [--large 2400] [--scenes 18000]
+    python tools/make_data.py OUT [--panels 24000] [--large 2400] [--scenes 32000]
 
-Only the training split: held-out (subject, action, place) combinations are never drawn here.
+Only the training split: held-out (subject, action, place) combinations are never drawn here, nor an object on a place
+that it is held out for. Half of the scenes have no place but a made-up backdrop, on which every object is drawn: what a
+thing is must not be told from where it stands.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 from multiprocessing import Pool
 from pathlib import Path
 
 import lookhere_source  # noqa: F401
 import numpy as np
 from lookhere.comics import draw_content, draw_panel, generate_scene, rng_for
+from lookhere.drawing.canvas import Canvas
 from PIL import Image
 
 STYLES = ("colour", "colour", "ink", "sepia")
@@ -33,18 +37,43 @@ def _panel(job: tuple[int, int]) -> tuple[np.ndarray, tuple[str, str, str], str]
     return np.asarray(image), panel.parts, style
 
 
+def _made_up(c: Canvas, rng: random.Random) -> None:
+    """A backdrop that is no place: a sky and a ground of any colours, with shapes of any kind on them."""
+
+    def colour() -> tuple[int, int, int]:
+        return rng.randrange(256), rng.randrange(256), rng.randrange(256)
+
+    c.box(-2, -2, c.width + 2, 102, colour(), 0)
+    if rng.random() < 0.7:
+        c.box(-2, rng.uniform(20, 80), c.width + 2, 102, colour(), 0)
+    shades = [colour() for _ in range(rng.randint(1, 4))]
+    for _ in range(int(rng.choice((0, 3, 6, 12, 25)) * c.width / 100)):
+        x, y, r, edge = rng.uniform(0, c.width), rng.uniform(0, 100), rng.uniform(1.5, 18), rng.choice((0, 1.2))
+        with c.at(x, y, r, rng.uniform(0, 360)):
+            shade, edge = rng.choice(shades), edge / r
+            kind = rng.randrange(4)
+            if kind == 0:
+                c.oval(0, 0, 1, rng.uniform(0.4, 1), shade, edge)
+            elif kind == 1:
+                c.box(-1, -rng.uniform(0.3, 1), 1, 1, shade, edge)
+            elif kind == 2:
+                c.poly([(-1, 1), (rng.uniform(-1, 1), -1), (1, 1)], shade, edge)
+            else:
+                c.line([(-3, 0), (0, rng.uniform(-1, 1)), (3, 0)], rng.uniform(0.8, 2.5) / r, shade)
+
+
 def _scene(seed: int) -> tuple[np.ndarray, list[tuple[str, tuple[int, int, int, int]]]]:
     size, style = SCENE_SIZES[seed % len(SCENE_SIZES)], STYLES[seed // len(SCENE_SIZES) % len(STYLES)]
-    scene = generate_scene(seed, size=size, split="train", style=style)
+    scene = generate_scene(seed, size=size, split="train", style=style, backdrop=_made_up if seed // 24 % 2 else None)
     return np.asarray(scene.image), list(scene.objects)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--panels", type=int, default=16000)
+    parser.add_argument("--panels", type=int, default=24000)
     parser.add_argument("--large", type=int, default=2400)
-    parser.add_argument("--scenes", type=int, default=18000)
+    parser.add_argument("--scenes", type=int, default=32000)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with Pool(2) as pool:

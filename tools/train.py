@@ -467,7 +467,7 @@ def work(rank: int, args: argparse.Namespace, begin: float, model: Qwen3VLForCon
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
-        seeing_now = name == "see" or shape.random() < 0.15  # some of it to the end
+        seeing_now = name == "see" or shape.random() < 0.3  # some of it to the end
         # what the vision tower has learned is kept: gradients through an untrained language model wipe it out; at the
         # end, when that is trained and the rate is low, both learn together
         whole = name == "all" and rate < args.rate / 2

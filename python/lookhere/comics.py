@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -199,11 +199,13 @@ def generate_scene(
     split: Split = "any",
     objects: int | None = None,
     style: str = "colour",
+    backdrop: Callable[[Canvas, random.Random], None] | None = None,
 ) -> FreeScene:
     """A backdrop of `size` (width, height) pixels with 3 to 5 objects that hardly overlap.
 
     Labels are short and begin with content ("Red car.", "Penguin."). Every label is there once. Held out
-    are (object, place) pairs, 15 % of them, chosen by a stable hash.
+    are (object, place) pairs, 15 % of them, chosen by a stable hash. `backdrop` draws something else than
+    one of the places; any object may stand there.
     """
     _check_split(split)
     width, height = size
@@ -212,7 +214,10 @@ def generate_scene(
     rng = rng_for(seed, f"scene/{split}")
     place = rng.choice(tuple(PLACES))
     c = Canvas(size, style, 4 if height < 200 else 2)
-    draw_place(c, place, rng)
+    if backdrop is None:
+        draw_place(c, place, rng)
+    else:
+        backdrop(c, rng)
     wanted = objects if objects is not None else rng.randint(3, 5)
     found: list[tuple[str, BoxXY]] = []
     short = min(size)
@@ -230,7 +235,7 @@ def generate_scene(
         )
         tint = tint if style == "colour" else None
         out = _share("object", kind, place) < HELD_OUT_SHARE
-        if split != "any" and out != (split == "held_out"):
+        if backdrop is None and split != "any" and out != (split == "held_out"):
             continue
         label = _label(kind, tint)
         side = short * rng.uniform(0.26, 0.42)  # height in pixels

@@ -79,7 +79,10 @@ def shares(parts: Sequence[Part], grid: TokenGrid) -> NDArray[np.float64]:
         if isinstance(region, Mask)
     ]
     total = np.zeros((grid.rows, grid.cols))
-    if masks:
+    if len(parts) == 1 and isinstance(box := parts[0][0], Box):  # what is pointed at while tokens stream by
+        down, across = _within(grid.y_edges, box.y0, box.y1), _within(grid.x_edges, box.x0, box.x1)
+        total += parts[0][1] * np.outer(down, across)
+    elif masks:
         mask = reduce(np.maximum, masks)
         total += _mask_areas(mask, grid)
         if shapes:
@@ -123,6 +126,12 @@ def _beyond(
         cols = np.searchsorted(grid.x_edges, across) - 1
         np.add.at(total, np.ix_(rows, cols), _stacked(shapes, under, xs, ys))
     return total
+
+
+def _within(edges: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """(len(edges) - 1,) how much of low..high lies between two neighbouring edges."""
+    lengths: NDArray[np.float64] = np.diff(np.clip(edges, low, high))
+    return lengths
 
 
 def _cuts(edges: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
