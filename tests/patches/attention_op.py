@@ -105,36 +105,55 @@ class Case:
         total = p.sum(-1) + np.exp(sinks - top[..., 0])
         return np.einsum("srhk,skhd->srhd", p, v) / np.where(total == 0, 1, total)[..., None]
 
+    def scores(self) -> NDArray[np.float64]:
+        """Before the mask, in float64: (streams, heads, rows, keys)."""
+        k = np.repeat(exact(self.k, self.kind), self.heads // self.heads_kv, 2)
+        scores = np.einsum("srhd,skhd->shrk", self.q.astype(np.float64), k) / np.sqrt(self.dim)
+        return self.softcap * np.tanh(scores / self.softcap) if self.softcap else scores
+
     def run(self, api: Api, *, grouped: bool, threads: int = 1, mask: Floats | None = None) -> NDArray[np.float32]:
         """The output as ggml computes it, (streams, rows, heads, dim); `mask` replaces the first mask."""
+        return self._run(api, grouped, False, threads, mask)[0]
+
+    def run_and_keep(self, api: Api, threads: int = 1) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The output of the grouped kernel, and the scores (streams, heads, rows, keys) that it kept."""
+        out, kept = self._run(api, True, True, threads, None)
+        assert kept is not None
+        return out, kept
+
+    def _run(
+        self, api: Api, grouped: bool, keep: bool, threads: int, mask: Floats | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         lib = api.lib
-        operands = [self.q, self.k, self.v, self.mask if mask is None else mask, self.bias]
-        for name, res in {
-            "ggml_init": C.c_void_p,
-            "ggml_new_tensor_4d": C.POINTER(Tensor),
-            "ggml_permute": C.POINTER(Tensor),
-            "ggml_flash_attn_ext": C.POINTER(Tensor),
-            "ggml_new_graph": C.c_void_p,
-        }.items():
-            getattr(lib, name).restype = res
-        context = C.c_void_p(lib.ggml_init(InitParams(sum(x.nbytes for x in operands) * 2 + (64 << 20), None, False)))
+        for name in ("ggml_new_tensor_4d", "ggml_permute", "ggml_flash_attn_ext", "ggml_flash_attn_ext_keep_scores"):
+            if hasattr(lib, name):
+                getattr(lib, name).restype = C.POINTER(Tensor)
+        for name in ("ggml_init", "ggml_new_graph", "ggml_backend_cpu_init", "ggml_backend_alloc_ctx_tensors"):
+            getattr(lib, name).restype = C.c_void_p
+        context = C.c_void_p(lib.ggml_init(InitParams(1 << 20, None, True)))
+        backend = C.c_void_p(lib.ggml_backend_cpu_init())
+        lib.ggml_backend_cpu_set_n_threads(backend, threads)
+        operands = []
 
         def tensor(data: NDArray[np.generic], kind: int, *shape: int) -> object:
             made = lib.ggml_new_tensor_4d(context, kind, *(C.c_int64(n) for n in shape))
-            data = np.ascontiguousarray(data)
-            C.memmove(made.contents.data, data.ctypes.data, data.nbytes)
+            operands.append((made, np.ascontiguousarray(data)))
             return made
 
         def permuted(data: NDArray[np.generic], kind: int, *shape: int) -> object:
             return lib.ggml_permute(context, tensor(data, kind, *shape), 0, 2, 1, 3)
 
+        def values(node: object, *shape: int) -> NDArray[np.float32]:
+            return np.ctypeslib.as_array(C.cast(node.contents.data, C.POINTER(C.c_float)), shape).copy()
+
+        memory = None
         try:
             node = lib.ggml_flash_attn_ext(
                 context,
                 permuted(self.q, F32, self.dim, self.heads, self.rows, self.streams),
                 permuted(self.k, self.kind, self.dim, self.heads_kv, self.keys, self.streams),
                 permuted(self.v, self.kind, self.dim, self.heads_kv, self.keys, self.streams),
-                tensor(operands[3], F16, self.keys, self.rows, 1, self.streams),
+                tensor(self.mask if mask is None else mask, F16, self.keys, self.rows, 1, self.streams),
                 C.c_float(1 / np.sqrt(self.dim)),
                 C.c_float(0.0),
                 C.c_float(self.softcap),
@@ -151,11 +170,18 @@ class Case:
                     tensor(self.head_mask.astype(np.float32), F32, self.heads, 1, 1, 1),
                 )
             graph = C.c_void_p(lib.ggml_new_graph(context))
-            lib.ggml_build_forward_expand(graph, node)
-            assert lib.ggml_graph_compute_with_ctx(context, graph, threads) == 0
-            out = np.ctypeslib.as_array(
-                C.cast(node.contents.data, C.POINTER(C.c_float)), (self.streams, self.rows, self.heads, self.dim)
-            )
-            return out.copy()
+            out, kept = node, C.POINTER(Tensor)()
+            if keep:
+                out = lib.ggml_flash_attn_ext_keep_scores(context, node, C.byref(kept))
+            lib.ggml_build_forward_expand(graph, out)
+            memory = C.c_void_p(lib.ggml_backend_alloc_ctx_tensors(context, backend))
+            for made, data in operands:
+                C.memmove(made.contents.data, data.ctypes.data, data.nbytes)
+            assert lib.ggml_backend_graph_compute(backend, graph) == 0
+            result = values(out, self.streams, self.rows, self.heads, self.dim)
+            return result, values(kept, self.streams, self.heads, self.rows, self.keys) if keep else None
         finally:
+            if memory:
+                lib.ggml_backend_buffer_free(memory)
+            lib.ggml_backend_free(backend)
             lib.ggml_free(context)

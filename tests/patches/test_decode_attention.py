@@ -69,6 +69,23 @@ def test_odd_head_sizes(patched: Api, dim: int) -> None:
 
 
 @kinds
+@pytest.mark.parametrize("threads", [1, 3])
+def test_scores_that_are_kept(patched: Api, kind: int, threads: int) -> None:
+    """The result is the same to the bit; the scores are the products, and zeros in blocks that nobody sees."""
+    for rows, options in [(1, {}), (5, {"hidden": 0.4, "softcap": 5.0}), (2, {"streams": 3, "hidden": 0.3})]:
+        case = Case(6, 2, 64, 517, rows=rows, kind=kind, **options)
+        case.head_mask = np.arange(6) % 3 == 1
+        case.sinks = sinks(6)
+        out, kept = case.run_and_keep(patched, threads)
+        np.testing.assert_array_equal(out, case.run(patched, grouped=True, threads=threads))
+        want = case.scores()
+        seen = np.repeat(np.isfinite(case.mask)[:, None], 6, 1)
+        np.testing.assert_allclose(kept[seen], want[seen], atol=5e-6 * np.abs(want).max())
+        unseen = ~seen
+        assert np.all((kept[unseen] == 0) | (np.abs(kept - want)[unseen] < 5e-6 * np.abs(want).max()))
+
+
+@kinds
 def test_streams_and_threads(patched: Api, kind: int) -> None:
     """Every stream has its own cache; threads share the work in another way and agree."""
     case = Case(4, 2, 64, 1100, rows=2, streams=3, kind=kind, hidden=0.3)
