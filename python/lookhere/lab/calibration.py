@@ -26,8 +26,10 @@ STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
 QUERIES: tuple[Queries, ...] = ("answer", "after_image", "all")
 """The cheapest first: with ``answer`` the prompt needs no second reading when the target changes."""
 MODES: tuple[Mode, ...] = ("boost_suppress", "suppress_image")
-ADDED = 3
-"""Heads that go on with an answer, added at most."""
+CHANGES = 6
+"""Heads that are added to a set or taken out of it, one after the other, at most."""
+PROMISING = 6
+"""Changes that did best in the first round, which alone are tried again in the next ones."""
 TOLERANCE = 0.01
 """Accuracy that a cheaper setting may cost."""
 _SCENES = 1 << 30
@@ -178,15 +180,16 @@ class Choice:
 
 
 def choose(bench: Bench, rankings: dict[str, HeadSet], *, going_on: HeadSet | None = None) -> Choice:
-    """Picks the strength, with as many heads as are tried, then the queries, the ranking and K together, the strength
-    again, and the mode, one after the other. Heads that follow the question sharply want more strength, and look
+    """Picks the strength, with as many heads as are tried, then the ranking and K together, the strength again, the
+    queries and the mode, one after the other. Heads that follow the question sharply want more strength, and look
     useless with too little.
 
     rankings: every head, best first, by the place that it was scored at. Within 0.01 of the best, the strength in the
     middle of the plateau wins, the cheapest queries, the fewest heads, and ``boost_suppress``.
 
-    going_on: heads that look at what is being said. They are tried at last, one more and one more, with the cheapest
-    queries: heads that choose what an answer is about may leave its later words to these.
+    going_on: heads that look at what is being said. At last the set is changed by one head, and one more, while that
+    helps, with the cheapest queries: heads that choose what an answer is about may leave its later words to these, and
+    a head that also reads the words said so far does harm when it is told where to look. Then the strength again.
     """
     sweeps: dict[str, list[dict[str, Any]]] = {}
 
@@ -204,8 +207,7 @@ def choose(bench: Bench, rankings: dict[str, HeadSet], *, going_on: HeadSet | No
         plateau = sweep(name, [(replace(heads, strength=s), {"strength": s}) for s in STRENGTHS])
         return plateau[(len(plateau) - 1) // 2][0]
 
-    heads = strongest("first strength", replace(every.top(counts[-1]), mode="boost_suppress", queries="all"))
-    heads, _ = sweep("queries", [(replace(heads, queries=q), {"queries": q}) for q in QUERIES])[0]
+    heads = strongest("first strength", replace(every.top(counts[-1]), mode="boost_suppress", queries=QUERIES[0]))
     tried = []
     for k in counts:
         for place, ranking in rankings.items():
@@ -214,38 +216,43 @@ def choose(bench: Bench, rankings: dict[str, HeadSet], *, going_on: HeadSet | No
     heads, measured = sweep("heads", tried)[0]
     place = str(measured.values["place"])
     heads = strongest("strength", heads)
+    heads, _ = sweep("queries", [(replace(heads, queries=q), {"queries": q}) for q in QUERIES])[0]
     heads, measured = sweep("mode", [(replace(heads, mode=mode), {"mode": mode}) for mode in MODES])[0]
     if going_on is not None and bench.thorough:
-        more, extended, sweeps["added"] = _add(bench, replace(heads, queries=QUERIES[0]), going_on, counts[-1])
-        if extended.score >= measured.score - TOLERANCE:
-            heads, measured = more, extended
+        changed, sweeps["changed"] = _change(bench, replace(heads, queries=QUERIES[0]), going_on, counts[-1])
+        changed = strongest("last strength", changed)
+        better = bench.measure(changed, {"mode": changed.mode})
+        if better.score >= measured.score - TOLERANCE:
+            heads, measured = changed, better
     return Choice(heads, place, measured, sweeps)
 
 
-def _add(
-    bench: Bench, heads: HeadSet, candidates: HeadSet, most: int
-) -> tuple[HeadSet, Measured, list[dict[str, Any]]]:
-    """Adds the best candidate while one gains more than the tolerance: the set, its figures, and all that was tried.
-    A set that is as large as may be gives its last head up for it."""
-    added: tuple[Head, ...] = ()
-    best = bench.measure(heads, {"added": []})
-    tried = [best]
-    ranked = dict(zip(heads.heads, heads.scores, strict=True))
-    scores = dict(zip(candidates.heads, candidates.scores, strict=True)) | ranked
-    while len(added) < min(ADDED, most - 1):
+def _change(bench: Bench, heads: HeadSet, candidates: HeadSet, most: int) -> tuple[HeadSet, list[dict[str, Any]]]:
+    """Adds a head or takes one out, whichever helps most, while the score rises: the set, and all that was tried."""
+    scores = {**dict(zip(candidates.heads, candidates.scores, strict=True)),
+              **dict(zip(heads.heads, heads.scores, strict=True))}  # fmt: skip
+    best = bench.measure(heads, {"changed": []})
+    listed = [best]
+    changes: list[Head] = list(dict.fromkeys((*candidates.heads, *heads.heads)))
+    made: list[Head] = []
+    for _ in range(CHANGES):
         found = []
-        for head in candidates.heads:
-            if head not in heads.heads:
-                names = (*list(ranked)[: most - len(added) - 1], *added, head)
-                larger = replace(heads, heads=names, scores=tuple(scores[name] for name in names))
-                found.append((bench.measure(larger, {"added": [*map(list, added), list(head)]}), larger))
-        tried += [measured for measured, _ in found]
-        better = [each for each in found if each[0].score > best.score + TOLERANCE]
-        if not better:
+        for head in changes:
+            names = tuple(name for name in heads.heads if name != head)
+            names = names if head in heads.heads else (*names, head)
+            if 0 < len(names) <= most:
+                changed = replace(heads, heads=names, scores=tuple(scores[name] for name in names))
+                found.append(
+                    (bench.measure(changed, {"changed": [list(each) for each in (*made, head)]}), changed, head)
+                )
+        listed += [measured for measured, _, _ in found]
+        found.sort(key=lambda each: -each[0].score)
+        if not found or found[0][0].score <= best.score:
             break
-        best, heads = max(better, key=lambda each: each[0].score)
-        added = (*added, heads.heads[-1])
-    return heads, best, [each.as_dict() for each in tried]
+        best, heads, head = found[0]
+        made.append(head)
+        changes = [each for _, _, each in found[: PROMISING + 1] if each != head]
+    return heads, [each.as_dict() for each in listed]
 
 
 def _share(counts: Counts) -> float:
