@@ -11,7 +11,8 @@ from lookhere import CancelFlag, CancelledError, Panel
 from lookhere.comics import generate_strip
 from lookhere.questions import POINTED
 
-LONG = 5000  # tokens; minutes for the built-in model, which never ends this text by itself
+LONG = 5000  # tokens; the built-in model says a panel over and over, for a quarter of a second or more
+SOON = 0.03  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_a_flag_ends_encoding(builtin, image):
 @pytest.mark.parametrize("together", [False, True])
 def test_a_flag_of_another_thread_ends_an_answer(scene, answer, together):
     flag = CancelFlag()
-    timer = threading.Timer(0.3, flag.set)
+    timer = threading.Timer(SOON, flag.set)
     timer.start()
     places = [Panel(1, 6), Panel(2, 6)] if together else [Panel(1, 6)]
     with pytest.raises(CancelledError):
@@ -55,7 +56,7 @@ def test_a_flag_of_another_thread_ends_an_answer(scene, answer, together):
 
 def test_ctrl_c_ends_an_answer(scene, answer):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs start with it ignored
-    timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
+    timer = threading.Timer(SOON, signal.raise_signal, (signal.SIGINT,))
     try:
         timer.start()
         with pytest.raises(KeyboardInterrupt):
