@@ -2,7 +2,7 @@
 
 import pytest
 from lookhere.heads import HeadSet, ModelFacts
-from lookhere.lab.calibration import CHANGES, PROMISING, Measured, choose
+from lookhere.lab.calibration import CHANGES, Measured, choose
 
 FACTS = ModelFacts("Fake", "fake", 8, 4)
 EVERY = [(layer, head) for layer in (5, 6, 7, 4, 3, 2, 1, 0) for head in range(4)]
@@ -18,7 +18,7 @@ class Bench:
     def __init__(self, rule):
         self.rule, self.asked = rule, []
 
-    def measure(self, heads, values):
+    def measure(self, heads, values, thorough=True):
         self.asked.append(heads)
         return Measured(values, ((round(1000 * self.rule(heads)),), (1000,)))
 
@@ -59,12 +59,10 @@ def test_nothing_is_changed_that_does_not_help():
     assert len(chosen.sweeps["changed"]) == 1 + len(GOING_ON.heads) - 1 + 5
 
 
-def test_later_rounds_try_what_was_promising():
-    gains = {head: 0.01 * (index + 1) for index, head in enumerate(GOING_ON.heads)}
+def test_no_more_than_six_changes_are_made():
+    gains = {head: 0.01 * (index + 1) for index, head in enumerate(GOING_ON.heads)} | dict.fromkeys(EVERY[:3], -0.15)
     chosen = choose(Bench(helped(0.3, gains)), {"prompt": RANKING}, going_on=GOING_ON)
-    rounds = [len(each["changed"]) for each in chosen.sweeps["changed"]]
-    assert max(rounds) <= CHANGES
-    assert all(rounds.count(number) <= PROMISING for number in range(2, CHANGES + 1))
+    assert max(len(each["changed"]) for each in chosen.sweeps["changed"]) == CHANGES
 
 
 def test_the_set_without_stays_where_cheap_queries_cost_too_much():

@@ -22,14 +22,12 @@ if TYPE_CHECKING:
     from ..model import Model
     from .reply import Reply
 
-STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
+STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 16.0, 20.0)
 QUERIES: tuple[Queries, ...] = ("answer", "after_image", "all")
 """The cheapest first: with ``answer`` the prompt needs no second reading when the target changes."""
 MODES: tuple[Mode, ...] = ("boost_suppress", "suppress_image")
 CHANGES = 6
 """Heads that are added to a set or taken out of it, one after the other, at most."""
-PROMISING = 6
-"""Changes that did best in the first round, which alone are tried again in the next ones."""
 TOLERANCE = 0.01
 """Accuracy that a cheaper setting may cost."""
 _SCENES = 1 << 30
@@ -128,8 +126,9 @@ class Bench:
         ]
         return Measured({"judge": name}, _counts(got))
 
-    def measure(self, heads: HeadSet, values: dict[str, Any]) -> Measured:
-        """A head set as it stands. values: what it differs in from others of the sweep."""
+    def measure(self, heads: HeadSet, values: dict[str, Any], *, thorough: bool = True) -> Measured:
+        """A head set as it stands. values: what it differs in from others of the sweep. Only the question where the
+        bench or the caller is not thorough."""
         setting = f"{len(heads.heads)} heads, {heads.strength:g} nats, {heads.mode}, {heads.queries}"
         self.report(setting)
         name = f"{self.judge}/{_names(heads)}/{setting}"
@@ -138,7 +137,7 @@ class Bench:
             self._once(f"{name}/{i}", partial(self._ask, i, partial(ask_places, arm=arm, prompt=self._prompt)))
             for i in range(self.pictures)
         ]
-        if not self.thorough:
+        if not (self.thorough and thorough):
             return Measured(values, _counts(asked))
         moved = [
             self._once(f"{name}/move/{i}", partial(self._ask, i, partial(move_gaze, heads=heads)))
@@ -228,30 +227,27 @@ def choose(bench: Bench, rankings: dict[str, HeadSet], *, going_on: HeadSet | No
 
 
 def _change(bench: Bench, heads: HeadSet, candidates: HeadSet, most: int) -> tuple[HeadSet, list[dict[str, Any]]]:
-    """Adds a head or takes one out, whichever helps most, while the score rises: the set, and all that was tried."""
-    scores = {**dict(zip(candidates.heads, candidates.scores, strict=True)),
-              **dict(zip(heads.heads, heads.scores, strict=True))}  # fmt: skip
-    best = bench.measure(heads, {"changed": []})
+    """Adds a head or takes one out, whichever helps the answers most, while it helps: the set, all that was tried."""
+    scores = dict(zip(candidates.heads, candidates.scores, strict=True))
+    scores |= dict(zip(heads.heads, heads.scores, strict=True))
+    best = bench.measure(heads, {"changed": []}, thorough=False)
     listed = [best]
-    changes: list[Head] = list(dict.fromkeys((*candidates.heads, *heads.heads)))
     made: list[Head] = []
     for _ in range(CHANGES):
         found = []
-        for head in changes:
+        for head in scores:
             names = tuple(name for name in heads.heads if name != head)
             names = names if head in heads.heads else (*names, head)
-            if 0 < len(names) <= most:
+            if head not in made and 0 < len(names) <= most:
                 changed = replace(heads, heads=names, scores=tuple(scores[name] for name in names))
-                found.append(
-                    (bench.measure(changed, {"changed": [list(each) for each in (*made, head)]}), changed, head)
-                )
+                values = {"changed": [list(each) for each in (*made, head)]}
+                found.append((bench.measure(changed, values, thorough=False), changed, head))
         listed += [measured for measured, _, _ in found]
-        found.sort(key=lambda each: -each[0].score)
-        if not found or found[0][0].score <= best.score:
+        better = max(found, key=lambda each: each[0].accuracy, default=None)
+        if better is None or better[0].accuracy <= best.accuracy:
             break
-        best, heads, head = found[0]
+        best, heads, head = better
         made.append(head)
-        changes = [each for _, _, each in found[: PROMISING + 1] if each != head]
     return heads, [each.as_dict() for each in listed]
 
 

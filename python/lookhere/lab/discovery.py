@@ -252,7 +252,7 @@ def _choose(
         + 2 * len(STRENGTHS)
         + len(MODES)
         + len(QUERIES)
-        + (1 + 2 * len(going_on.heads) if going_on else 0),
+        + (1 + 3 * 2 * len(going_on.heads) + len(STRENGTHS) if going_on else 0),  # about three changes
     )
     finished = itertools.count()
     bench.report = lambda what: progress.done(next(finished), what)
