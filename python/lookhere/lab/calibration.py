@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .reply import Reply
 
 STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 16.0, 20.0)
+FIRST = (3.0, 5.0, 8.0, 12.0, 20.0)
+"""Strengths that are tried with every number of heads."""
 QUERIES: tuple[Queries, ...] = ("answer", "after_image", "all")
 """The cheapest first: with ``answer`` the prompt needs no second reading when the target changes."""
 MODES: tuple[Mode, ...] = ("boost_suppress", "suppress_image")
@@ -179,9 +181,9 @@ class Choice:
 
 
 def choose(bench: Bench, rankings: dict[str, HeadSet], *, going_on: HeadSet | None = None) -> Choice:
-    """Picks the strength, with as many heads as are tried, then the ranking and K together, the strength again, the
-    queries and the mode, one after the other. Heads that follow the question sharply want more strength, and look
-    useless with too little.
+    """Picks the strength, by the answers with every number of heads, then the ranking and K together, the strength
+    again, the queries and the mode, one after the other. Few heads want more strength than many, and heads that follow
+    the question sharply look useless with too little.
 
     rankings: every head, best first, by the place that it was scored at. Within 0.01 of the best, the strength in the
     middle of the plateau wins, the cheapest queries, the fewest heads, and ``boost_suppress``.
@@ -206,7 +208,11 @@ def choose(bench: Bench, rankings: dict[str, HeadSet], *, going_on: HeadSet | No
         plateau = sweep(name, [(replace(heads, strength=s), {"strength": s}) for s in STRENGTHS])
         return plateau[(len(plateau) - 1) // 2][0]
 
-    heads = strongest("first strength", replace(every.top(counts[-1]), mode="boost_suppress", queries=QUERIES[0]))
+    start = replace(every, mode="boost_suppress", queries=QUERIES[0])
+    grid = [(replace(start.top(k), strength=s), {"heads": k, "strength": s}) for k in counts for s in FIRST]
+    first = [(heads, bench.measure(heads, values, thorough=False)) for heads, values in grid]
+    sweeps["first strength"] = [each.as_dict() for _, each in first]
+    heads, _ = max(first, key=lambda each: each[1].accuracy)
     tried = []
     for k in counts:
         for place, ranking in rankings.items():

@@ -13,7 +13,7 @@ from ..errors import HeadSetError, OptionError
 from ..heads import HeadSet, ModelFacts
 from . import material
 from .attention import tally_attention
-from .calibration import MODES, QUERIES, STRENGTHS, Bench, Choice, choose, head_counts
+from .calibration import FIRST, MODES, QUERIES, STRENGTHS, Bench, Choice, choose, head_counts
 from .checkpoint import Checkpoint, file_hash
 from .comparison import KEPT
 from .material import Material
@@ -249,7 +249,8 @@ def _choose(
         "choosing heads, strength, mode and queries",
         1
         + len(head_counts(facts.layers * facts.heads)) * len(rankings)
-        + 2 * len(STRENGTHS)
+        + len(head_counts(facts.layers * facts.heads)) * len(FIRST)
+        + len(STRENGTHS)
         + len(MODES)
         + len(QUERIES)
         + (1 + 3 * 2 * len(going_on.heads) + len(STRENGTHS) if going_on else 0),  # about three changes
