@@ -103,4 +103,4 @@ def test_an_image_from_the_cache_answers_as_a_new_one(builtin, queries):
     with lookhere.load(threads=1) as fresh:
         cold = fresh.look(drawn).describe(at=steering, max_tokens=6)
     assert again.text == cold.text
-    np.testing.assert_allclose(again.gaze[0], cold.gaze[0], atol=2e-3)
+    assert np.abs(again.gaze[0] - cold.gaze[0]).sum() < 0.02
