@@ -13,7 +13,7 @@ jobs() {
     local two="--protocol ordinal --protocol vqa"
     echo "controls --strips 200 --seen 0 --controls 200 --protocol vqa"
     echo "main --strips 200 --seen 40 --controls 0 $two --protocol order --protocol move --protocol boxes"
-    echo "kinds --strips 50 --seen 0 --controls 50 --all-controls --protocol vqa --protocol static --protocol dynamic"
+    echo "kinds --strips 50 --seen 0 --controls 50 --all-controls --protocol static --protocol dynamic"
     echo "sweeps --strips 50 --seen 0 --controls 0 --sweeps 50 --protocol vqa"
     echo "reading --strips 60 --seen 0 --controls 0 --protocol readback --protocol small --protocol boxes"
     echo "modes --strips 40 --seen 0 --controls 0 --modes 40 --protocol vqa"

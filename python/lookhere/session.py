@@ -179,6 +179,11 @@ class Session:
         """Moves the target in the midst of an answer; the next decoded token obeys."""
         self._steer(self._sequences[0], layout, steering, maps)
 
+    def rewind(self, layout: Layout) -> None:
+        """Forgets what was decoded after a prompt, so that another answer can follow it; its logits are gone."""
+        with engine_errors("reading logits"):
+            self.native.truncate(layout.prompt_end, self._sequences[0])
+
     def decode(self, tokens: Sequence[int], cancel: _engine.CancelFlag) -> None:
         """Appends tokens of an answer; the logits and attention of each are ready then."""
         with engine_errors("generating"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .fluency import log_probabilities
 from .judging import SAME, Judge, Pick, jaccard
 from .picture import Picture, View
 from .reply import Record, Reply
@@ -28,16 +27,15 @@ class Examiner:
         model gives to the reply's tokens after that prompt."""
         view = View(picture.scene, prompt)
         plain = picture.answer(view, limit).text
-        different = list(dict.fromkeys(reply.tokens for reply in replies))
-        nats = dict(zip(different, log_probabilities(view, different), strict=True))
+        nats = picture.log_probabilities(view, [reply.tokens for reply in replies])
         return [
             Record(
                 reply.text, reply.target, picks, unchanged=jaccard(reply.text, plain) > SAME,
-                nats=round(-nats[reply.tokens], 4), counted=len(reply.tokens),
+                nats=round(-said, 4), counted=len(reply.tokens),
                 taken=None if reply.taken is None else round(reply.taken, 5), area=reply.area,
                 image_tokens=reply.image_tokens,
             )
-            for reply, picks in zip(replies, self.picks(picture, replies), strict=True)
+            for reply, picks, said in zip(replies, self.picks(picture, replies), nats, strict=True)
         ]  # fmt: skip
 
     def picks(self, picture: Picture, replies: Sequence[Reply]) -> list[Mapping[str, Pick]]:

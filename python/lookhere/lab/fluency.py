@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..engine import engine_errors
 from ..layout import lay_out
-from .picture import View
+
+if TYPE_CHECKING:
+    from .. import _engine
+    from ..layout import Layout
+    from ..session import Session
+    from .picture import View
 
 _CHUNK = 32
 """Tokens that are decoded at once, each with a row of logits."""
@@ -18,34 +24,40 @@ _CHUNK = 32
 def log_probabilities(view: View, answers: Sequence[Sequence[int]]) -> list[float]:
     """Nats of each answer's tokens, summed, given the view; 0 for an answer without tokens.
 
-    The prompt is read once where the cache holds it. LookhereError of the model.
+    The prompt is read once for all of them. LookhereError of the model.
     """
     from lookhere import _engine
 
+    longest = max(map(len, answers), default=0)
+    if not longest:
+        return [0.0] * len(answers)
     scene, model = view.scene, view.scene.model
     session = model.session
     layout = lay_out(model.native, model.template, scene.encoded, view.prompt, None)
     maps = scene.target(view.at.regions) if view.at else ()
     cancel = _engine.CancelFlag()
-    sums = []
     session.acquire(cancel)
     try:
-        for tokens in answers:
-            if not tokens:
-                sums.append(0.0)
-                continue
-            session.prefill(layout, [(view.at, maps)], room=len(tokens), probe=(), cancel=cancel)
-            total = _nats(session.native.logits(), tokens[0])
-            for start in range(0, len(tokens) - 1, _CHUNK):
-                chunk = tokens[start : min(start + _CHUNK, len(tokens) - 1)]
-                session.decode(chunk, cancel)
-                with engine_errors("reading logits"):
-                    for row in range(len(chunk)):
-                        total += _nats(session.native.logits(row), tokens[start + row + 1])
-            sums.append(total)
+        session.prefill(layout, [(view.at, maps)], room=longest, probe=(), cancel=cancel)
+        first = session.native.logits()
+        return [_sum(session, layout, first, tokens, cancel) if tokens else 0.0 for tokens in answers]
     finally:
         session.release()
-    return sums
+
+
+def _sum(
+    session: Session, layout: Layout, first: NDArray[np.float32], tokens: Sequence[int], cancel: _engine.CancelFlag
+) -> float:
+    """first: the logits at the prompt's end."""
+    session.rewind(layout)
+    total = _nats(first, tokens[0])
+    for start in range(0, len(tokens) - 1, _CHUNK):
+        chunk = tokens[start : min(start + _CHUNK, len(tokens) - 1)]
+        session.decode(chunk, cancel)
+        with engine_errors("reading logits"):
+            for row in range(len(chunk)):
+                total += _nats(session.native.logits(row), tokens[start + row + 1])
+    return total
 
 
 def _nats(logits: NDArray[np.float32], token: int) -> float:

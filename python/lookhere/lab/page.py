@@ -82,8 +82,10 @@ def _headline(evaluation: Evaluation) -> list[dict[str, str]]:
     random, _ = draws(evaluation.some(protocol="vqa", group="control"))
     if random:
         shares = [figure.share() for figure in random]
-        found.append({"value": f"{sum(shares) / len(shares):.0%}", "words": "with as many random heads that are no "
-                      "gaze heads", "more": f"{len(shares)} draws, {min(shares):.0%} to {max(shares):.0%}"})  # fmt: skip
+        found.append({
+            "value": f"{sum(shares) / len(shares):.0%}", "words": "with as many random heads that are no gaze heads",
+            "more": f"{len(shares)} draws, {min(shares):.0%} to {max(shares):.0%}",
+        })  # fmt: skip
     dynamic = evaluation.find("dynamic", "gaze heads")
     if dynamic is not None and dynamic.rho is not None:
         found.append({"value": f"{dynamic.rho.value:.2f}", "words": "Spearman's rho between the schedule and what a "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..questions import ORDINALS
 from ..region import Box
+from .fluency import log_probabilities
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -50,6 +51,7 @@ class Picture:
         self._edited: dict[tuple[Edit, Box], Scene] = {}
         self._zoomed: dict[Box, Scene] = {}
         self._answers: dict[tuple[View, int, bool], Answer] = {}
+        self._nats: dict[tuple[View, tuple[int, ...]], float] = {}
 
     @property
     def model(self) -> Model:
@@ -88,6 +90,12 @@ class Picture:
             said = scene.describe_all(places, prompt, max_tokens=limit, gaze=watch, steered_gaze=watch)
             self._answers |= {(view, limit, watch): each for view, each in zip(asked, said, strict=True)}
         return [self._answers[view, limit, watch] for view in views]
+
+    def log_probabilities(self, view: View, answers: Sequence[tuple[int, ...]]) -> list[float]:
+        """Nats of each answer's tokens given the view, see ``fluency``; computed once: arms often say the same."""
+        unknown = [each for each in dict.fromkeys(answers) if (view, each) not in self._nats]
+        self._nats |= {(view, each): nats for each, nats in zip(unknown, log_probabilities(view, unknown), strict=True)}
+        return [self._nats[view, each] for each in answers]
 
 
 def of_strip(scene: Scene, strip: Strip, index: int = 0) -> Picture:
