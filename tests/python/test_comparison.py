@@ -214,6 +214,9 @@ def test_kinds_of_heads_side_by_side():
     assert rows["gaze heads"].rho.value == pytest.approx(1)
     assert rows["image heads"].rho is None
     assert kinds(SimpleNamespace(some=lambda protocol: some(protocol)[:2])) == []
+    asked = [each for each in figures if each.protocol == "vqa"]
+    figures[:] = [replace(each, protocol=protocol) for each in asked for protocol in ("static", "dynamic")]
+    assert [each.name for each in kinds(SimpleNamespace(some=some))] == list(rows)  # two protocols, the same draws
 
 
 def test_heads_of_another_model_are_refused():

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from lookhere import ImageError, LabelsError, OptionError, questions
 from lookhere.cli import main
-from lookhere.comics import generate_scene
+from lookhere.comics import generate_scene, generate_strip
 from lookhere.lab import attention, material
 from lookhere.lab.coco import read_coco
 from lookhere.lab.discovery import Options, discover
@@ -207,3 +207,26 @@ def test_wrong_use(planted, planted_files, arguments, code, says):
     result = CliRunner().invoke(main, ["discover", str(planted_files[0]), *arguments])
     assert (result.exit_code, result.stdout) == (code, "")
     assert says in result.stderr
+
+
+def test_a_changed_picture_is_other_work(tmp_path):
+    """What was kept of a discovery is not taken up for it, though the names and the labels are the same."""
+    path = labelled(tmp_path / "images", 3)
+    before = material.coco(path, path.parent, 2, 1).content
+    assert material.coco(path, path.parent, 2, 1).content == before
+    changed = path.parent / "1.png"
+    Image.effect_noise((64, 64), 50).save(changed)
+    assert material.coco(path, path.parent, 2, 1).content != before
+
+    for number in (1, 2):
+        strip = generate_strip(number)
+        folder = tmp_path / f"comics/comic{number}"
+        folder.mkdir(parents=True)
+        for k, box in enumerate(strip.boxes, start=1):
+            strip.image.crop(box).save(folder / f"p{k}.png")
+    contents = [material.comics(tmp_path / "comics", 2, 0).content]
+    strip.image.crop(strip.boxes[0]).save(folder / "p3.png")
+    contents.append(material.comics(tmp_path / "comics", 2, 0).content)
+    (folder / "captions.txt").write_text("one\ntwo\nthree\nfour\nfive\nsix")
+    contents.append(material.comics(tmp_path / "comics", 2, 0).content)
+    assert len(set(contents)) == 3

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -81,6 +82,14 @@ def captioned_strips(path: Path, most: int) -> list[Strip]:
     if not strips:
         raise ComicsError(f"No comic in {str(path)!r} has a captions.txt, one line per panel, to judge answers by.")
     return strips
+
+
+def content(strips: Iterable[Strip]) -> str:
+    """sha256, hexadecimal, of images and captions: other work where one of them was changed."""
+    digest = sha256()
+    for strip in strips:
+        digest.update(f"{strip.image.size} {strip.boxes} {strip.captions}".encode() + strip.image.tobytes())
+    return digest.hexdigest()
 
 
 def split_folder(path: Path, discovery: int, calibration: int) -> tuple[list[Strip], list[Strip]]:

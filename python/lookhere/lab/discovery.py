@@ -130,10 +130,11 @@ def discover(
     options, progress = options or Options(), progress or Silent()
     stuff = _material(model, options)
     key = {
-        "what": "discovery 3",
+        "what": "discovery 4",
         "model": file_hash(model.path),
         "projector": file_hash(model.projector_path),
         "labels": file_hash(options.coco) if options.coco else None,
+        "pictures": stuff.content,
         "options": {k: str(v) for k, v in vars(options).items()},
     }
     checkpoint = Checkpoint(kept, key)

@@ -6,7 +6,6 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,15 @@ from .checkpoint import Checkpoint, file_hash
 from .choice import Choice
 from .coco import read_coco
 from .comparison import RIVALS, Rival, listed_rival
-from .corpus import Purpose, captioned_strips, generated_scene, generated_strip, generated_strips, panel_size_for
+from .corpus import (
+    Purpose,
+    captioned_strips,
+    content,
+    generated_scene,
+    generated_strip,
+    generated_strips,
+    panel_size_for,
+)
 from .discovery import Progress, Silent, listed_ranking
 from .examiner import Examiner
 from .examples import example
@@ -174,11 +181,11 @@ def evaluate(
     rivals = _rivals(model, heads, options, progress) if heads is not None and options.controls else {}
     acting = None if heads is None else {k: v for k, v in to_dict(heads).items() if k != "evidence"}
     size = options.panel_size or panel_size_for(model)
-    key = {"what": "evaluation 4", "model": facts, "projector": file_hash(model.projector_path), "heads": acting,
+    key = {"what": "evaluation 5", "model": facts, "projector": file_hash(model.projector_path), "heads": acting,
            "ranking": None if heads is None else listed_ranking(heads).heads, "seed": options.seed, "panel_size": size,
            "judges": [judge.name for judge in judges], "maps": options.maps,
            "labels": file_hash(options.coco) if options.coco else None,
-           "comics": [(sha256(each.image.tobytes()).hexdigest(), each.captions) for each in comics],
+           "images": [file_hash(each.path) for each in labelled[: options.strips]], "comics": content(comics),
            "rivals": {rival: each.heads for rival, each in rivals.items()}}  # fmt: skip
     if kept is not None and not resume:
         kept.unlink(missing_ok=True)

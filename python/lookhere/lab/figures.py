@@ -19,6 +19,11 @@ from .reply import Record
 
 Interval: TypeAlias = tuple[float, float]
 
+CORPORA = (("fresh", "generated picture", ""), ("comics", "comic", ", comics"),
+           ("coco", "image with labelled boxes", ", labelled boxes"))  # fmt: skip
+"""What is reported by itself: a corpus, what one of it is called, what is added to a title. Seen strips stand beside
+fresh ones."""
+
 
 @dataclass(frozen=True)
 class Value:
@@ -34,7 +39,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Figure:
-    """records: per strip, one per question. judge: whose picks count. corpus: fresh or seen strips, or coco.
+    """records: per strip, one per question. judge: whose picks count. corpus: seen, or one of CORPORA.
 
     setting: of the heads that were steered, empty for other arms.
     """

@@ -52,8 +52,9 @@ def kinds(evaluation: Evaluation) -> list[Kind]:
         gaze = {name for figures in found.values() for each in figures if each.arm == ARMS[0] for name in _names(each)}
         shared = [len(gaze & _names(each)) for each in every]
         vqa, static, dynamic = (by_protocol[protocol] for protocol in PROTOCOLS)
+        draws = len({each.arm for each in every})
         rows.append(Kind(
-            arm if len(vqa or every) == 1 else f"{arm}, {len(vqa or every)} draws", len(_names(every[0])),
+            arm if draws == 1 else f"{arm}, {draws} draws", len(_names(every[0])),
             sum(shared) / len(shared), _one([each.right for each in vqa]),
             _one([each.right_and_changed for each in vqa]), _one([each.right for each in static]),
             _one([each.rho for each in dynamic]),

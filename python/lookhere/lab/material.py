@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from .. import questions
 from . import corpus, item
 from .calibration import Source
+from .checkpoint import file_hash
 from .coco import Labelled, read_coco
 from .item import Item
 from .objects import LEAST, askable, usable
@@ -31,7 +32,7 @@ class Material:
     """items, count: to find heads on, each with so many places. pictures: to choose on. prompt: asked for the choice.
 
     labelled: answers are labels of a word or two. generated: a model may answer word for word. words: for the source of
-    a head set, without the number.
+    a head set, without the number. content: hashes of pictures that are files, "" for generated ones.
     """
 
     items: Iterable[Item]
@@ -42,6 +43,7 @@ class Material:
     words: str
     labelled: bool = False
     generated: bool = False
+    content: str = ""
 
 
 def strips(model: Model, count: int, others: int, seed: int, panel_size: int | None) -> Material:
@@ -59,7 +61,8 @@ def comics(folder: Path, count: int, others: int) -> Material:
     pictures = _strips(strip for strip in choosing if strip.captions)
     items = [item.of_strip(strip) for strip in found]
     words = f"comics in {folder.name}"
-    return Material(items, len(items), len(found[0].boxes), pictures, questions.AMBIGUOUS, words)
+    content = corpus.content([*found, *choosing])
+    return Material(items, len(items), len(found[0].boxes), pictures, questions.AMBIGUOUS, words, content=content)
 
 
 def scenes(count: int, others: int, seed: int) -> Material:
@@ -79,7 +82,9 @@ def coco(labels: Path, images: Path, count: int, others: int) -> Material:
     items = [item.of_objects(each.path, objects, each.size) for each, objects in found[:kept]]
     pictures = [partial(labelled_picture, each) for each, _ in found[kept:]]
     places = len(found[0][1])
-    return Material(items, kept, places, pictures, questions.OBJECT, f"images in {images.name}", labelled=True)
+    content = "".join(file_hash(each.path) for each, _ in found)
+    words = f"images in {images.name}"
+    return Material(items, kept, places, pictures, questions.OBJECT, words, labelled=True, content=content)
 
 
 def _crowded(purpose: corpus.Purpose, seed: int, count: int) -> Iterator[FreeScene]:

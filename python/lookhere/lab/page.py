@@ -13,7 +13,7 @@ import numpy as np
 from . import svg
 from .evaluation import Evaluation
 from .experiments import TITLES
-from .figures import Figure
+from .figures import CORPORA, Figure
 from .ranking import FLOOR
 from .readtable import COLUMNS, read_tables
 from .report import (
@@ -48,7 +48,7 @@ def page(evaluation: Evaluation) -> str:
     arms = [
         {"title": _capital(TITLES[protocol]), "strips": len(figures[0].records), "corpus": corpus,
          "rows": [{**row, "bar": Markup(row["bar"])} for row in _rows(figures)]}
-        for corpus in ("fresh", "comics", "coco")
+        for corpus, *_ in CORPORA
         for protocol in dict.fromkeys(each.protocol for each in evaluation.some(corpus=corpus))
         if protocol not in ("ordinal", "order", "move", "free") and (figures := compared(evaluation, protocol, corpus))
     ]  # fmt: skip

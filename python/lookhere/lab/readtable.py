@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .experiments import TITLES
-from .figures import Figure, Value
+from .figures import CORPORA, Figure, Value
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation
@@ -23,9 +23,9 @@ class ReadTable:
 
 
 def read_tables(evaluation: Evaluation) -> list[ReadTable]:
-    """In the order in which they were asked: generated pictures, then labelled boxes."""
+    """In the order in which they were asked: corpus by corpus."""
     found = []
-    for corpus, where in (("fresh", ""), ("coco", ", labelled boxes")):
+    for corpus, _, where in CORPORA:
         figures = evaluation.some(group="reading", corpus=corpus)
         for protocol in dict.fromkeys(figure.protocol for figure in figures):
             rows = tuple(_row(figure) for figure in figures if figure.protocol == protocol and figure.asked)

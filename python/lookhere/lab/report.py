@@ -11,7 +11,7 @@ from statistics import median
 from .coco import SIZES
 from .evaluation import Evaluation
 from .experiments import TITLES
-from .figures import Figure, Value
+from .figures import CORPORA, Figure, Value
 from .judging import Outcome
 from .kinds import kinds
 from .readtable import COLUMNS, read_tables
@@ -29,7 +29,7 @@ NOTES = (
 def markdown(evaluation: Evaluation) -> str:
     """The whole report; ends with a newline."""
     parts = [_head(evaluation), _main(evaluation)]
-    for corpus, what in (("fresh", "generated picture"), ("comics", "comic"), ("coco", "image with labelled boxes")):
+    for corpus, what, _ in CORPORA:
         for protocol in dict.fromkeys(figure.protocol for figure in evaluation.some(corpus=corpus)):
             figures = compared(evaluation, protocol, corpus)
             if len(figures) > (2 if corpus == "fresh" else 0):
@@ -221,7 +221,7 @@ TOKEN_SIZES = (("less than 2 x 2", 0.0, 4.0), ("2 x 2 to 3 x 3", 4.0, 9.0), ("3 
 def token_sizes(evaluation: Evaluation) -> list[list[str]]:
     """An arm that looks at objects, and how many of each size in image tokens are named rightly."""
     found = []
-    for corpus, where in (("fresh", ""), ("coco", ", labelled boxes")):
+    for corpus, _, where in CORPORA:
         figures = [each for name in ("boxes", "small") for each in compared(evaluation, name, corpus)]
         for figure in figures:
             parts = [figure.of_tokens(least, most) for _, least, most in TOKEN_SIZES]
