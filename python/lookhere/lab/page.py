@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import svg
+from .arms import UNSTEERED
 from .evaluation import Evaluation
 from .experiments import TITLES
 from .figures import CORPORA, Figure
@@ -26,6 +27,7 @@ from .report import (
     modes,
     number,
     percent,
+    short,
     sizes,
     switch,
     title_of,
@@ -35,7 +37,6 @@ from .staircase import matrix
 
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
 _READ = {"prompt": "at the final prompt token", "answer": "over the tokens of the right answer"}
-_KINDS = {"main": "plain", "baseline": "baseline", "control": "control"}
 
 
 def page(evaluation: Evaluation) -> str:
@@ -109,16 +110,16 @@ def _rows(figures: Sequence[Figure]) -> list[dict[str, Any]]:
             "more": f"{min(shares):.1%} to {max(shares):.1%}", "bar": svg.bar(mean, None, "control", shares),
             "junk": f"{sum(figure.share('junk') for figure in random) / len(random):.1%}",
             "none": f"{sum(figure.share('none') for figure in random) / len(random):.1%}",
-            "unchanged": _mean([figure.unchanged.value for figure in random if figure.unchanged], ".1%"),
-            "moved": _mean([each.right_and_changed.value for each in random if each.right_and_changed], ".1%"),
-            "perplexity": _mean([figure.perplexity.value for figure in random if figure.perplexity], ".2f"),
-            "taken": _mean([figure.taken.value for figure in random if figure.taken], "+.1%"),
+            "unchanged": _mean([figure.unchanged.value for figure in random if figure.unchanged]),
+            "moved": _mean([each.right_and_changed.value for each in random if each.right_and_changed]),
+            "perplexity": _mean([figure.perplexity.value for figure in random if figure.perplexity], short),
+            "taken": _mean([figure.taken.value for figure in random if figure.taken], "{:+.1%}".format),
         })  # fmt: skip
     return rows + [_row(figure) for figure in others if figure.group == "control"]
 
 
 def _row(figure: Figure) -> dict[str, Any]:
-    kind = "gaze" if figure.arm.startswith("gaze heads") or figure.group == "mode" else _KINDS[figure.group]
+    kind = _kind(figure)
     low, high = figure.interval
     return {
         "name": figure.arm, "kind": kind, "value": f"{figure.share():.1%}", "more": f"{low:.1%} to {high:.1%}",
@@ -130,8 +131,17 @@ def _row(figure: Figure) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _mean(values: Sequence[float], form: str) -> str:
-    return format(sum(values) / len(values), form) if values else ""
+def _kind(figure: Figure) -> str:
+    """Which colour a bar has. A baseline may be a main arm, as the crop is for small objects."""
+    if figure.arm == UNSTEERED.name:
+        return "plain"
+    if figure.arm.startswith("gaze heads") or figure.group == "mode":
+        return "gaze"
+    return "control" if figure.group == "control" else "baseline"
+
+
+def _mean(values: Sequence[float], written: Callable[[float], str] = "{:.1%}".format) -> str:
+    return written(sum(values) / len(values)) if values else ""
 
 
 def _main(evaluation: Evaluation) -> list[dict[str, str]]:

@@ -87,8 +87,13 @@ def number(value: Value | None) -> str:
     """'1.83 (1.70 to 2.01)', or nothing; large ones without decimals."""
     if value is None:
         return ""
-    each, low, high = (f"{part:.2f}" if abs(part) < 100 else f"{part:,.0f}" for part in (value.value, *value.interval))
+    each, low, high = map(short, (value.value, *value.interval))
     return f"{each} ({low} to {high})"
+
+
+def short(value: float) -> str:
+    """'1.83', '2,687'."""
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def switch(figure: Figure) -> str:
@@ -159,27 +164,26 @@ def _arms(figures: Sequence[Figure]) -> str:
 def _arm(name: str, figure: Figure) -> list[str]:
     return [
         name, *_shares(figure), _share(figure.unchanged), _share(figure.right_and_changed),
-        "" if figure.perplexity is None else f"{figure.perplexity.value:.2f}", _share(figure.taken),
+        "" if figure.perplexity is None else short(figure.perplexity.value), _share(figure.taken),
     ]  # fmt: skip
 
 
 def _spread(figures: Sequence[Figure]) -> list[str]:
     """One row for all draws: the mean, and the lowest and the highest."""
 
-    def mean(of: Callable[[Figure], float | None], form: str) -> str:
+    def mean(of: Callable[[Figure], float | None], written: Callable[[float], str] = "{:.1%}".format) -> str:
         known = [value for value in map(of, figures) if value is not None]
-        return format(sum(known) / len(known), form) if known else ""
+        return written(sum(known) / len(known)) if known else ""
 
     def share(name: Outcome) -> str:
-        return mean(lambda figure: figure.share(name), ".1%")
+        return mean(lambda figure: figure.share(name))
 
     shares = sorted(figure.share() for figure in figures)
     return [
         draws_named(figures), str(sum(figure.asked for figure in figures)), share("right"),
         f"draws {shares[0]:.1%} to {shares[-1]:.1%}", share("other"), share("none"), share("junk"),
-        mean(lambda figure: _value(figure.unchanged), ".1%"),
-        mean(lambda figure: _value(figure.right_and_changed), ".1%"),
-        mean(lambda figure: _value(figure.perplexity), ".2f"), mean(lambda figure: _value(figure.taken), ".1%"),
+        mean(lambda figure: _value(figure.unchanged)), mean(lambda figure: _value(figure.right_and_changed)),
+        mean(lambda figure: _value(figure.perplexity), short), mean(lambda figure: _value(figure.taken)),
     ]  # fmt: skip
 
 
