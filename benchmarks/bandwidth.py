@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
                     side.open(
                         name=flash, rows=image[0], cols=image[1], depth=depth, tokens=args.tokens + 1, flash=flash
                     )
-                    side.read(name=flash, heads=[], layers=[])
+                    side.fill(name=flash)
                 arms[name] = (side, {"name": flash, "tokens": args.tokens, "heads": steered, "layers": []})
             plain, shares = [], {name: [] for name in arms}
             moved = weights + depth * per_token

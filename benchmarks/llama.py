@@ -84,7 +84,7 @@ class Prompt:
     before = 10
 
     def __init__(self, rows: int, cols: int, total: int, seed: int = 0) -> None:
-        self.rows, self.cols = rows, cols
+        self.rows, self.cols, self.total = rows, cols, total
         self.after = total - self.before - rows * cols
         if self.after < 1:
             raise ValueError(f"{total} tokens do not hold an image of {rows} x {cols}")

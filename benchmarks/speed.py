@@ -76,7 +76,7 @@ def _arms(
     for side, flash in sorted({(side, flash) for side, flash, _, _ in ARMS.values()}):
         by_name[side].open(name=flash, rows=rows, cols=cols, depth=depth, tokens=args.tokens + 1, flash=flash)
         if not prefill:
-            by_name[side].read(name=flash, heads=[], layers=[])
+            by_name[side].fill(name=flash)
 
     def arm(name: str) -> Callable[[], float]:
         side, flash, steered, read = ARMS[name]

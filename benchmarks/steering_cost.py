@@ -42,8 +42,12 @@ def main() -> None:
         steering = Steering(model.heads, Panel(2, len(strip.captions)), queries="all")
         bias = [steering.image_bias(each) for each in scene.target(steering.regions)]
         spans = [Span(at, len(b), b.shape[1], b) for at, b in zip(layout.grid_positions, bias, strict=True)]
-        session = Session(model.native, context=layout.tokens + args.tokens + 256, threads=args.threads,
-                          flash_attention=args.flash_attention)
+        session = Session(
+            model.native,
+            context=layout.tokens + args.tokens + 256,
+            threads=args.threads,
+            flash_attention=args.flash_attention,
+        )
         token = layout.suffix[-1]
 
         def arm(heads: bool, layers: tuple[int, ...]) -> Callable[[], tuple[float, float]]:
@@ -77,8 +81,10 @@ def main() -> None:
         for _ in range(args.rounds):
             for name, run in arms.items():
                 times[name].append(run())
-        print(f"{model.name}, {len(model.heads.heads)} heads in {len(model.heads.layers)} of {model.layers} layers, "
-              f"{encoded.tokens} image tokens, {args.threads} threads, flash attention {args.flash_attention}\n")
+        print(
+            f"{model.name}, {len(model.heads.heads)} heads in {len(model.heads.layers)} of {model.layers} layers, "
+            f"{encoded.tokens} image tokens, {args.threads} threads, flash attention {args.flash_attention}\n"
+        )
         print("| arm | prefill, ratio of speed | decode, ratio of speed | decode, tokens/s |")
         print("|---|---|---|---|")
         for name, own in times.items():

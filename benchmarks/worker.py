@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import machine
+from filling import fill
 from llama import Llama, Prompt, steered
 from serve import serve
 
@@ -47,6 +48,10 @@ class Worker:
             prompt.read(context)
             context.logits()
             return time.perf_counter() - start
+
+    def fill(self, name: str) -> None:
+        """The cache holds a prompt that was not read."""
+        fill(self.prompts[name], self.llama.context(name))
 
     def answer(self, name: str, tokens: int, heads: list[list[int]], layers: list[int]) -> float:
         """Seconds of one token, over so many, from where the prompt ends; one before them does not count."""
