@@ -16,12 +16,14 @@ from tokenizers import AddedToken, models
 from transformers import PreTrainedTokenizerFast
 from vlm import SPECIAL, as_fast, bare_tokenizer, save
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "reference"))
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "reference")]
 import checkpoint  # noqa: E402
+import unquantized  # noqa: E402
 
 
 def tokenizer(model: Path) -> PreTrainedTokenizerFast:
-    fields = checkpoint.fields(gguf.GGUFReader(model))
+    fields = unquantized.fields(gguf.GGUFReader(model))
     names = list(fields["tokenizer.ggml.tokens"])  # type: ignore[call-overload]
     merges = [tuple(m.split(" ")) for m in fields["tokenizer.ggml.merges"]]  # type: ignore[attr-defined]
     extra = [n for n in names if n in SPECIAL or n.startswith("<|unused_")]

@@ -1,7 +1,4 @@
-"""The shipped GGUF pair as a transformers checkpoint, and as an F32 GGUF of the same numbers.
-
-Both sides then compute with identical weights, whatever the quantization of the shipped files rounded away.
-"""
+"""The shipped GGUF pair as a transformers checkpoint: the numbers that are left after its quantization."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ import gguf
 import numpy as np
 import torch
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+from unquantized import fields, tensors
 
 TEXT = {
     "attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
@@ -21,39 +19,6 @@ VISION = {
     "ln1": "norm1", "ln2": "norm2", "attn_qkv": "attn.qkv", "attn_out": "attn.proj", "ffn_up": "mlp.linear_fc1",
     "ffn_down": "mlp.linear_fc2",
 }
-
-
-def fields(reader: gguf.GGUFReader) -> dict[str, object]:
-    return {name: field.contents() for name, field in reader.fields.items()}
-
-
-def tensors(reader: gguf.GGUFReader) -> dict[str, np.ndarray]:
-    """Every tensor as float32, (rows, columns)."""
-    return {
-        t.name: gguf.quants.dequantize(t.data, t.tensor_type).astype(np.float32).reshape(tuple(reversed(t.shape.tolist())))
-        for t in reader.tensors
-    }
-
-
-def write_f32(source: Path, target: Path) -> Path:
-    """A copy of a GGUF file with every tensor in F32."""
-    reader = gguf.GGUFReader(source)
-    known = fields(reader)
-    out = gguf.GGUFWriter(target, str(known["general.architecture"]))
-    for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name in ("general.architecture", "general.file_type"):
-            continue
-        kind = field.types[0]
-        sub = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
-        out.add_key_value(name, field.contents(), kind, sub)
-    out.add_file_type(0)
-    for name, value in tensors(reader).items():
-        out.add_tensor(name, value)
-    out.write_header_to_file()
-    out.write_kv_data_to_file()
-    out.write_tensors_to_file()
-    out.close()
-    return target
 
 
 def load(model: Path, mmproj: Path) -> Qwen3VLForConditionalGeneration:

@@ -8,6 +8,7 @@ from pathlib import Path
 import capi
 import checkpoint
 import pytest
+import unquantized
 from stock import our_libraries
 
 
@@ -34,7 +35,7 @@ def reference(pair: tuple[Path, Path]):  # noqa: ANN201 - transformers' own type
 @pytest.fixture(scope="session")
 def f32(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("f32")
-    return checkpoint.write_f32(pair[0], folder / "model.gguf"), checkpoint.write_f32(pair[1], folder / "mmproj.gguf")
+    return unquantized.write(pair[0], folder / "model.gguf"), unquantized.write(pair[1], folder / "mmproj.gguf")
 
 
 @pytest.fixture(scope="session")
