@@ -6,6 +6,7 @@ Valgrind knows no AVX-512: both sides must be built for AVX2 (`cmake --preset po
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--depth", type=int, default=128, help="tokens of the prompt")
-    parser.add_argument("--tokens", type=int, default=8, help="generated")
+    parser.add_argument("--tokens", type=int, default=32, help="generated")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -48,7 +49,9 @@ def _instructions(folder: Path, model: Path, flash: str, depth: int, reads: int,
     """Of a whole process that reads the prompt so many times and then makes tokens."""
     command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", sys.executable,
                str(HERE / "instructions.py"), *map(str, (folder, model, flash, depth, reads, tokens))]  # fmt: skip
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    # one seed: how often Python's dictionaries collide is tens of millions of instructions of a start
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, env=environment)
     counted = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
     if done.returncode or counted is None:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
