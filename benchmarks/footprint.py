@@ -18,14 +18,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     rows = []
     peaks: dict[str, int] = {}
-    for name, folder, steered, flash in (
-        ("stock, flash attention on", args.stock, False, "on"),
-        ("stock, flash attention off", args.stock, False, "off"),
-        ("unsteered", args.ours, False, "auto"),
-        ("steered, head set read", args.ours, True, "auto"),
-        ("steered, all layers read", args.ours, True, "auto"),
+    for name, folder, steered, flash, mmap in (
+        ("stock, flash attention on", args.stock, False, "on", True),
+        ("stock, flash attention off", args.stock, False, "off", True),
+        ("stock, flash attention on, the file read", args.stock, False, "on", False),
+        ("unsteered, mapped", args.ours, False, "auto", True),
+        ("steered, head set read, mapped", args.ours, True, "auto", True),
+        ("steered, all layers read, mapped", args.ours, True, "auto", True),
+        ("unsteered", args.ours, False, "auto", False),
+        ("steered, head set read", args.ours, True, "auto", False),
+        ("steered, all layers read", args.ours, True, "auto", False),
     ):
-        side = library(folder, args.model, args.threads)
+        side = library(folder, args.model, args.threads, mmap=mmap)
         facts = side.facts()
         heads = heads_for(facts["layers"], facts["heads"]) if steered else []
         layers = list(range(facts["layers"])) if "all" in name else sorted({layer for layer, _ in heads})
@@ -42,6 +46,6 @@ def run(args: argparse.Namespace) -> None:
         print(*rows[-1], flush=True)
     page.write(
         f"{args.name or args.model.parent.name}: peak memory",
-        f"Resident, the mapped model file included; a prompt of {args.depth} tokens, {args.tokens} of an answer. "
+        f"Resident, the model file included where it is mapped; a prompt of {args.depth} tokens, {args.tokens} of an answer. "
         "Target: at most 1.02 while steering.\n\n" + page.table(("side", "MiB", "of stock, flash attention on"), rows),
     )

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    ours = library(args.ours, args.model, args.threads)
+    ours = library(args.ours, args.model, args.threads, mmap=False)
     facts = ours.facts()
     heads = heads_for(facts["layers"], facts["heads"])
     told = {"name": "it", "heads": heads, "layers": []}

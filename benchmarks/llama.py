@@ -45,12 +45,12 @@ class Context(capi.Context):
 
 
 class Llama:
-    """One model of one library; contexts by name."""
+    """One model of one library; contexts by name. mmap: as llama.cpp does, not as lookhere does."""
 
-    def __init__(self, folder: Path, model: Path, threads: int) -> None:
+    def __init__(self, folder: Path, model: Path, threads: int, *, mmap: bool = True) -> None:
         self.api = capi.Api(folder)
         lib = self.api.lib
-        self.handle = C.c_void_p(lib.llama_model_load_from_file(str(model).encode(), _on_the_cpu(lib)))
+        self.handle = C.c_void_p(lib.llama_model_load_from_file(str(model).encode(), _on_the_cpu(lib, mmap=mmap)))
         if not self.handle:
             raise OSError("".join(self.api.log[-5:]))
         self.threads = threads
@@ -128,9 +128,10 @@ class Prompt:
         return capi.Span(self.before, bias)
 
 
-def _on_the_cpu(lib: C.CDLL) -> capi.ModelParams:
+def _on_the_cpu(lib: C.CDLL, *, mmap: bool) -> capi.ModelParams:
     params = lib.llama_model_default_params()
     params.n_gpu_layers = 0
+    params.load_mode = int(mmap)  # LLAMA_LOAD_MODE_NONE, LLAMA_LOAD_MODE_MMAP
     return params
 
 

@@ -44,9 +44,9 @@ class Side:
         self._process.wait()
 
 
-def library(folder: Path, model: Path, threads: int) -> Side:
+def library(folder: Path, model: Path, threads: int, *, mmap: bool = True) -> Side:
     """A library that is driven through its C API."""
-    return Side("worker.py", folder, model, "--threads", threads)
+    return Side("worker.py", folder, model, "--threads", threads, *([] if mmap else ["--read"]))
 
 
 @contextmanager

@@ -22,8 +22,8 @@ from serve import serve
 class Worker:
     """Its methods are the commands."""
 
-    def __init__(self, folder: Path, model: Path, threads: int) -> None:
-        self.llama = Llama(folder, model, threads)
+    def __init__(self, folder: Path, model: Path, threads: int, *, mmap: bool) -> None:
+        self.llama = Llama(folder, model, threads, mmap=mmap)
         self.prompts: dict[str, Prompt] = {}
 
     def facts(self) -> dict[str, object]:
@@ -75,8 +75,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--read", action="store_true", help="the file, as lookhere does; it is mapped otherwise")
     args = parser.parse_args()
-    serve(lambda: Worker(args.folder, args.model, args.threads))
+    serve(lambda: Worker(args.folder, args.model, args.threads, mmap=not args.read))
 
 
 if __name__ == "__main__":

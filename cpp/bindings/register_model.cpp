@@ -12,9 +12,9 @@ void register_model(py::module_ & m) {
         .def(py::init([](const std::string & path, int gpu_layers, bool mmap) {
                  return computing([&] { return std::make_shared<Model>(path, Model::Options{gpu_layers, mmap}); });
              }),
-             py::arg("path"), py::kw_only(), py::arg("gpu_layers") = 0, py::arg("mmap") = true,
-             "gpu_layers: layers to keep on the GPU, -1 for all. LoadError if the file is missing, broken, or no\n"
-             "decoder-only language model.")
+             py::arg("path"), py::kw_only(), py::arg("gpu_layers") = 0, py::arg("mmap") = false,
+             "gpu_layers: layers to keep on the GPU, -1 for all. mmap: map the file instead of reading it. LoadError if\n"
+             "the file is missing, broken, or no decoder-only language model.")
         .def("close", &Model::close, "Lets go of the weights; sessions and projectors made from them keep them.")
         .def_property_readonly("path", &Model::path)
         .def_property_readonly("architecture", &Model::architecture, "As the file names it, for instance 'qwen3vl'.")

@@ -14,8 +14,8 @@ namespace lookhere {
 class Model {
 public:
     struct Options {
-        int  gpu_layers = 0;    // layers to keep on the GPU, -1 for all; 0 does not touch the GPU at all
-        bool mmap       = true; // map the file instead of reading it
+        int  gpu_layers = 0;     // layers to keep on the GPU, -1 for all; 0 does not touch the GPU at all
+        bool mmap       = false; // map the file instead of reading it
     };
 
     Model(const std::string & path, const Options & options);

@@ -166,6 +166,7 @@ def load(
     kv_type: str = "f16",
     flash_attention: str = "auto",
     gpu_layers: int = 0,
+    mmap: bool = False,
     chat_template: str | None = None,
 ) -> Model:
     """Loads a vision-language model; without a name, the built-in one.
@@ -176,13 +177,15 @@ def load(
     that was not asked for longest goes, and is read again when it is asked again. image_budget: MiB of encoded images
     that are kept for when the same pixels are looked at again, 0 for none. threads: None for all cores, 16 at most (1
     for a small model). min_image_tokens, max_image_tokens: 0 for the model's own limits. kv_type: f32, f16, bf16, q8_0
-    or q4_0. flash_attention: auto, on or off. chat_template: Jinja2, None for the model's own.
+    or q4_0. flash_attention: auto, on or off. mmap: map the file instead of reading it. A mapped file loads sooner and
+    is shared by processes, but weights that are rearranged for the processor are then resident twice, and the process
+    dies if the file is cut short meanwhile. chat_template: Jinja2, None for the model's own.
 
     ModelFileError, ProjectorError, HeadSetError, OptionError.
     """
     _check_options(
         context, kv_budget, image_budget, threads, min_image_tokens, max_image_tokens, gpu_layers, kv_type,
-        flash_attention,
+        flash_attention, mmap,
     )  # fmt: skip
     if chat_template is not None:
         checked_text("chat_template", chat_template)
@@ -194,7 +197,7 @@ def load(
 
     forward_log()
     try:
-        native = _engine.Model(os.fspath(path), gpu_layers=gpu_layers)
+        native = _engine.Model(os.fspath(path), gpu_layers=gpu_layers, mmap=mmap)
     except (_engine.EngineError, MemoryError) as error:
         raise ModelFileError(
             f"The model does not load: {_reason(error, path)}. Expected a whole GGUF file of a model that llama.cpp "
@@ -298,6 +301,7 @@ def _check_options(
     gpu_layers: int,
     kv_type: str,
     flash_attention: str,
+    mmap: bool,
 ) -> None:
     for name, value, least, most in (
         ("context", 256 if context is None else context, 16, MOST_CONTEXT),
@@ -312,6 +316,8 @@ def _check_options(
             raise OptionError(f"{name}={value!r}; expected a whole number from {least} to {most}.")
     if max_image_tokens and min_image_tokens > max_image_tokens:
         raise OptionError(f"min_image_tokens={min_image_tokens} is more than max_image_tokens={max_image_tokens}.")
+    if not isinstance(mmap, bool):
+        raise OptionError(f"mmap={mmap!r}; expected True or False.")
     if kv_type not in _CACHE_TYPES:
         raise OptionError(f"kv_type={kv_type!r}; expected one of {', '.join(_CACHE_TYPES)}.")
     if flash_attention not in _FLASH_ATTENTION:

@@ -1,7 +1,11 @@
 """Files that are missing, damaged, swapped, or do not fit: a named error, and the process lives."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from harness import engine
 
@@ -90,3 +94,30 @@ def test_a_projector_of_another_width(model_files, tmp_path):
 def test_projector_options(model, model_files, options):
     with pytest.raises(engine.LoadError, match="expected"):
         engine.Projector(model_files[1], model, **options)
+
+
+def test_a_mapped_file_is_computed_with_alike(model_files):
+    answers = []
+    for mmap in (False, True):
+        model = engine.Model(model_files[0], mmap=mmap)
+        session = engine.Session(model, context=256, threads=1)
+        session.decode(model.tokenize("Describe the scene.", parse_special=False), outputs=[0])
+        answers.append(session.logits(0).copy())
+    assert np.array_equal(*answers)
+
+
+CUT = """
+import sys
+from lookhere import _engine
+model = _engine.Model(sys.argv[1])
+open(sys.argv[1], "w").close()
+session = _engine.Session(model, context=256, threads=1)
+session.decode([1, 2], outputs=[1])
+print(session.logits(0).sum() != 0)
+"""
+
+
+def test_a_file_that_is_cut_short_while_it_is_loaded_does_no_harm(model_files, tmp_path):
+    path = shutil.copy(model_files[0], tmp_path / "model.gguf")
+    ended = subprocess.run([sys.executable, "-c", CUT, path], check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "True\n"), ended.stderr

@@ -79,7 +79,7 @@ def read_facts(path):
 
 
 class Model:
-    def __init__(self, path, *, gpu_layers=0, mmap=True):
+    def __init__(self, path, *, gpu_layers=0, mmap=False):
         facts = read_facts(path)
         if facts.get("broken"):
             raise LoadError("tensor 'blk.0.attn_q.weight' is missing")

@@ -96,7 +96,7 @@ def test_heads_from_a_file_and_of_another_model(engine, pair, head_set, tmp_path
     "options",
     [{"context": 0}, {"threads": 0}, {"context": 1.5}, {"kv_type": "q3"}, {"flash_attention": "yes"},
      {"gpu_layers": -1}, {"min_image_tokens": 9, "max_image_tokens": 4}, {"context": 2**22 + 1},
-     {"max_image_tokens": 2**16 + 1}],
+     {"max_image_tokens": 2**16 + 1}, {"mmap": 1}],
 )  # fmt: skip
 def test_options_out_of_range(engine, pair, options):
     with pytest.raises(OptionError):
