@@ -1,0 +1,174 @@
+"""Products of quantized weights with several rows: the bits of stock, and right against float64."""
+
+from __future__ import annotations
+
+import ctypes as C
+import platform
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from attention_op import InitParams
+from capi import F32, Api, Tensor
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+Q4_K, Q6_K = 12, 14
+BYTES = {Q4_K: 144, Q6_K: 210}  # of 256 weights
+kinds = pytest.mark.parametrize("kind", [Q4_K, Q6_K], ids=["q4_k", "q6_k"])
+
+
+@dataclass
+class Product:
+    """Weights (columns, width) of a type, activations (rows, width)."""
+
+    kind: int
+    width: int
+    columns: int
+    rows: int
+    seed: int = 0
+    extreme: bool = False  # the largest weights, scales and activations there are
+    blocks: NDArray[np.uint8] = field(init=False)
+    activations: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(self.seed)
+        shape = self.columns, self.width // 256, BYTES[self.kind]
+        self.blocks = np.full(shape, 255, np.uint8) if self.extreme else rng.integers(0, 256, shape, np.uint8)
+        halves = rng.uniform(-0.01, 0.01, (*shape[:2], 2)).astype(np.float16)
+        if self.kind == Q4_K:  # d, dmin, 12 bytes of scales, 128 of weights
+            self.blocks[..., :4] = halves.view(np.uint8)
+        else:  # 192 bytes of weights, 16 scales, d
+            self.blocks[..., 208:] = halves[..., :1].copy().view(np.uint8)
+            if self.extreme:
+                self.blocks[..., 192:208] = 128
+        self.activations = rng.standard_normal((self.rows, self.width)).astype(np.float32)
+        if self.extreme:
+            self.activations = np.sign(self.activations)
+        self.activations[:, :256] *= self.seed % 3  # sometimes a block of zeros
+
+    def want(self) -> NDArray[np.float64]:
+        """(rows, columns) in float64, of the weights as they are stored."""
+        weights = (self._q4_k if self.kind == Q4_K else self._q6_k)().reshape(self.columns, self.width)
+        return self.activations.astype(np.float64) @ weights.T
+
+    def _q4_k(self) -> NDArray[np.float64]:
+        d, dmin = np.moveaxis(self.blocks[..., :4].copy().view(np.float16).astype(np.float64), -1, 0)
+        packed = self.blocks[..., 4:16]
+        low, middle, high = packed[..., :4], packed[..., 4:8], packed[..., 8:]
+        scales = np.concatenate([low & 63, high & 15 | (low >> 6) << 4], -1)
+        mins = np.concatenate([middle & 63, high >> 4 | (middle >> 6) << 4], -1)
+        nibbles = self.blocks[..., 16:].reshape(*d.shape, 4, 1, 32)
+        quants = np.concatenate([nibbles & 15, nibbles >> 4], -2).reshape(*d.shape, 8, 32)
+        return d[..., None, None] * scales[..., None] * quants - dmin[..., None, None] * mins[..., None]
+
+    def _q6_k(self) -> NDArray[np.float64]:
+        low = self.blocks[..., :128].reshape(*self.blocks.shape[:2], 2, 2, 32)
+        high = self.blocks[..., 128:192].reshape(*self.blocks.shape[:2], 2, 1, 32)
+        bits = np.concatenate([low & 15, low >> 4], -2) | (high >> np.array([[0], [2], [4], [6]], np.uint8) & 3) << 4
+        scales = self.blocks[..., 192:208].view(np.int8).astype(np.float64)
+        d = self.blocks[..., 208:].copy().view(np.float16).astype(np.float64)
+        return d[..., None] * scales[..., None] * (bits.reshape(*scales.shape, 16) - 32.0)
+
+    def run(self, api: Api, *, repacked: bool, threads: int = 1) -> NDArray[np.float32]:
+        """(rows, columns) as ggml computes it; repacked: the weights as they are rearranged when a model is loaded."""
+        lib = api.lib
+        for name in ("ggml_new_tensor_2d", "ggml_mul_mat"):
+            getattr(lib, name).restype = C.POINTER(Tensor)
+        for name in ("ggml_init", "ggml_new_graph", "ggml_backend_cpu_init", "ggml_backend_alloc_ctx_tensors",
+                     "ggml_backend_alloc_ctx_tensors_from_buft"):  # fmt: skip
+            getattr(lib, name).restype = C.c_void_p
+        holds = C.c_void_p(lib.ggml_init(InitParams(1 << 20, None, True)))
+        context = C.c_void_p(lib.ggml_init(InitParams(1 << 20, None, True)))
+        backend = C.c_void_p(lib.ggml_backend_cpu_init())
+        lib.ggml_backend_cpu_set_n_threads(backend, threads)
+        memory = []
+        try:
+            weights = lib.ggml_new_tensor_2d(holds, self.kind, C.c_int64(self.width), C.c_int64(self.columns))
+            memory.append(lib.ggml_backend_alloc_ctx_tensors_from_buft(holds, _buffer_type(api, backend, repacked)))
+            data = np.ascontiguousarray(self.blocks)
+            lib.ggml_backend_tensor_set(
+                weights, data.ctypes.data_as(C.c_void_p), C.c_size_t(0), C.c_size_t(data.nbytes)
+            )
+            rows = lib.ggml_new_tensor_2d(context, F32, C.c_int64(self.width), C.c_int64(self.rows))
+            out = lib.ggml_mul_mat(context, weights, rows)
+            graph = C.c_void_p(lib.ggml_new_graph(context))
+            lib.ggml_build_forward_expand(graph, out)
+            memory.append(lib.ggml_backend_alloc_ctx_tensors(context, backend))
+            C.memmove(rows.contents.data, self.activations.ctypes.data, self.activations.nbytes)
+            assert lib.ggml_backend_graph_compute(backend, graph) == 0
+            found = C.cast(out.contents.data, C.POINTER(C.c_float))
+            return np.ctypeslib.as_array(found, (self.rows, self.columns)).copy()
+        finally:
+            for each in memory:
+                lib.ggml_backend_buffer_free(C.c_void_p(each))
+            lib.ggml_backend_free(backend)
+            lib.ggml_free(context)
+            lib.ggml_free(holds)
+
+
+def _buffer_type(api: Api, backend: C.c_void_p, repacked: bool) -> C.c_void_p:
+    """Of plain weights, or the first of those that rearrange them."""
+    lib = api.lib
+    for name in ("ggml_backend_get_device", "ggml_backend_dev_backend_reg", "ggml_backend_reg_get_proc_address",
+                 "ggml_backend_get_default_buffer_type", "ggml_backend_buft_name"):  # fmt: skip
+        getattr(lib, name).restype = C.c_char_p if name.endswith("name") else C.c_void_p
+    if not repacked:
+        return C.c_void_p(lib.ggml_backend_get_default_buffer_type(backend))
+    device = C.c_void_p(lib.ggml_backend_get_device(backend))
+    registry = C.c_void_p(lib.ggml_backend_dev_backend_reg(device))
+    address = lib.ggml_backend_reg_get_proc_address(registry, b"ggml_backend_dev_get_extra_bufts")
+    extra = C.CFUNCTYPE(C.POINTER(C.c_void_p), C.c_void_p)(address)(device)
+    for index in range(9):
+        if extra[index] is None:
+            break
+        if lib.ggml_backend_buft_name(C.c_void_p(extra[index])) == b"CPU_REPACK":
+            return C.c_void_p(extra[index])
+    pytest.skip("weights are not rearranged in this build")
+
+
+@kinds
+@settings(max_examples=40, deadline=None)
+@given(rows=st.integers(1, 40), blocks=st.integers(1, 5), groups=st.integers(1, 7), seed=st.integers(0, 99),
+       threads=st.integers(1, 3), repacked=st.booleans(), extreme=st.booleans())  # fmt: skip
+@example(rows=6, blocks=4, groups=5, seed=1, threads=1, repacked=True, extreme=True)
+@example(rows=7, blocks=4, groups=5, seed=1, threads=1, repacked=False, extreme=True)
+def test_the_bits_are_those_of_stock(
+    patched: Api, stock: Api, kind: int, rows: int, blocks: int, groups: int, seed: int, threads: int, repacked: bool,
+    extreme: bool,
+) -> None:  # fmt: skip
+    """Whatever the number of rows, of columns (eights, as repacked weights need) and of threads that share them."""
+    product = Product(kind, 256 * blocks, 8 * groups, rows, seed, extreme)
+    repacked = repacked and kind == Q4_K  # the only one of the two that x86 rearranges
+    ours, theirs = (product.run(api, repacked=repacked, threads=threads) for api in (patched, stock))
+    np.testing.assert_array_equal(ours.view(np.uint32), theirs.view(np.uint32))
+
+
+@kinds
+@pytest.mark.parametrize("rows", [*range(1, 18), 35])
+def test_against_float64(patched: Api, kind: int, rows: int) -> None:
+    """What is left is the rounding of activations to 8 bits, which is the same for any number of rows."""
+    product = Product(kind, 1024, 40, rows, seed=1)
+    want = product.want()
+    got = product.run(patched, repacked=kind == Q4_K)
+    assert np.sqrt(np.mean((got - want) ** 2)) < 0.01 * np.sqrt(np.mean(want**2))
+
+
+@kinds
+def test_the_kernels_run_where_they_can(patched: Api, kind: int) -> None:
+    """Called as ggml calls them, with activations of zero: they say how many rows they did, and write them."""
+    rows, columns = 6, 8
+    weights = np.ascontiguousarray(Product(kind, 256, columns, 1).blocks)
+    zeros = np.zeros(rows * 292, np.uint8)
+    out = np.full((rows, columns), np.nan, np.float32)
+    x, y, s = (array.ctypes.data_as(C.c_void_p) for array in (weights, zeros, out))
+    stride, size, quants = (C.c_size_t(n) for n in (columns, BYTES[kind], 292))
+    if kind == Q4_K:
+        done = patched.lib.ggml_mul_mat_rows_q4_K_8x8_q8_K(256, s, stride, x, y, rows, columns)
+    else:
+        done = patched.lib.ggml_mul_mat_rows_q6_K_q8_K(256, s, stride, x, size, y, quants, rows, columns)
+    patched.lib.ggml_cpu_has_avx2.restype = C.c_int
+    can = platform.machine() in ("x86_64", "AMD64") and bool(patched.lib.ggml_cpu_has_avx2())
+    assert done == (rows if can else 0)
+    assert np.all(out == 0) if can else np.all(np.isnan(out))
