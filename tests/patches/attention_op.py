@@ -18,6 +18,10 @@ class InitParams(C.Structure):
     _fields_ = [("mem_size", C.c_size_t), ("mem_buffer", C.c_void_p), ("no_alloc", C.c_bool)]
 
 
+class Kept(C.Structure):
+    _fields_ = [("scores", C.POINTER(Tensor)), ("log_sum", C.POINTER(Tensor))]
+
+
 def stored(values: Floats, kind: int) -> NDArray[np.generic]:
     """The bytes that a cache of this ggml type holds for `values` (..., n), as an array."""
     if kind == F32:
@@ -105,25 +109,26 @@ class Case:
         total = p.sum(-1) + np.exp(sinks - top[..., 0])
         return np.einsum("srhk,skhd->srhd", p, v) / np.where(total == 0, 1, total)[..., None]
 
-    def scores(self) -> NDArray[np.float64]:
-        """Before the mask, in float64: (streams, heads, rows, keys)."""
+    def scores(self, mask: NDArray[np.float16]) -> NDArray[np.float64]:
+        """With a mask (streams, rows, keys), in float64: (streams, rows, keys, heads)."""
         k = np.repeat(exact(self.k, self.kind), self.heads // self.heads_kv, 2)
-        scores = np.einsum("srhd,skhd->shrk", self.q.astype(np.float64), k) / np.sqrt(self.dim)
-        return self.softcap * np.tanh(scores / self.softcap) if self.softcap else scores
+        scores = np.einsum("srhd,skhd->srkh", self.q.astype(np.float64), k) / np.sqrt(self.dim)
+        if self.softcap:
+            scores = self.softcap * np.tanh(scores / self.softcap)
+        return scores + mask[..., None].astype(np.float64)
 
     def run(self, api: Api, *, grouped: bool, threads: int = 1, mask: Floats | None = None) -> NDArray[np.float32]:
         """The output as ggml computes it, (streams, rows, heads, dim); `mask` replaces the first mask."""
         return self._run(api, grouped, False, threads, mask)[0]
 
-    def run_and_keep(self, api: Api, threads: int = 1) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The output of the grouped kernel, and the scores (streams, heads, rows, keys) that it kept."""
-        out, kept = self._run(api, True, True, threads, None)
-        assert kept is not None
-        return out, kept
+    def run_and_keep(self, api: Api, threads: int = 1) -> tuple[Floats, list[tuple[Floats, Floats]]]:
+        """The output of the grouped kernel, and what it kept for the first mask and, if there is a second, for the mask
+        that each head takes: scores (streams, rows, keys, heads) and logarithms of sums (streams, rows, 1, heads)."""
+        return self._run(api, True, True, threads, None)
 
     def _run(
         self, api: Api, grouped: bool, keep: bool, threads: int, mask: Floats | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    ) -> tuple[Floats, list[tuple[Floats, Floats]]]:
         lib = api.lib
         for name in ("ggml_new_tensor_4d", "ggml_permute", "ggml_flash_attn_ext", "ggml_flash_attn_ext_keep_scores"):
             if hasattr(lib, name):
@@ -170,16 +175,20 @@ class Case:
                     tensor(self.head_mask.astype(np.float32), F32, self.heads, 1, 1, 1),
                 )
             graph = C.c_void_p(lib.ggml_new_graph(context))
-            out, kept = node, C.POINTER(Tensor)()
+            out, kept = node, [Kept(), *([] if self.head_mask is None else [Kept()])]
             if keep:
-                out = lib.ggml_flash_attn_ext_keep_scores(context, node, C.byref(kept))
+                out = lib.ggml_flash_attn_ext_keep_scores(context, node, *map(C.byref, kept), *[None] * (2 - len(kept)))
             lib.ggml_build_forward_expand(graph, out)
             memory = C.c_void_p(lib.ggml_backend_alloc_ctx_tensors(context, backend))
             for made, data in operands:
                 C.memmove(made.contents.data, data.ctypes.data, data.nbytes)
             assert lib.ggml_backend_graph_compute(backend, graph) == 0
             result = values(out, self.streams, self.rows, self.heads, self.dim)
-            return result, values(kept, self.streams, self.heads, self.rows, self.keys) if keep else None
+            return result, [
+                tuple(values(part, self.streams, self.rows, keys, self.heads) for part, keys in
+                      ((each.scores, self.keys), (each.log_sum, 1)))
+                for each in kept if keep
+            ]  # fmt: skip
         finally:
             if memory:
                 lib.ggml_backend_buffer_free(memory)

@@ -114,6 +114,10 @@ class Span:
     bias: NDArray[np.float32]
 
 
+_LOGS: list[object] = []
+"""Callbacks that live as long as the libraries, which call the last one."""
+
+
 class Api:
     """The libraries of one folder."""
 
@@ -130,8 +134,9 @@ class Api:
             getattr(lib, name).restype = res
         lib.llama_perf_context.argtypes = [C.c_void_p]
         self.log: list[str] = []
-        self._log = LogCallback(lambda level, text, _: self.log.append(text.decode(errors="replace")))
-        lib.llama_log_set(self._log, None)
+        callback = LogCallback(lambda level, text, _: self.log.append(text.decode(errors="replace")))
+        lib.llama_log_set(callback, None)
+        _LOGS.append(callback)
         lib.llama_backend_init()
         self.patched = hasattr(lib, "llama_steer_set_heads")
         if self.patched:

@@ -71,18 +71,32 @@ def test_odd_head_sizes(patched: Api, dim: int) -> None:
 @kinds
 @pytest.mark.parametrize("threads", [1, 3])
 def test_scores_that_are_kept(patched: Api, kind: int, threads: int) -> None:
-    """The result is the same to the bit; the scores are the products, and zeros in blocks that nobody sees."""
-    for rows, options in [(1, {}), (5, {"hidden": 0.4, "softcap": 5.0}), (2, {"streams": 3, "hidden": 0.3})]:
+    """The result is the same to the bit; the scores are those of float64, and make its probabilities."""
+    for rows, masks, options in [
+        (1, 1, {}), (1, 2, {}), (5, 2, {"hidden": 0.4, "softcap": 5.0}), (2, 2, {"streams": 3, "hidden": 0.3}),
+    ]:  # fmt: skip
         case = Case(6, 2, 64, 517, rows=rows, kind=kind, **options)
-        case.head_mask = np.arange(6) % 3 == 1
+        second = np.arange(6) % 3 == 1
+        case.head_mask = second if masks == 2 else None
         case.sinks = sinks(6)
         out, kept = case.run_and_keep(patched, threads)
         np.testing.assert_array_equal(out, case.run(patched, grouped=True, threads=threads))
-        want = case.scores()
-        seen = np.repeat(np.isfinite(case.mask)[:, None], 6, 1)
-        np.testing.assert_allclose(kept[seen], want[seen], atol=5e-6 * np.abs(want).max())
-        unseen = ~seen
-        assert np.all((kept[unseen] == 0) | (np.abs(kept - want)[unseen] < 5e-6 * np.abs(want).max()))
+        natural, biased = case.scores(case.mask), case.scores(case.bias)
+        assert len(kept) == masks
+        for (scores, log_sum), want in zip(kept, [natural, np.where(second, biased, natural)], strict=False):
+            seen = np.isfinite(want)
+            np.testing.assert_array_equal(np.isfinite(scores), seen)
+            np.testing.assert_allclose(scores[seen], want[seen], atol=5e-6 * np.abs(want[seen]).max())
+            total = np.logaddexp(np.logaddexp.reduce(want, 2, keepdims=True), case.sinks.astype(np.float64))
+            np.testing.assert_allclose(np.exp(scores - log_sum), np.exp(want - total), atol=2e-5)
+
+
+def test_a_row_that_sees_nothing_has_no_probabilities(patched: Api) -> None:
+    case = Case(4, 2, 64, 100, rows=3)
+    case.mask[:, 1] = -np.inf
+    _, [(scores, log_sum)] = case.run_and_keep(patched)
+    assert not np.exp(scores - log_sum)[:, 1].any()
+    np.testing.assert_allclose(np.exp(scores - log_sum)[:, ::2].sum(2), 1, atol=1e-5)
 
 
 @kinds
