@@ -6,7 +6,7 @@ import ctypes as C
 from dataclasses import dataclass
 
 import numpy as np
-from capi import BF16, F16, F32, Q4_0, Q8_0, Api, Tensor
+from capi import BF16, F16, F32, I32, Q4_0, Q8_0, Api, Tensor
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
@@ -16,10 +16,6 @@ GROUPED, SCALE = 5, 0  # indices of op_params
 
 class InitParams(C.Structure):
     _fields_ = [("mem_size", C.c_size_t), ("mem_buffer", C.c_void_p), ("no_alloc", C.c_bool)]
-
-
-class Kept(C.Structure):
-    _fields_ = [("scores", C.POINTER(Tensor)), ("log_sum", C.POINTER(Tensor))]
 
 
 def stored(values: Floats, kind: int) -> NDArray[np.generic]:
@@ -109,28 +105,31 @@ class Case:
         total = p.sum(-1) + np.exp(sinks - top[..., 0])
         return np.einsum("srhk,skhd->srhd", p, v) / np.where(total == 0, 1, total)[..., None]
 
-    def scores(self, mask: NDArray[np.float16]) -> NDArray[np.float64]:
+    def probabilities(self, mask: NDArray[np.float16]) -> NDArray[np.float64]:
         """With a mask (streams, rows, keys), in float64: (streams, rows, keys, heads)."""
         k = np.repeat(exact(self.k, self.kind), self.heads // self.heads_kv, 2)
         scores = np.einsum("srhd,skhd->srkh", self.q.astype(np.float64), k) / np.sqrt(self.dim)
         if self.softcap:
             scores = self.softcap * np.tanh(scores / self.softcap)
-        return scores + mask[..., None].astype(np.float64)
+        scores = scores + mask[..., None].astype(np.float64)
+        sinks = np.full(self.heads, -np.inf) if self.sinks is None else self.sinks.astype(np.float64)
+        total = np.logaddexp(np.logaddexp.reduce(scores, 2, keepdims=True), sinks)
+        return np.exp(scores - np.where(np.isinf(total), 0, total))
 
     def run(self, api: Api, *, grouped: bool, threads: int = 1, mask: Floats | None = None) -> NDArray[np.float32]:
         """The output as ggml computes it, (streams, rows, heads, dim); `mask` replaces the first mask."""
-        return self._run(api, grouped, False, threads, mask)[0]
+        return self._run(api, grouped, threads, mask, None)[0]
 
-    def run_and_keep(self, api: Api, threads: int = 1) -> tuple[Floats, list[tuple[Floats, Floats]]]:
-        """The output of the grouped kernel, and what it kept for the first mask and, if there is a second, for the mask
-        that each head takes: scores (streams, rows, keys, heads) and logarithms of sums (streams, rows, 1, heads)."""
-        return self._run(api, True, True, threads, None)
+    def run_and_read(self, api: Api, read: NDArray[np.int32], threads: int = 1) -> tuple[Floats, list[Floats]]:
+        """The output of the grouped kernel, and the probabilities (streams, rows, n, heads) of the keys `read`
+        (streams, rows, n) under the first mask and, if there is a second, under the mask that each head takes."""
+        return self._run(api, True, threads, None, read)
 
     def _run(
-        self, api: Api, grouped: bool, keep: bool, threads: int, mask: Floats | None
-    ) -> tuple[Floats, list[tuple[Floats, Floats]]]:
+        self, api: Api, grouped: bool, threads: int, mask: Floats | None, read: NDArray[np.int32] | None
+    ) -> tuple[Floats, list[Floats]]:
         lib = api.lib
-        for name in ("ggml_new_tensor_4d", "ggml_permute", "ggml_flash_attn_ext", "ggml_flash_attn_ext_keep_scores"):
+        for name in ("ggml_new_tensor_4d", "ggml_permute", "ggml_flash_attn_ext", "ggml_flash_attn_ext_read"):
             if hasattr(lib, name):
                 getattr(lib, name).restype = C.POINTER(Tensor)
         for name in ("ggml_init", "ggml_new_graph", "ggml_backend_cpu_init", "ggml_backend_alloc_ctx_tensors"):
@@ -175,20 +174,17 @@ class Case:
                     tensor(self.head_mask.astype(np.float32), F32, self.heads, 1, 1, 1),
                 )
             graph = C.c_void_p(lib.ggml_new_graph(context))
-            out, kept = node, [Kept(), *([] if self.head_mask is None else [Kept()])]
-            if keep:
-                out = lib.ggml_flash_attn_ext_keep_scores(context, node, *map(C.byref, kept), *[None] * (2 - len(kept)))
+            out, found = node, [C.POINTER(Tensor)() for _ in range(1 if self.head_mask is None else 2)]
+            if read is not None:
+                keys = tensor(read.astype(np.int32), I32, *reversed(read.shape), 1)
+                out = lib.ggml_flash_attn_ext_read(context, node, keys, *map(C.byref, found), *[None] * (2 - len(found)))
             lib.ggml_build_forward_expand(graph, out)
             memory = C.c_void_p(lib.ggml_backend_alloc_ctx_tensors(context, backend))
             for made, data in operands:
                 C.memmove(made.contents.data, data.ctypes.data, data.nbytes)
             assert lib.ggml_backend_graph_compute(backend, graph) == 0
             result = values(out, self.streams, self.rows, self.heads, self.dim)
-            return result, [
-                tuple(values(part, self.streams, self.rows, keys, self.heads) for part, keys in
-                      ((each.scores, self.keys), (each.log_sum, 1)))
-                for each in kept if keep
-            ]  # fmt: skip
+            return result, [] if read is None else [values(each, *read.shape, self.heads) for each in found]
         finally:
             if memory:
                 lib.ggml_backend_buffer_free(memory)

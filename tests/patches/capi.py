@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-F32, F16, Q4_0, Q8_0, BF16 = 0, 1, 2, 8, 30  # enum ggml_type
+F32, F16, Q4_0, Q8_0, I32, BF16 = 0, 1, 2, 8, 26, 30  # enum ggml_type
 FLASH_AUTO, FLASH_OFF, FLASH_ON = -1, 0, 1  # enum llama_flash_attn_type
 BIAS, TARGET_SHARE, WITHIN_SPANS = 0, 1, 2  # enum llama_steer_kind
 

@@ -70,8 +70,8 @@ def test_odd_head_sizes(patched: Api, dim: int) -> None:
 
 @kinds
 @pytest.mark.parametrize("threads", [1, 3])
-def test_scores_that_are_kept(patched: Api, kind: int, threads: int) -> None:
-    """The result is the same to the bit; the scores are those of float64, and make its probabilities."""
+def test_probabilities_that_are_read(patched: Api, kind: int, threads: int) -> None:
+    """The result is the same to the bit; what is read, in any order, are the probabilities of float64."""
     for rows, masks, options in [
         (1, 1, {}), (1, 2, {}), (5, 2, {"hidden": 0.4, "softcap": 5.0}), (2, 2, {"streams": 3, "hidden": 0.3}),
     ]:  # fmt: skip
@@ -79,24 +79,21 @@ def test_scores_that_are_kept(patched: Api, kind: int, threads: int) -> None:
         second = np.arange(6) % 3 == 1
         case.head_mask = second if masks == 2 else None
         case.sinks = sinks(6)
-        out, kept = case.run_and_keep(patched, threads)
+        keys = np.random.default_rng(rows).integers(0, 517, (case.streams, rows, 200), np.int32)
+        out, found = case.run_and_read(patched, keys, threads)
         np.testing.assert_array_equal(out, case.run(patched, grouped=True, threads=threads))
-        natural, biased = case.scores(case.mask), case.scores(case.bias)
-        assert len(kept) == masks
-        for (scores, log_sum), want in zip(kept, [natural, np.where(second, biased, natural)], strict=False):
-            seen = np.isfinite(want)
-            np.testing.assert_array_equal(np.isfinite(scores), seen)
-            np.testing.assert_allclose(scores[seen], want[seen], atol=5e-6 * np.abs(want[seen]).max())
-            total = np.logaddexp(np.logaddexp.reduce(want, 2, keepdims=True), case.sinks.astype(np.float64))
-            np.testing.assert_allclose(np.exp(scores - log_sum), np.exp(want - total), atol=2e-5)
+        natural, biased = case.probabilities(case.mask), case.probabilities(case.bias)
+        assert len(found) == masks
+        for got, want in zip(found, [natural, np.where(second, biased, natural)], strict=False):
+            np.testing.assert_allclose(got, np.take_along_axis(want, keys[..., None].astype(np.int64), 2), atol=2e-5)
 
 
-def test_a_row_that_sees_nothing_has_no_probabilities(patched: Api) -> None:
+def test_a_row_that_sees_nothing_reads_nothing(patched: Api) -> None:
     case = Case(4, 2, 64, 100, rows=3)
     case.mask[:, 1] = -np.inf
-    _, [(scores, log_sum)] = case.run_and_keep(patched)
-    assert not np.exp(scores - log_sum)[:, 1].any()
-    np.testing.assert_allclose(np.exp(scores - log_sum)[:, ::2].sum(2), 1, atol=1e-5)
+    _, [found] = case.run_and_read(patched, np.broadcast_to(np.arange(100, dtype=np.int32), (1, 3, 100)))
+    assert not found[:, 1].any()
+    np.testing.assert_allclose(found[:, ::2].sum(2), 1, atol=1e-5)
 
 
 @kinds
