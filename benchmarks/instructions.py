@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import page
@@ -24,15 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    found = {}
-    for flash in ("on", "off"):
-        for name, folder in (("stock", args.stock), ("ours", args.ours)):
-            once, often, answered = (
-                _instructions(folder, args.model, flash, args.depth, reads, tokens)
-                for reads, tokens in ((1, 0), (1 + args.reads, 0), (1, args.tokens))
-            )
-            found[flash, name] = often - once, answered - once
-            print(flash, name, found[flash, name], flush=True)
+    work = ((1, 0), (1 + args.reads, 0), (1, args.tokens))
+    sides = [(flash, name) for flash in ("on", "off") for name in ("stock", "ours")]
+    with ThreadPoolExecutor(args.threads) as pool:  # a count is the same beside another
+        counts = [
+            [pool.submit(_instructions, getattr(args, name), args.model, flash, args.depth, *each) for each in work]
+            for flash, name in sides
+        ]
+        found = {}
+        for side, (once, often, answered) in zip(sides, counts, strict=True):
+            found[side] = often.result() - once.result(), answered.result() - once.result()
+            print(*side, found[side], flush=True)
     rows = [
         (f"{what}, flash attention {flash}", *(f"{found[flash, side][k]:,}" for side in ("stock", "ours")),
          f"{found[flash, 'ours'][k] / found[flash, 'stock'][k]:.5f}", "1 within 0.005")

@@ -19,9 +19,8 @@ def gpu_layers(request: pytest.FixtureRequest) -> int:
         return 0
     from lookhere import _engine
 
-    devices = _engine.build_info()["devices"]
-    if devices.count("(") < 2:
-        pytest.fail(f"--gpu was given, and llama.cpp sees no GPU, only {devices}")
+    if not _engine.sees_gpu():
+        pytest.fail(f"--gpu was given, and llama.cpp sees no GPU, only {_engine.build_info()['devices']}")
     return 999
 
 

@@ -275,3 +275,6 @@ def set_log(callback: Callable[[int, str], None] | None, level: int = 30) -> Non
 
 def build_info() -> dict[str, str]:
     """llama.cpp commit and patch revision, compiler flags of interest, CPU features in use, backends."""
+
+def sees_gpu() -> bool:
+    """Whether this build and this machine have a GPU for a model's layers."""

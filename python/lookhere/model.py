@@ -195,6 +195,11 @@ def load(
 
     from lookhere import _engine
 
+    if gpu_layers and not _engine.sees_gpu():
+        raise OptionError(
+            f"gpu_layers={gpu_layers}, but llama.cpp sees no GPU, only {_engine.build_info()['devices']}. Expected 0, or "
+            "a build for the GPU (pip install . -C cmake.define.GGML_CUDA=ON) and its driver."
+        )
     forward_log()
     try:
         native = _engine.Model(os.fspath(path), gpu_layers=gpu_layers, mmap=mmap)

@@ -336,4 +336,8 @@ def set_log(callback, level=30):
 
 
 def build_info():
-    return {"llama.cpp": "fake", "patches": "0"}
+    return {"llama.cpp": "fake", "patches": "0", "devices": "CPU (fake)"}
+
+
+def sees_gpu():
+    return False

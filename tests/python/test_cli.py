@@ -133,9 +133,10 @@ def test_layers_on_the_gpu(run, monkeypatch, command):
     given = []
     model = fake.Model
     monkeypatch.setattr(fake, "Model", lambda path, **options: given.append(options) or model(path, **options))
+    monkeypatch.setattr(fake, "sees_gpu", lambda: True)
     assert run(*command).exit_code == 0
     assert run(*command, "--gpu-layers", 99).exit_code == 0
-    assert given == [{"gpu_layers": 0}, {"gpu_layers": 99}]
+    assert [options["gpu_layers"] for options in given] == [0, 99]
 
 
 @pytest.mark.parametrize("command", [[], ["demo"], ["describe"], ["narrate"], ["discover"], ["evaluate"], ["info"]])

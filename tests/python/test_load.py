@@ -103,6 +103,13 @@ def test_options_out_of_range(engine, pair, options):
         lookhere.load(pair[0], **options)
 
 
+def test_layers_on_a_gpu_that_is_not_there(engine, pair, monkeypatch):
+    with pytest.raises(OptionError, match=r"gpu_layers=9, but llama.cpp sees no GPU, only CPU \(fake\)"):
+        lookhere.load(pair[0], gpu_layers=9)
+    monkeypatch.setattr(engine, "sees_gpu", lambda: True)
+    lookhere.load(pair[0], gpu_layers=9).close()
+
+
 def test_the_head_set_brings_the_question(engine, pair, head_set):
     asked = lookhere.HeadSet(head_set.model, head_set.heads, prompt="What is it?")
     with lookhere.load(pair[0], heads=asked) as model:
