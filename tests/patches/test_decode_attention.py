@@ -152,8 +152,10 @@ def test_a_device_that_is_not_the_cpu_is_never_given_a_second_mask(patched: Api)
     node = Tensor()
     node.op = next(i for i in range(200) if patched.lib.ggml_op_name(i) == b"FLASH_ATTN_EXT")
     assert patched.lib.ggml_backend_dev_supports_op(device, C.byref(node))
-    node.src[5] = C.pointer(Tensor())
-    assert not patched.lib.ggml_backend_dev_supports_op(device, C.byref(node))
+    for index in (5, 7):
+        node.src[index] = C.pointer(Tensor())
+        assert not patched.lib.ggml_backend_dev_supports_op(device, C.byref(node))
+        node.src[index] = None
 
 
 class Nodes:

@@ -14,6 +14,9 @@ from tiny import HEADS
 
 LAYERS = [0, 1, 4, 5]
 
+grouped = pytest.mark.parametrize("grouped", [False, True], ids=["beside", "on_its_way"])
+"""Read beside the attention, or on its way by the grouped kernel."""
+
 
 def image_cells(scene: Scene) -> np.ndarray:
     return np.arange(scene.size) + scene.before  # a fresh cache is filled in order
@@ -77,6 +80,33 @@ def test_with_flash_attention_equal_to_float64(patched: Api, models: dict[str, P
                 scene.step(ctx, i)
 
 
+@family
+@pytest.mark.parametrize("how", ["bias", "sharp", "share"])
+def test_the_same_is_read_beside_the_attention_and_on_its_way(patched: Api, models: dict[str, Path], family: str, how: str) -> None:
+    """With outputs of some tokens (never on its way) and of all; layers that sharpen or share are read beside, the others not."""
+    read = []
+    for on in (False, True):
+        with patched.context(models[family], type_kv=capi.F32) as ctx:
+            assert ctx.set_grouped(on) == on
+            scene = Scene(ctx.n_pos)
+            ctx.set_heads(SOME)
+            if how == "share":
+                ctx.steer([scene.weights(1.0)], kind=capi.TARGET_SHARE, share=0.7)
+            else:
+                ctx.steer([scene.target(2.0)], sharpness=0.5 if how == "sharp" else 1.0)
+            ctx.probe_layers(range(6))
+            ctx.probe_spans([scene.target(0)])
+            scene.prefill(ctx, outputs=(1, 3, 4))
+            for i in range(scene.steps + 1):
+                rows = (1, 3, 4) if i == 0 else (0,)
+                read += [ctx.probe(row, layer, steered=steered) for row in rows for layer in range(6) for steered in (False, True)]
+                if i < scene.steps:
+                    scene.step(ctx, i)
+    half = len(read) // 2
+    assert all(each is not None and each.sum() > 0.1 for each in read)
+    np.testing.assert_allclose(read[half:], read[:half], atol=5e-3)  # upstream's attention rounds F32 to F16
+
+
 @flash
 def test_reading_changes_nothing(patched: Api, models: dict[str, Path], flash: bool) -> None:
     with patched.context(models["qwen3vl"], flash=flash) as ctx:
@@ -96,9 +126,11 @@ def test_reading_changes_nothing(patched: Api, models: dict[str, Path], flash: b
         assert ctx.probe(-1, 0) is None
 
 
-def test_what_was_read_stays_what_it_was_when_the_heads_change(patched: Api, models: dict[str, Path]) -> None:
+@grouped
+def test_what_was_read_stays_what_it_was_when_the_heads_change(patched: Api, models: dict[str, Path], grouped: bool) -> None:
     layer = SOME[0][0]
     with patched.context(models["qwen3vl"]) as ctx:
+        assert ctx.set_grouped(grouped) == grouped
         scene = Scene(ctx.n_pos)
         ctx.set_heads(SOME)
         ctx.steer([scene.target(5.0)], prompt_end=scene.prompt_end)
@@ -114,8 +146,10 @@ def test_what_was_read_stays_what_it_was_when_the_heads_change(patched: Api, mod
         assert np.array_equal(ctx.probe(-1, layer, steered=True), ctx.probe(-1, layer))
 
 
-def test_more_tokens_can_be_read_later(patched: Api, models: dict[str, Path]) -> None:
+@grouped
+def test_more_tokens_can_be_read_later(patched: Api, models: dict[str, Path], grouped: bool) -> None:
     with patched.context(models["qwen3vl"]) as ctx:
+        assert ctx.set_grouped(grouped) == grouped
         few, many = Scene(ctx.n_pos, rows=2, cols=2), Scene(ctx.n_pos, rows=8, cols=8)
         ctx.probe_layers(range(6))
         for scene in (few, many, few):
@@ -128,8 +162,10 @@ def test_more_tokens_can_be_read_later(patched: Api, models: dict[str, Path]) ->
             assert (read.sum(-1) > 0).all()
 
 
-def test_each_sequence_reads_its_own_spans(patched: Api, models: dict[str, Path]) -> None:
+@grouped
+def test_each_sequence_reads_its_own_spans(patched: Api, models: dict[str, Path], grouped: bool) -> None:
     with patched.context(models["qwen3vl"], n_seq=2) as ctx:
+        assert ctx.set_grouped(grouped) == grouped
         wide, small = Scene(ctx.n_pos, seed=1), Scene(ctx.n_pos, seed=2, rows=2, cols=2, before=9)
         ctx.probe_layers(LAYERS)
         ctx.probe_spans([wide.target(0)], seq=0)
@@ -149,8 +185,10 @@ def test_each_sequence_reads_its_own_spans(patched: Api, models: dict[str, Path]
                 np.testing.assert_allclose(got, want, atol=1e-3)
 
 
-def test_tokens_that_are_not_in_the_cache_read_zero(patched: Api, models: dict[str, Path]) -> None:
+@grouped
+def test_tokens_that_are_not_in_the_cache_read_zero(patched: Api, models: dict[str, Path], grouped: bool) -> None:
     with patched.context(models["qwen3vl"]) as ctx:
+        assert ctx.set_grouped(grouped) == grouped
         scene = Scene(ctx.n_pos)
         ctx.probe_layers([0])
         ctx.probe_spans([Span(300, np.zeros((2, 2), np.float32)), scene.target(0)])
@@ -160,8 +198,10 @@ def test_tokens_that_are_not_in_the_cache_read_zero(patched: Api, models: dict[s
         assert not got[:, :4].any() and (got[:, 4:] > 0).all()
 
 
-def test_more_rows_than_the_stated_maximum_are_not_read(patched: Api, models: dict[str, Path]) -> None:
+@grouped
+def test_more_rows_than_the_stated_maximum_are_not_read(patched: Api, models: dict[str, Path], grouped: bool) -> None:
     with patched.context(models["qwen3vl"]) as ctx:
+        assert ctx.set_grouped(grouped) == grouped
         scene = Scene(ctx.n_pos, after=20)
         ctx.probe_layers([0])
         ctx.probe_spans([scene.target(0)])
