@@ -2,8 +2,6 @@
 
 #include "engine/build.h"
 
-#include "llama.h"
-
 #include <pybind11/stl.h>
 
 namespace lookhere {
@@ -11,7 +9,7 @@ namespace lookhere {
 void register_build(pybind11::module_ & m) {
     m.def("build_info", &build_info,
           "llama.cpp commit and patch revision, compiler flags of interest, CPU features in use, devices.");
-    m.def("sees_gpu", &llama_supports_gpu_offload, "Whether this build and this machine have a GPU for a model's layers.");
+    m.def("sees_gpu", &sees_gpu, "Whether this build and this machine have a GPU for a model's layers.");
 }
 
 } // namespace lookhere

@@ -39,4 +39,8 @@ std::map<std::string, std::string> build_info() {
     return info;
 }
 
+bool sees_gpu() {
+    return llama_supports_gpu_offload();
+}
+
 } // namespace lookhere
