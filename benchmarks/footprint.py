@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> None:
         print(*rows[-1], flush=True)
     page.write(
         f"{args.name or args.model.parent.name}: peak memory",
-        f"Resident, the model file included where it is mapped; a prompt of {args.depth} tokens, {args.tokens} of an answer. "
-        "Target: at most 1.02 while steering.\n\n" + page.table(("side", "MiB", "of stock, flash attention on"), rows),
+        f"Resident, the model file included where it is mapped; a prompt of {args.depth} tokens, {args.tokens} of an "
+        "answer. Target: at most 1.02 while steering.\n\n"
+        + page.table(("side", "MiB", "of stock, flash attention on"), rows),
     )

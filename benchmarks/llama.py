@@ -121,6 +121,18 @@ class Prompt:
         context.forget(0, self.end)
         return seconds
 
+    def batch(self, context: Context, rows: int, times: int) -> float:
+        """Seconds of a batch of so many tokens, all of them outputs, over so many; the prompt is as before then."""
+        drawn = np.random.default_rng(2).integers(0, 900, rows).tolist()
+        seconds = 0.0
+        for _ in range(times):
+            start = time.perf_counter()
+            _check(context.decode(drawn, pos=range(self.end, self.end + rows), outputs=list(range(rows))))
+            context.lib.llama_get_logits_ith(context.handle, C.c_int32(-1))
+            seconds += time.perf_counter() - start
+            context.forget(0, self.end)
+        return seconds / times
+
     def span(self, strength: float) -> capi.Span:
         """The left third of the image against the rest."""
         bias = np.full((self.rows, self.cols), -strength, np.float32)

@@ -21,6 +21,7 @@ import instructions
 import machine
 import moving
 import page
+import rows
 import speed
 import startup
 import talk
@@ -31,6 +32,7 @@ SECTIONS = {
     "bandwidth": bandwidth,
     "talk": talk,
     "moving": moving,
+    "rows": rows,
     "hooks": hooks,
     "startup": startup,
     "instructions": instructions,

@@ -60,6 +60,12 @@ class Worker:
             prompt.answer(context, 1)
             return prompt.answer(context, tokens) / tokens
 
+    def batch(self, name: str, rows: int, times: int) -> float:
+        """Seconds of a batch of so many tokens; one before them does not count."""
+        prompt, context = self.prompts[name], self.llama.context(name)
+        prompt.batch(context, rows, 1)
+        return prompt.batch(context, rows, times)
+
     def peak(self) -> list[int]:
         return list(machine.peak())
 
