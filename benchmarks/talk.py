@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from pathlib import Path
 
-import numpy as np
 import page
-from PIL import Image
 from ratio import median, ratio
 from sides import Side, better, by_turns, sides
 
@@ -24,14 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        picture = Path(folder) / "picture.png"
-        pixels = np.random.default_rng(0).integers(0, 256, (args.pixels, args.pixels, 3), np.uint8)
-        Image.fromarray(pixels).save(picture)
-        _run(args, picture)
-
-
-def _run(args: argparse.Namespace, picture: Path) -> None:
     environment = {"PYTHONPATH": str(args.llama_cpp), "LLAMA_CPP_LIB_PATH": str(args.stock)}
     ours = Side("talk_lookhere.py", args.model, args.threads, args.pixels)
     depth = ours.depth()
@@ -42,7 +31,7 @@ def _run(args: argparse.Namespace, picture: Path) -> None:
     projector = args.model.with_name("mmproj.gguf")
     programs = {
         f"llama-mtmd-cli, --flash-attn {flash}": Side(
-            "talk_mtmd.py", args.mtmd, args.model, projector, picture, args.threads, flash, args.tokens
+            "talk_mtmd.py", args.mtmd, args.model, projector, args.pixels, args.threads, flash, args.tokens
         )
         for flash in (("on", "off") if args.mtmd else ())
     }

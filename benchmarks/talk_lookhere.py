@@ -13,6 +13,11 @@ from lookhere.heads import ModelFacts
 from serve import serve
 
 
+def picture(pixels: int) -> np.ndarray:
+    """What both programs that look at an image look at: noise, (pixels, pixels, 3) uint8."""
+    return np.random.default_rng(0).integers(0, 256, (pixels, pixels, 3), np.uint8)
+
+
 class Lookhere:
     def __init__(self, model: str, threads: int, pixels: int) -> None:
         self.model = load(model, threads=threads)
@@ -20,8 +25,7 @@ class Lookhere:
             facts = ModelFacts(self.model.name, self.model.architecture, self.model.layers, self.model.heads_per_layer)
             heads = heads_for(self.model.layers, self.model.heads_per_layer)
             self.model.heads = HeadSet(facts, tuple(heads), queries="answer")
-        image = np.random.default_rng(0).integers(0, 256, (pixels, pixels, 3), np.uint8)
-        self.scene = self.model.look(image)
+        self.scene = self.model.look(picture(pixels))
 
     def depth(self) -> int:
         """Tokens of the prompt."""

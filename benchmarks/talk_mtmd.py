@@ -1,13 +1,16 @@
-"""llama.cpp's own multimodal program, for `talk.py`: PROGRAM MODEL MMPROJ IMAGE THREADS FLASH TOKENS."""
+"""llama.cpp's own multimodal program, for `talk.py`: PROGRAM MODEL MMPROJ PIXELS THREADS FLASH TOKENS."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
+from PIL import Image
 from serve import serve
+from talk_lookhere import picture
 
 READY = b"\n> "
 """The program asks for the next line."""
@@ -18,9 +21,11 @@ class MultimodalProgram:
     """Answers have as many tokens as it was started for, for the end of an answer is ignored."""
 
     def __init__(
-        self, program: str, model: str, mmproj: str, image: str, threads: int, flash: str, tokens: int
+        self, program: str, model: str, mmproj: str, pixels: int, threads: int, flash: str, tokens: int
     ) -> None:
-        self.image, self.tokens = image, tokens
+        self.tokens = tokens
+        self.image = tempfile.NamedTemporaryFile(suffix=".png")  # noqa: SIM115 (it lives as long as the program)
+        Image.fromarray(picture(pixels)).save(self.image.name)
         options = {
             "--model": model, "--mmproj": mmproj, "--ctx-size": 4096, "--threads": threads, "--flash-attn": flash,
             "--temp": 0, "--predict": tokens,
@@ -34,7 +39,7 @@ class MultimodalProgram:
 
     def talk(self) -> float:
         """Seconds per token of an answer about the image, which is read first; the first token apart."""
-        for line in ("/clear", f"/image {self.image}"):
+        for line in ("/clear", f"/image {self.image.name}"):
             self._say(line)
             self._until_ready()
         self._say(PROMPT)
@@ -61,5 +66,5 @@ class MultimodalProgram:
 
 
 if __name__ == "__main__":
-    program, model, mmproj, image, threads, flash, tokens = sys.argv[1:]
-    serve(lambda: MultimodalProgram(program, model, mmproj, image, int(threads), flash, int(tokens)))
+    program, model, mmproj, pixels, threads, flash, tokens = sys.argv[1:]
+    serve(lambda: MultimodalProgram(program, model, mmproj, int(pixels), int(threads), flash, int(tokens)))
