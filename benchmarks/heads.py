@@ -6,7 +6,7 @@ import json
 import random
 from pathlib import Path
 
-PUBLISHED = Path(__file__).resolve().parents[1] / "python" / "lookhere" / "heads" / "qwen3-vl-2b.json"
+PUBLISHED = Path(__file__).resolve().parents[1] / "python" / "lookhere" / "data" / "heads" / "qwen3-vl-2b.json"
 Head = tuple[int, int]
 
 

@@ -19,8 +19,8 @@ from typing import TypeVar
 import page
 from heads import heads_for
 from lookhere import HeadSet, Panel, Scene, Steering, comics, load
-from lookhere.heads import ModelFacts
 from lookhere.model import Model
+from lookhere.steering.head_set import ModelFacts
 from ratio import median
 
 T = TypeVar("T")

@@ -16,10 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-
 from lookhere import Panel, Steering, comics, load
 from lookhere._engine import Session, Span
-from lookhere.layout import lay_out
+from lookhere.prompt.layout import lay_out
 
 
 def main() -> None:

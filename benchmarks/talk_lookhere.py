@@ -9,7 +9,7 @@ import time
 import numpy as np
 from heads import heads_for
 from lookhere import HeadSet, Panel, Steering, load
-from lookhere.heads import ModelFacts
+from lookhere.steering.head_set import ModelFacts
 from serve import serve
 
 

@@ -19,7 +19,7 @@ jobs() {
     echo "modes --strips 40 --seen 0 --controls 0 --modes 40 --protocol vqa"
     for kind in f16 q4; do
         if [ -n "$files" ] && [ -f "$files/model-$kind.gguf" ]; then
-            echo "$kind $files/model-$kind.gguf --mmproj $files/mmproj.gguf --heads python/lookhere/heads/builtin.json --strips 50 --seen 0 --controls 0 $two"
+            echo "$kind $files/model-$kind.gguf --mmproj $files/mmproj.gguf --heads python/lookhere/data/heads/builtin.json --strips 50 --seen 0 --controls 0 $two"
         fi
     done
 }

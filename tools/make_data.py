@@ -18,7 +18,7 @@ from pathlib import Path
 import lookhere_source  # noqa: F401
 import numpy as np
 from lookhere.comics import draw_content, draw_panel, generate_scene, rng_for
-from lookhere.drawing.canvas import Canvas
+from lookhere.comics.drawing.canvas import Canvas
 from PIL import Image
 
 STYLES = ("colour", "colour", "ink", "sepia")

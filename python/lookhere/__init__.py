@@ -6,6 +6,8 @@ import os
 import sys
 from types import ModuleType
 
+from .answers.run import Answer, Step
+from .answers.word import Word
 from .cancel import CancelFlag
 from .errors import (
     BusyError,
@@ -27,14 +29,12 @@ from .errors import (
     RegionError,
     TemplateError,
 )
-from .heads import HeadSet
 from .model import Model, load
-from .readback import Where, read_back
-from .region import Box, Mask, Panel, Point, Polygon, Weighted
+from .regions.region import Box, Mask, Panel, Point, Polygon, Weighted
 from .scene import Scene
-from .steering import Steering
-from .stream import Answer, Step
-from .word import Word
+from .steering.head_set import HeadSet
+from .steering.steering import Steering
+from .tokens.readback import Where, read_back
 
 __all__ = [
     "Answer",

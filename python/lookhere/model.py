@@ -9,18 +9,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from . import registry
-from .cache import MOST_CONTEXT, Cache
 from .cancel import CancelFlag
-from .chat import ChatTemplate, checked_text
 from .engine import default_threads, engine_errors, forward_log
 from .errors import CancelledError, ClosedError, ContextError, ImageError, ModelFileError, OptionError, ProjectorError
-from .heads import HeadSet
-from .image import Image, ImageSource
-from .image_cache import ImageCache
-from .pair import find_pair
+from .images.image import Image, ImageSource
+from .images.image_cache import ImageCache
+from .kv.cache import MOST_CONTEXT, Cache
+from .kv.session import Session
+from .loading import builtin as registry
+from .loading.pair import find_pair
+from .prompt.chat import ChatTemplate, checked_text
 from .scene import Scene
-from .session import Session
+from .steering.head_set import HeadSet
 
 if TYPE_CHECKING:
     from . import _engine

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
-from .box import Box
+from .answers.group import Group
+from .answers.run import Answer, Run, joined
+from .answers.sampling import Sampling
 from .cancel import CancelFlag
-from .chat import checked_text
-from .coverage import coverage, target
 from .errors import HeadSetMissingError, RegionError
-from .frame import Frame
-from .grid import Map, TokenGrid
-from .group import Group
-from .heads import Head, HeadSet, ModelFacts
-from .image import Image
-from .layout import lay_out
-from .region import Region, as_regions, placed
-from .sampling import Sampling
-from .steering import Steering
-from .stream import Answer, Run, joined
-from .zoom import enlarged, in_image, window
+from .images.image import Image
+from .prompt.chat import checked_text
+from .prompt.layout import lay_out
+from .regions.box import Box
+from .regions.region import Region, as_regions, placed
+from .steering.head_set import Head, HeadSet, ModelFacts
+from .steering.steering import Steering
+from .tokens.coverage import coverage, target
+from .tokens.frame import Frame
+from .tokens.grid import Map, TokenGrid
+from .tokens.zoom import enlarged, in_image, window
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

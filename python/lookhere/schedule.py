@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from . import questions
+from .answers.run import Answer, Finish, Run, Step, answer_of
 from .errors import OptionError, RegionError
-from .heads import Mode, Queries
-from .region import Box, Panel, Point, Polygon, Region
+from .regions.region import Box, Panel, Point, Polygon, Region
 from .scene import Scene
-from .steering import Steering
-from .stream import Answer, Finish, Run, Step, answer_of
+from .steering.head_set import Mode, Queries
+from .steering.steering import Steering
 
 Pace: TypeAlias = "int | Literal['line', 'sentence']"
 """When the gaze moves on: after so many tokens, or where a line or a sentence ends."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import lookhere
 import numpy as np
 import pytest
-from lookhere import registry
+from lookhere.loading import builtin as registry
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -18,7 +18,7 @@ CELLS, HEAD = 300, 16  # bytes before the cells: what it is, its sequence, strea
 
 @pytest.mark.parametrize("flash", ["on", "off"])
 def test_a_filled_cache_is_as_long_as_a_read_one(flash):
-    llama = Llama(our_libraries(), ROOT / "python/lookhere/models/model.gguf", threads=1)
+    llama = Llama(our_libraries(), ROOT / "python/lookhere/data/models/model.gguf", threads=1)
     prompt = Prompt(4, 8, CELLS)
     states = []
     for name, how in (("read", prompt.read), ("filled", lambda context: fill(prompt, context))):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import settings
-from lookhere import registry
 from lookhere.cli import main
-from lookhere.heads import HeadSet, ModelFacts
+from lookhere.loading import builtin as registry
+from lookhere.steering.head_set import HeadSet, ModelFacts
 from PIL import Image
 from planted_engine import GAZE, HEADS, LAYERS, Planted
 

@@ -10,9 +10,9 @@ from functools import cache
 import fake_engine as fake
 import numpy as np
 from lookhere import comics
-from lookhere.heads import HeadSet, ModelFacts
 from lookhere.lab import calibration
 from lookhere.questions import ORDINALS
+from lookhere.steering.head_set import HeadSet, ModelFacts
 
 PLANTED = ((1, 0), (2, 3), (3, 1))
 LAYERS, HEADS = 4, 4

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from hypothesis import strategies as st
 from lookhere import Box, Mask, Polygon, RegionError
-from lookhere.grid import TokenGrid
+from lookhere.tokens.grid import TokenGrid
 
 SIZE = 96
 

@@ -8,10 +8,11 @@ import sys
 
 import numpy as np
 import pytest
-from lookhere import HeadSet, HeadSetError, OptionError, heads
+from lookhere import HeadSet, HeadSetError, OptionError
 from lookhere.atomic import replacing, write_text
 from lookhere.cli.picture import save_picture
 from lookhere.lab.checkpoint import Checkpoint
+from lookhere.steering import head_set as heads
 from PIL import Image
 
 

@@ -16,9 +16,10 @@ import lookhere
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from lookhere import Box, registry
+from lookhere import Box
 from lookhere.cli import main
-from lookhere.heads import to_dict
+from lookhere.loading import builtin as registry
+from lookhere.steering.head_set import to_dict
 from PIL import Image
 
 

@@ -134,7 +134,7 @@ def test_special_tokens_in_a_prompt_are_text(scenes):
 
 def test_heads_of_another_model_are_refused(scenes):
     _, scene = scenes[0]
-    facts = lookhere.heads.ModelFacts("other", "qwen3vl", 99, 99)
+    facts = lookhere.steering.head_set.ModelFacts("other", "qwen3vl", 99, 99)
     with pytest.raises(lookhere.HeadSetError, match="layer 98, head 98"):
         scene.describe(at=Steering(HeadSet(facts, ((98, 98),)), Panel(1, 6)))
 
@@ -144,7 +144,7 @@ def test_text_as_projector_and_a_broken_file(builtin, tmp_path):
     for cut in (100, len(whole) // 2, len(whole) - 1000):
         (tmp_path / "cut.gguf").write_bytes(whole[:cut])
         with pytest.raises(lookhere.ModelFileError):
-            lookhere.load(tmp_path / "cut.gguf", mmproj=lookhere.registry.builtin_files()[1])
+            lookhere.load(tmp_path / "cut.gguf", mmproj=lookhere.loading.builtin.builtin_files()[1])
     with pytest.raises(lookhere.ProjectorError):
         lookhere.load(builtin.path, mmproj=builtin.path)
 

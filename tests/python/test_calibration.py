@@ -1,8 +1,8 @@
 """What calibration chooses, on a bench whose answers follow a rule that is known."""
 
 import pytest
-from lookhere.heads import HeadSet, ModelFacts
 from lookhere.lab.calibration import CHANGES, Measured, choose
+from lookhere.steering.head_set import HeadSet, ModelFacts
 
 FACTS = ModelFacts("Fake", "fake", 8, 4)
 EVERY = [(layer, head) for layer in (5, 6, 7, 4, 3, 2, 1, 0) for head in range(4)]

@@ -5,8 +5,8 @@ from fake_engine import SPECIAL, TEMPLATE, EncodedImage, Model, write_gguf
 from hypothesis import given
 from hypothesis import strategies as st
 from lookhere import PromptError, TemplateError
-from lookhere.chat import CHATML, ChatTemplate, Piece
-from lookhere.layout import lay_out
+from lookhere.prompt.chat import CHATML, ChatTemplate, Piece
+from lookhere.prompt.layout import lay_out
 
 QWEN2_VL = (
     "{% set image_count = namespace(value=0) %}{% set video_count = namespace(value=0) %}{% for message in messages %}"

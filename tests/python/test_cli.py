@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from lookhere.cli import main
 from lookhere.comics import generate_strip
-from lookhere.heads import HeadSet
+from lookhere.steering.head_set import HeadSet
 from PIL import Image
 
 
@@ -150,7 +150,7 @@ def test_help(run, command):
 @pytest.mark.parametrize("command", ["describe", "narrate"])
 def test_help_in_sections(run, command):
     """Every option stands under one title, and every name of a section is that of an option."""
-    from lookhere.cli.sections import SECTIONS
+    from lookhere.cli.options.sections import SECTIONS
 
     lines = run(command, "--help").stdout.splitlines()
     shown = [word for line in lines if re.match(r"  -", line) for word in re.findall(r"--[a-z-]+", line.split("  ")[1])]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from lookhere import registry
 from lookhere.cli import main
+from lookhere.loading import builtin as registry
 from PIL import Image
 
 PAGE = (Path(__file__).parents[2] / "docs/command-line.md").read_text()

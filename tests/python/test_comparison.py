@@ -9,7 +9,6 @@ import lookhere
 import numpy as np
 import pytest
 from lookhere import HeadSet, HeadSetError
-from lookhere.heads import ModelFacts
 from lookhere.lab.arms import rival_arms
 from lookhere.lab.attention import compare_heads, tally_attention
 from lookhere.lab.comparison import Comparison, ImageTally, elbow, listed_rival
@@ -21,6 +20,7 @@ from lookhere.lab.item import of_strip
 from lookhere.lab.kinds import kinds
 from lookhere.lab.ranking import Scores
 from lookhere.lab.reply import Record
+from lookhere.steering.head_set import ModelFacts
 from planted_engine import GAZE, HEADS, LAYERS, PLANTED, Planted
 
 IMAGE, LOCALIZATION = (0, 2), (2, 1)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lookhere import Box, Mask, Point, Polygon, RegionError, Weighted
-from lookhere.coverage import coverage, shares, target
-from lookhere.grid import SMALLEST_SHARE, TokenGrid
+from lookhere.tokens.coverage import coverage, shares, target
+from lookhere.tokens.grid import SMALLEST_SHARE, TokenGrid
 from shapes import (
     SIZE,
     boxes,

@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from lookhere import ComicsError, HeadSet, HeadSetError, OptionError
 from lookhere.cli import main
 from lookhere.comics import generate_strip
-from lookhere.heads import ModelFacts, to_dict
 from lookhere.lab import attention, discovery
 from lookhere.lab.calibration import head_counts
 from lookhere.lab.checkpoint import Checkpoint
@@ -21,6 +20,7 @@ from lookhere.lab.comparison import listed_rival
 from lookhere.lab.corpus import folder_strips, generated_strip, split_folder
 from lookhere.lab.discovery import Options, discover
 from lookhere.lab.ranking import Scores, Tally, read_ranking, trust
+from lookhere.steering.head_set import ModelFacts, to_dict
 from planted_engine import HEADS, LAYERS, PLANTED
 
 SMALL = Options(strips=4, calibration=2, panel_size=64, readers=0)
@@ -159,7 +159,7 @@ def test_planted_heads_are_found_and_used(comics_model):
 
 
 def test_what_is_written_follows_the_schema_and_comes_out_the_same_again(comics_model):
-    schema = json.loads((Path(lookhere.__file__).parent / "heads/schema.json").read_text())
+    schema = json.loads((Path(lookhere.__file__).parent / "data/heads/schema.json").read_text())
     found = discover(comics_model, SMALL)
     for head_set in (found.heads, found.ranking):
         data = json.loads(json.dumps(to_dict(head_set)))

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from lookhere.grid import TokenGrid
-from lookhere.gridpicture import grid_picture
 from lookhere.image import Image
+from lookhere.pictures.grid_picture import grid_picture
+from lookhere.tokens.grid import TokenGrid
 
 
 def pixels_of(image, grids, coverage=()):

@@ -6,8 +6,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from lookhere import HeadSet, HeadSetError, registry
-from lookhere.heads import ModelFacts, to_dict
+from lookhere import HeadSet, HeadSetError
+from lookhere.loading import builtin as registry
+from lookhere.steering.head_set import ModelFacts, to_dict
 
 
 def test_written_is_read(head_set, tmp_path):

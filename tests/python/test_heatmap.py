@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lookhere.grid import TokenGrid
+from lookhere.comics.poster import Control, Look, Poster
 from lookhere.heatmap import colours, heat_map, spread
 from lookhere.image import Image
-from lookhere.poster import Control, Look, Poster
-from lookhere.region import Box, Mask, Point, Polygon, Weighted
+from lookhere.regions.region import Box, Mask, Point, Polygon, Weighted
+from lookhere.tokens.grid import TokenGrid
 from PIL import Image as pillow
 
 PADDED = TokenGrid(3, 5, -10, -4, 90, 56)  # tokens of 20 x 20 pixels over an image of 80 x 52

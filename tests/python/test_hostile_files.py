@@ -9,9 +9,9 @@ from fake_engine import write_gguf
 from hypothesis import example, given
 from hypothesis import strategies as st
 from lookhere import HeadSet, HeadSetError, ImageError, ModelFileError
-from lookhere.gguf import read_header
-from lookhere.heads import to_dict
 from lookhere.image import Image
+from lookhere.loading.gguf import read_header
+from lookhere.steering.head_set import to_dict
 from PIL import Image as pillow
 
 JSON = st.recursive(
@@ -72,7 +72,7 @@ def test_head_sets(folder, head_set_data, data):
 
 @pytest.fixture(scope="module")
 def head_set_data():
-    from lookhere.heads import ModelFacts
+    from lookhere.steering.head_set import ModelFacts
 
     return to_dict(
         HeadSet(ModelFacts("m", "fake", 4, 2), ((1, 0), (3, 1)), scores=(1, 0.5), prompt="?", evidence={"k": 1})

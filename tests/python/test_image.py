@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from lookhere import ImageError
-from lookhere.image import MOST_PIXELS, Image
+from lookhere.images.image import MOST_PIXELS, Image
 from PIL import Image as pillow
 
 

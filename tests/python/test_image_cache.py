@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from lookhere import Panel, Point, Steering
 from lookhere.comics import generate_strip
-from lookhere.image_cache import ImageCache
+from lookhere.images.image_cache import ImageCache
 from PIL import Image
 
 STRIP = np.full((32, 96, 3), 200, np.uint8)

@@ -6,7 +6,7 @@ import fake_engine as fake
 import lookhere
 import pytest
 from lookhere import ModelFileError, OptionError, ProjectorError
-from lookhere.gguf import read_header
+from lookhere.loading.gguf import read_header
 
 
 def test_the_projector_beside_the_model_is_found(engine, pair):
@@ -115,4 +115,4 @@ def test_the_head_set_brings_the_question(engine, pair, head_set):
     with lookhere.load(pair[0], heads=asked) as model:
         assert model.prompt == "What is it?"
     with lookhere.load(pair[0]) as model:
-        assert model.prompt == lookhere.registry.PROMPT
+        assert model.prompt == lookhere.loading.builtin.PROMPT

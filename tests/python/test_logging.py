@@ -10,8 +10,8 @@ import lookhere
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from lookhere import registry
 from lookhere.cli import main
+from lookhere.loading import builtin as registry
 from PIL import Image
 
 

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 from lookhere import ImageError, Mask, RegionError
-from lookhere.coverage import coverage
-from lookhere.grid import TokenGrid
-from lookhere.region import placed
+from lookhere.regions.region import placed
+from lookhere.tokens.coverage import coverage
+from lookhere.tokens.grid import TokenGrid
 from PIL import Image
 
 

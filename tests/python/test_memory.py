@@ -3,7 +3,8 @@
 import lookhere
 import numpy as np
 import pytest
-from lookhere import ContextError, memory
+from lookhere import ContextError
+from lookhere.kv import memory
 
 GIB = 2**30
 

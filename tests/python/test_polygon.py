@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lookhere import Polygon, RegionError
-from lookhere.area import crossings, union_areas
-from lookhere.coverage import coverage
-from lookhere.grid import TokenGrid
-from lookhere.region import placed
+from lookhere.regions.area import crossings, union_areas
+from lookhere.regions.region import placed
+from lookhere.tokens.coverage import coverage
+from lookhere.tokens.grid import TokenGrid
 from shapes import simple_polygons
 
 ARROW = [(10.5, 2), (29, 17), (20, 17.25), (24, 29), (3, 29), (9, 20), (2.75, 9)]  # concave

@@ -6,7 +6,6 @@ import lookhere
 import numpy as np
 import pytest
 from lookhere import HeadSet, questions
-from lookhere.heads import ModelFacts
 from lookhere.lab import fluency, protocols
 from lookhere.lab.arms import (
     DRAWS,
@@ -31,6 +30,7 @@ from lookhere.lab.picture import View, of_objects, of_scene, of_strip
 from lookhere.lab.protocols import caption_after, captions_in
 from lookhere.lab.staircase import matrix
 from lookhere.lab.sweeps import mode_arms, sweep_arms
+from lookhere.steering.head_set import ModelFacts
 from PIL import Image
 from planted_engine import GAZE, JUNK, TAKEN
 

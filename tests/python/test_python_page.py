@@ -8,7 +8,7 @@ from pathlib import Path
 import lookhere
 import numpy as np
 import pytest
-from lookhere import registry
+from lookhere.loading import builtin as registry
 from PIL import Image
 
 PAGE = (Path(__file__).parents[2] / "docs/python.md").read_text()

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lookhere import Box, HeadSetError, OptionError, Point, Where, read_back
-from lookhere.coverage import coverage
-from lookhere.frame import Frame
-from lookhere.grid import TokenGrid
-from lookhere.heads import HeadSet, from_dict, to_dict
-from lookhere.stream import Step
-from lookhere.word import words_of
+from lookhere.answers.run import Step
+from lookhere.answers.word import words_of
+from lookhere.steering.head_set import HeadSet, from_dict, to_dict
+from lookhere.tokens.coverage import coverage
+from lookhere.tokens.frame import Frame
+from lookhere.tokens.grid import TokenGrid
 
 SQUARE = Frame(60, 40, (TokenGrid(4, 6, 0, 0, 60, 40),))  # tokens of 10 x 10
 

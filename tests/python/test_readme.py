@@ -9,8 +9,8 @@ import lookhere
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from lookhere import registry
 from lookhere.cli import main
+from lookhere.loading import builtin as registry
 from PIL import Image
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

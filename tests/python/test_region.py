@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from lookhere import Box, Mask, Panel, Point, Polygon, RegionError, Weighted
-from lookhere.region import as_regions, placed
+from lookhere.regions.region import as_regions, placed
 
 TRIANGLE = Polygon([(0, 0), (8, 0), (0, 8)])
 

@@ -250,7 +250,7 @@ def test_answers_together_respect_the_budget(engine, pair, head_set):
 
 def test_where_memory_is_short_one_after_another(model, monkeypatch):
     """A cache that would hold everything does not fit; one for what is asked does."""
-    from lookhere import memory
+    from lookhere.kv import memory
 
     scene = model.look(STRIP)
     token = model.session._cache._token_bytes

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lookhere import registry
 from lookhere.lab.ranking import Scores, Tally, is_mark
 from lookhere.lab.settling import in_words, settling
+from lookhere.loading import builtin as registry
 
 SIZES = (1, 2, 5)
 

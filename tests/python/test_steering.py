@@ -7,7 +7,7 @@ import fake_engine as fake
 import numpy as np
 import pytest
 from lookhere import Box, Mask, OptionError, Panel, Point, Polygon, Steering, Weighted
-from lookhere.heads import HeadSet, ModelFacts
+from lookhere.steering.head_set import HeadSet, ModelFacts
 
 
 def test_bias_of_a_target(head_set):

@@ -4,7 +4,7 @@ import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
-from lookhere.transcript import Transcript
+from lookhere.answers.transcript import Transcript
 
 
 def pieces_of(data, cuts):

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lookhere import Box, HeadSetMissingError, Mask, Panel, Point, Polygon, RegionError, Steering, Weighted
-from lookhere.grid import TokenGrid
 from lookhere.image import Image
 from lookhere.lab.arms import Zoomed
 from lookhere.lab.evaluation import Options, evaluate
@@ -15,7 +14,8 @@ from lookhere.lab.judging import Exact
 from lookhere.lab.page import page
 from lookhere.lab.report import TOKEN_SIZES, markdown
 from lookhere.lab.sheet import sheet
-from lookhere.zoom import LEAST, MOST, enlarged, in_image, window
+from lookhere.tokens.grid import TokenGrid
+from lookhere.tokens.zoom import LEAST, MOST, enlarged, in_image, window
 from planted_engine import GAZE
 
 GRID = TokenGrid(9, 10, 0, 0, 160, 144)  # tokens of 16 x 16

@@ -18,7 +18,7 @@ def pair() -> tuple[Path, Path]:
     folder = os.environ.get("LOOKHERE_TEST_MODEL")
     if folder:
         return Path(folder) / "model.gguf", Path(folder) / "mmproj.gguf"
-    from lookhere.registry import builtin_files
+    from lookhere.loading.builtin import builtin_files
 
     return builtin_files()
 

@@ -12,12 +12,12 @@ import lookhere
 import numpy as np
 import pytest
 import torch
-from lookhere.lab.attention import panel_shares, strip_attention
 from lookhere.comics import generate_strip
-from lookhere.heads import HeadSet
-from lookhere.questions import AMBIGUOUS, ordinal
+from lookhere.lab.attention import panel_shares, strip_attention
 from lookhere.lab.ranking import Scores
-from lookhere.registry import builtin_head_set
+from lookhere.loading.builtin import builtin_head_set
+from lookhere.questions import AMBIGUOUS, ordinal
+from lookhere.steering.head_set import HeadSet
 from steered_attention import SEEN, steered
 
 STRIPS = 17  # x 6 panels

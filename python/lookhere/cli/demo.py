@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import click
 
 from ..model import load
-from ..region import Box
-from ..steering import Steering
-from .model_options import threads_option
+from ..regions.region import Box
+from ..steering.steering import Steering
+from .options.model import threads_option
 from .picture import PictureFile, check_folder, save_picture
 
 if TYPE_CHECKING:
+    from ..answers.run import Answer
     from ..comics import Strip
-    from ..heads import HeadSet
+    from ..comics.poster import Poster
     from ..model import Model
-    from ..poster import Poster
     from ..scene import Scene
-    from ..stream import Answer
+    from ..steering.head_set import HeadSet
 
 MODEL_PANEL = 64  # pixels of a panel as the model sees it
 CONTROL_TOKENS = 24  # what falls apart never ends by itself
@@ -123,8 +123,8 @@ def _poster(
     controls: dict[str, list[Answer]],
 ) -> Poster:
     from ..comics import generate_strip
-    from ..heatmap import heat_map
-    from ..poster import Control, Look, Poster
+    from ..comics.poster import Control, Look, Poster
+    from ..pictures.heat_map import heat_map
 
     large = generate_strip(
         seed, panels=len(steered), panel_size=SHOWN_STRIP // len(steered), split="held_out", style="colour"

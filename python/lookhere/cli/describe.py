@@ -11,25 +11,25 @@ import click
 
 from .. import questions
 from ..errors import OptionError
-from ..heads import Mode, Queries
 from ..model import load
-from ..region import Region, placed
+from ..regions.region import Region, placed
 from ..schedule import Pace, Walk
-from ..steering import Steering
+from ..steering.head_set import Mode, Queries
+from ..steering.steering import Steering
+from ..wire.answer import answer_json, schedule_json
 from . import terminal
-from .answer_json import answer_json, schedule_json
-from .model_options import model_options
+from .options.model import model_options
+from .options.region import region_options
+from .options.sampling import sampling_options
+from .options.schedule import schedule_from, schedule_options
+from .options.sections import Sectioned
+from .options.source import read_source
+from .options.steering import steering_options
 from .picture import PictureFile, check_folder, save_picture
-from .region_options import region_options
-from .sampling_options import sampling_options
-from .schedule_options import schedule_from, schedule_options
-from .sections import Sectioned
-from .source import read_source
-from .steering_options import steering_options
 
 if TYPE_CHECKING:
+    from ..answers.run import Answer
     from ..scene import Scene
-    from ..stream import Answer
 
 LONGEST = 100
 """Tokens of an answer."""
@@ -138,7 +138,7 @@ def describe(
 
 
 def _save_heat_map(path: Path, scene: Scene, answer: Answer, regions: tuple[Region, ...]) -> None:
-    from ..heatmap import heat_map
+    from ..pictures.heat_map import heat_map
 
     if not answer.reading:
         raise OptionError(f"No heat map: no head set is known for {scene.model.name!r}. Give one with --heads.")
@@ -147,6 +147,6 @@ def _save_heat_map(path: Path, scene: Scene, answer: Answer, regions: tuple[Regi
 
 
 def _save_grid(path: Path, scene: Scene, regions: tuple[Region, ...]) -> None:
-    from ..gridpicture import grid_picture
+    from ..pictures.grid_picture import grid_picture
 
     save_picture(grid_picture(scene.image, scene.grids, scene.coverage(regions) if regions else ()), path)

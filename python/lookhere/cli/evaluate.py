@@ -11,8 +11,8 @@ from ..atomic import write_text
 from ..errors import OptionError
 from ..lab.experiments import PROTOCOLS, Protocol
 from ..model import load
-from .judge_options import judges_of
-from .model_options import FILE, gpu_layers_option, heads_option, mmproj_option, threads_option
+from .options.judge import judges_of
+from .options.model import FILE, gpu_layers_option, heads_option, mmproj_option, threads_option
 
 
 @click.command(short_help="Measure how well a model is steered.")

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ..model import Model, load
-from .model_options import FILE, gpu_layers_option, heads_option, mmproj_option
+from .options.model import FILE, gpu_layers_option, heads_option, mmproj_option
 
 
 @click.command(short_help="Show the build and what a model is.")

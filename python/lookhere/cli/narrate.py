@@ -10,18 +10,18 @@ from typing import Any
 import click
 
 from .. import questions
-from ..heads import Mode, Queries
 from ..model import load
-from ..region import Box, Panel, Point, Region
+from ..regions.region import Box, Panel, Point, Region
 from ..schedule import Pace, Walk
+from ..steering.head_set import Mode, Queries
+from ..wire.answer import schedule_json, step_json
 from . import terminal
-from .answer_json import schedule_json, step_json
-from .model_options import model_options
-from .sampling_options import sampling_options
-from .schedule_options import schedule_from, schedule_options
-from .sections import Sectioned
-from .source import read_source
-from .steering_options import steering_options
+from .options.model import model_options
+from .options.sampling import sampling_options
+from .options.schedule import schedule_from, schedule_options
+from .options.sections import Sectioned
+from .options.source import read_source
+from .options.steering import steering_options
 
 
 @click.command(cls=Sectioned, short_help="Tell an image while the gaze moves from target to target.")

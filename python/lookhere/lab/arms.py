@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from ..heads import Head, HeadSet
-from ..steering import Steering
+from ..steering.head_set import Head, HeadSet
+from ..steering.steering import Steering
 from .comparison import Rival
 from .edits import crop, dim, draw_box
 from .picture import Edit, Picture, Place, View

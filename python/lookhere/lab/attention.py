@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine import engine_errors
-from ..layout import lay_out
-from ..region import Box
+from ..prompt.layout import lay_out
+from ..regions.region import Box
 from .checkpoint import Checkpoint
 from .comparison import Comparison, ImageTally
 from .components import spatial_entropy
@@ -22,9 +22,9 @@ from .ranking import Tally
 if TYPE_CHECKING:
     from .. import _engine
     from ..comics import Strip
+    from ..kv.session import Session
     from ..model import Model
     from ..scene import Scene
-    from ..session import Session
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with the number of items that are done."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import questions
-from ..heads import HeadSet
+from ..steering.head_set import HeadSet
 from .arms import Steered
 from .checkpoint import Checkpoint
 from .intervals import over_strips
@@ -18,8 +18,8 @@ from .picture import Picture
 from .protocols import ask_ordinals, ask_places, move_gaze
 
 if TYPE_CHECKING:
-    from ..heads import Head, Mode, Queries
     from ..model import Model
+    from ..steering.head_set import Head, Mode, Queries
     from .reply import Reply
 
 STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 16.0, 20.0)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import HeadSetError
-from ..heads import Head, HeadSet
+from ..steering.head_set import Head, HeadSet
 
 Array: TypeAlias = NDArray[np.float64]
 Rival: TypeAlias = Literal["image", "localization"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..errors import HeadSetError, OptionError
-from ..heads import HeadSet, ModelFacts
+from ..steering.head_set import HeadSet, ModelFacts
 from . import material
 from .attention import tally_attention
 from .calibration import FIRST, MODES, QUERIES, STRENGTHS, Bench, Choice, choose, head_counts

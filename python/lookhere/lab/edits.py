@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..region import Box
+from ..regions.region import Box
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import OptionError
-from ..heads import HeadSet, to_dict
+from ..steering.head_set import HeadSet, to_dict
 from .attention import compare_heads, tally_attention
 from .checkpoint import Checkpoint, file_hash
 from .choice import Choice

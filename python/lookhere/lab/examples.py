@@ -7,8 +7,8 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from .. import questions
-from ..heads import HeadSet
-from ..heatmap import heat_map
+from ..pictures.heat_map import heat_map
+from ..steering.head_set import HeadSet
 from .arms import UNSTEERED, Arm, gaze_arm
 from .experiments import BOX_TOKENS, VQA_TOKENS
 from .judging import Judge

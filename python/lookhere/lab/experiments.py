@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from .. import questions
-from ..heads import HeadSet
+from ..steering.head_set import HeadSet
 from . import protocols
 from .arms import UNSTEERED, Arm, Edited, Group, Steered, Zoomed, baseline_arms, control_arms, gaze_arm, rival_arms
 from .comparison import Rival

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine import engine_errors
-from ..layout import lay_out
+from ..prompt.layout import lay_out
 
 if TYPE_CHECKING:
     from .. import _engine
-    from ..layout import Layout
-    from ..session import Session
+    from ..kv.session import Session
+    from ..prompt.layout import Layout
     from .picture import View
 
 _CHUNK = 32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..box import Box
+from ..regions.box import Box
 
 
 def overlap(one: Box, other: Box) -> float:

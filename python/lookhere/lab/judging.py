@@ -149,11 +149,11 @@ def jaccard(one: str, other: str) -> float:
 def well_formed() -> frozenset[str]:
     """Every caption and label that a generated comic or scene can have."""
     from ..comics import SUBJECTS, Panel
-    from ..drawing.actions import ACTIONS, PAIRED
-    from ..drawing.places import PLACES
-    from ..drawing.subjects import TINTS as SUBJECT_TINTS
-    from ..drawing.things import THINGS
-    from ..drawing.things import TINTS as THING_TINTS
+    from ..comics.drawing.actions import ACTIONS, PAIRED
+    from ..comics.drawing.places import PLACES
+    from ..comics.drawing.subjects import TINTS as SUBJECT_TINTS
+    from ..comics.drawing.things import THINGS
+    from ..comics.drawing.things import TINTS as THING_TINTS
 
     captions = {
         Panel(subject, action, place, tint, count).caption

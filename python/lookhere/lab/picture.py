@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..questions import ORDINALS
-from ..region import Box
+from ..regions.region import Box
 from .fluency import log_probabilities
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
+    from ..answers.run import Answer
     from ..comics import FreeScene, Strip
     from ..model import Model
     from ..scene import Scene
-    from ..steering import Steering
-    from ..stream import Answer
+    from ..steering.steering import Steering
 
 Edit: TypeAlias = "Callable[[PillowImage, Box], PillowImage]"
 

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import questions
-from ..region import Box
-from ..steering import Steering
+from ..regions.region import Box
+from ..steering.steering import Steering
 from .picture import Picture, Place, View
 from .reply import Reply
 
 if TYPE_CHECKING:
-    from ..heads import HeadSet
+    from ..answers.run import Answer
     from ..model import Model
-    from ..stream import Answer
+    from ..steering.head_set import HeadSet
     from .arms import Arm
 
 LONGEST = 40

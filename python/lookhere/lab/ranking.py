@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import HeadSetError
-from ..heads import FORMAT, Head, HeadSet, ModelFacts, from_dict
+from ..steering.head_set import FORMAT, Head, HeadSet, ModelFacts, from_dict
 from .comparison import ImageTally
 
 Array: TypeAlias = NDArray[np.float64]

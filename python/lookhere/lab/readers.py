@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..box import Box
 from ..errors import OptionError
-from ..heads import Head
-from ..readback import read_back
+from ..regions.box import Box
+from ..steering.head_set import Head
+from ..tokens.readback import read_back
 from .attention import prefilled
 from .intersection import overlap
 
 if TYPE_CHECKING:
-    from ..frame import Frame
     from ..model import Model
     from ..scene import Scene
+    from ..tokens.frame import Frame
     from .item import Item
 
 MOST = 12

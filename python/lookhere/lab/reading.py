@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from .. import questions
-from ..box import Box, Point
-from ..grid import mean_maps
-from ..heads import HeadSet, ModelFacts
-from ..readback import Where, read_back
-from ..steering import Steering
-from ..word import words_of
+from ..answers.word import words_of
+from ..regions.box import Box, Point
+from ..steering.head_set import HeadSet, ModelFacts
+from ..steering.steering import Steering
+from ..tokens.grid import mean_maps
+from ..tokens.readback import Where, read_back
 from .examiner import Examiner
 from .experiments import BOX_TOKENS, VQA_TOKENS, Experiment
 from .intersection import overlap
@@ -22,7 +22,7 @@ from .protocols import answer_tokens
 from .reply import Record, Reply
 
 if TYPE_CHECKING:
-    from ..stream import Answer, Step
+    from ..answers.run import Answer, Step
 
 HEAD_SET, READERS, EVERY, CENTRE = "gaze heads", "readers", "all heads", "centre of the image"
 """Whose gaze is read; the last is no gaze, but a box of the objects' mean size in the middle of the image."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..heads import Head
+from ..steering.head_set import Head
 from .ranking import FLOOR, Kind, Place, Scores, Tally
 
 

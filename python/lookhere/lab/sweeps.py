@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..heads import BIAS_MODES, HeadSet, Queries
+from ..steering.head_set import BIAS_MODES, HeadSet, Queries
 from .arms import Steered
 from .calibration import MODES, STRENGTHS, head_counts
 from .discovery import listed_ranking

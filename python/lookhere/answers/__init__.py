@@ -1,0 +1,1 @@
+"""What is asked, and the answer as it is made."""

@@ -1,0 +1,71 @@
+"""Encoded images of one model, found again by what they show."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from .image import Image
+
+if TYPE_CHECKING:
+    from .. import _engine
+
+
+class ImageCache:
+    """Images that a model's projector has encoded, by the sha256 of their size and upright pixels.
+
+    One cache belongs to one projector, whose limits of size and preprocessing never change; so equal pixels mean equal
+    embeddings. Beyond the budget, the image that was not looked at for longest goes. A scene keeps its own image
+    whatever happens here, and two scenes of one image share what is read of it in the KV cache.
+
+    budget: bytes of embeddings, 0 to keep none. hits, misses: how often an image was found, and not.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.hits = self.misses = 0
+        self._nbytes = 0
+        self._kept: OrderedDict[str, _engine.EncodedImage] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return (
+            f"<ImageCache of {len(self)} images, {self._nbytes / 2**20:.1f} of {self.budget / 2**20:.1f} MiB, "
+            f"{self.hits} hits, {self.misses} misses>"
+        )
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of embeddings that it keeps."""
+        return self._nbytes
+
+    def find(self, image: Image) -> _engine.EncodedImage | None:
+        """The image if it was encoded before; counts."""
+        found = self._kept.get(image.fingerprint) if self._kept else None
+        if found is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._kept.move_to_end(image.fingerprint)
+        return found
+
+    def keep(self, image: Image, encoded: _engine.EncodedImage) -> None:
+        """Remembers an image; one that is larger than the whole budget is not kept."""
+        if encoded.nbytes > self.budget:
+            return
+        self._drop(image.fingerprint)
+        self._kept[image.fingerprint] = encoded
+        self._nbytes += encoded.nbytes
+        while self._nbytes > self.budget:
+            self._drop(next(iter(self._kept)))
+
+    def clear(self) -> None:
+        """Forgets all images; the counts stay."""
+        self._kept.clear()
+        self._nbytes = 0
+
+    def _drop(self, fingerprint: str) -> None:
+        gone = self._kept.pop(fingerprint, None)
+        self._nbytes -= gone.nbytes if gone is not None else 0

@@ -1,0 +1,1 @@
+"""What the KV cache holds, and whose turn it is."""

@@ -1,0 +1,1 @@
+"""Pictures for people: the gaze over an image, and its token grid."""

@@ -1,0 +1,1 @@
+"""Messages as tokens: the chat template and the layout of a prompt."""

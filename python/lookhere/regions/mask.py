@@ -1,0 +1,132 @@
+"""A mask: how much of each pixel of the upright original image belongs to a region."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RegionError
+from ..images.image import Image
+from .box import Box
+
+if TYPE_CHECKING:
+    import os
+
+    from PIL.Image import Image as PillowImage
+
+_GREY = 16  # of 255: JPEG files colour grey pixels by less
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Mask:
+    """values: (height, width) of the image, bool or numbers in 0..1: the share of each pixel that is looked at.
+
+    Kept as a read-only float32 copy. Two masks with the same values are equal.
+    """
+
+    values: NDArray[np.float32]
+
+    def __init__(self, values: object) -> None:
+        object.__setattr__(self, "values", _checked(values))
+
+    @classmethod
+    def open(cls, source: str | os.PathLike[str] | bytes | PillowImage) -> Mask:
+        """The mask in an image file of the image's size: white is looked at, black and transparent are not, grey is
+        looked at in part. ImageError for what is no image; RegionError for one with colours."""
+        if isinstance(source, np.ndarray):
+            return cls(source)
+        image = Image.open(source, behind="black")
+        if int(np.ptp(image.pixels, axis=2).max()) > _GREY:
+            raise RegionError(f"The mask {image.name} has colours; expected white where to look, black elsewhere.")
+        return cls(image.pixels[:, :, 1] / np.float32(255))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mask) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        return f"<Mask {self.width} x {self.height} pixels, {self.area:g} of them covered, {self.fingerprint[:8]}>"
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return int(self.values.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return int(self.values.shape[0])
+
+    @cached_property
+    def area(self) -> float:
+        """Square pixels."""
+        return float(self.values.sum(dtype=np.float64))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256, hexadecimal, of size and values."""
+        digest = hashlib.sha256(f"{self.width}x{self.height}:".encode())
+        digest.update(self.values.astype("<f4", copy=False).data)
+        return digest.hexdigest()
+
+    @cached_property
+    def bounds(self) -> Box:
+        """The smallest box around all that is not 0."""
+        rows, cols = np.flatnonzero(self.values.any(axis=1)), np.flatnonzero(self.values.any(axis=0))
+        return Box(int(cols[0]), int(rows[0]), int(cols[-1]) + 1, int(rows[-1]) + 1)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(x, y) in pixels, of its bounds."""
+        return self.bounds.centre
+
+    def as_json(self) -> dict[str, Any]:
+        """Its kind, size, area in square pixels and sha256; not the values."""
+        return {
+            "kind": "mask",
+            "width": self.width,
+            "height": self.height,
+            "area": self.area,
+            "sha256": self.fingerprint,
+        }
+
+    def on(self, width: int, height: int) -> Mask:
+        """Itself, once it is known to be as large as a width x height image; RegionError otherwise."""
+        if (self.width, self.height) != (width, height):
+            turned = " Is it turned by 90 degrees?" if (self.height, self.width) == (width, height) else ""
+            raise RegionError(
+                f"The mask has shape {self.values.shape}, the image ({height}, {width}); expected one value for each "
+                f"pixel of the upright image, (height, width).{turned} A mask is never resized: make one of this size."
+            )
+        return self
+
+
+def _checked(values: object) -> NDArray[np.float32]:
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of several lengths
+        array = np.array(None)
+    if array.ndim != 2 or array.dtype.kind not in "buif":
+        raise RegionError(
+            f"Mask: shape {array.shape} of {array.dtype}; expected (height, width) of bool, or of numbers from 0 to 1. "
+            "For a file: Mask.open(path)."
+        )
+    if not array.size:
+        raise RegionError(f"Mask: shape {array.shape} has no pixels; expected (height, width) of the image.")
+    low, high = array.min(), array.max()
+    if not (low >= 0 and high <= 1):  # also where one is not a number
+        raise RegionError(
+            f"Mask: values from {low} to {high}; expected 0 to 1. For 0 to 255: mask > 127, or mask / 255."
+        )
+    kept = np.array(array, dtype=np.float32, order="C")
+    if not kept.any():
+        raise RegionError("Mask: all values are 0, so that there is nowhere to look; expected some above 0.")
+    kept.setflags(write=False)
+    return kept

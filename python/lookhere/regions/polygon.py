@@ -1,0 +1,107 @@
+"""A polygon: an outline of straight lines, in pixels of the upright original image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import RegionError
+from .area import crossings, union_areas
+from .box import Box, Corners, check_finite
+
+MOST_CORNERS = 1000
+MOST_CROSSINGS = 1000
+"""Of one polygon with itself; both keep the time down to look at it."""
+
+_FARTHEST = 1e9  # pixels: areas of larger numbers lose their precision
+_THINNEST = 1e-12  # of the bounding box: below lies what rounding leaves of a straight line
+
+
+@dataclass(frozen=True, init=False)
+class Polygon:
+    """An outline through (x, y) corners in pixels, closed by itself; concave ones are fine.
+
+    Where it crosses itself, the even-odd rule says what is inside: what a ray to the outside leaves through an odd
+    number of lines. A last corner that repeats the first one is dropped.
+    """
+
+    corners: Corners
+
+    def __init__(self, corners: Iterable[Sequence[float]]) -> None:
+        object.__setattr__(self, "corners", _checked(corners))
+        if any(len({corner[axis] for corner in self.corners}) == 1 for axis in (0, 1)):
+            raise RegionError(f"{self!r} is a line; expected corners around a place.")
+        starts = np.array(self.corners)
+        if (count := len(crossings(starts, np.roll(starts, -1, axis=0)))) > MOST_CROSSINGS:
+            raise RegionError(
+                f"{self!r} crosses itself {count} times; expected at most {MOST_CROSSINGS}. Leave corners out, or give "
+                "a Mask."
+            )
+        if not self.area > _THINNEST * self.bounds.area:
+            raise RegionError(f"{self!r} has no area: its lines lie on each other; expected corners around a place.")
+
+    def __repr__(self) -> str:
+        if len(self.corners) > 6:
+            first = ", ".join(f"({x:g}, {y:g})" for x, y in self.corners[:3])
+            return f"Polygon([{first}, ... {len(self.corners)} corners])"
+        return f"Polygon([{', '.join(f'({x:g}, {y:g})' for x, y in self.corners)}])"
+
+    @property
+    def area(self) -> float:
+        """Square pixels, by the even-odd rule."""
+        box = self.bounds
+        return float(
+            union_areas([np.array(self.corners)], np.array([box.x0, box.x1]), np.array([box.y0, box.y1]))[0, 0]
+        )
+
+    @property
+    def bounds(self) -> Box:
+        """The smallest box around it."""
+        xs, ys = zip(*self.corners, strict=True)
+        return Box(min(xs), min(ys), max(xs), max(ys))
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(x, y) in pixels, of its bounds."""
+        return self.bounds.centre
+
+    def as_json(self) -> dict[str, Any]:
+        """Its kind and corners."""
+        return {"kind": "polygon", "corners": [list(corner) for corner in self.corners]}
+
+    def on(self, width: int, height: int) -> Polygon:
+        """Itself, once it is known to lie inside a width x height image; RegionError otherwise."""
+        for x, y in self.corners:
+            if not (0 <= x <= width and 0 <= y <= height):
+                raise RegionError(
+                    f"{self!r} leaves the image, which is {width} x {height} pixels, at ({x:g}, {y:g}); "
+                    f"expected 0 <= x <= {width} and 0 <= y <= {height} at every corner."
+                )
+        return self
+
+
+def _checked(corners: object) -> Corners:
+    expected = "expected (x, y) pairs such as Polygon([(10, 10), (50, 10), (30, 40)])"
+    if not isinstance(corners, Iterable) or isinstance(corners, (str, bytes)):
+        raise RegionError(f"Polygon({corners!r}): {expected}.")
+    pairs = []
+    for corner in corners:
+        if isinstance(corner, (str, bytes)) or not isinstance(corner, (Sequence, np.ndarray)) or len(corner) != 2:
+            raise RegionError(f"Polygon: a corner is {corner!r}; {expected}.")
+        x, y = corner
+        check_finite("Polygon", x=x, y=y)
+        if max(abs(x), abs(y)) > _FARTHEST:
+            raise RegionError(f"Polygon: a corner is ({x:g}, {y:g}), far from any image; {expected}.")
+        pairs.append((float(x), float(y)))
+    if len(pairs) > 1 and pairs[0] == pairs[-1]:
+        pairs.pop()
+    if len(pairs) < 3:
+        raise RegionError(f"Polygon: {len(pairs)} corners; expected at least 3 different ones.")
+    if len(pairs) > MOST_CORNERS:
+        raise RegionError(
+            f"Polygon: {len(pairs)} corners; expected at most {MOST_CORNERS}. Leave corners out, or give a Mask."
+        )
+    return tuple(pairs)

@@ -1,0 +1,1 @@
+"""Which heads look where, and how strongly."""

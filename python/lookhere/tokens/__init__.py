@@ -1,0 +1,1 @@
+"""Where pixels meet image tokens: grids, coverage, read-back and zoom."""
