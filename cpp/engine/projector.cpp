@@ -2,8 +2,10 @@
 
 #include "busy.h"
 #include "error.h"
+#include "families.h"
 #include "gguf_file.h"
 #include "guard.h"
+#include "limits.h"
 #include "log.h"
 
 #include <cstring>
@@ -11,14 +13,6 @@
 namespace lookhere {
 
 namespace {
-
-constexpr int64_t PIXELS_MAX  = int64_t(1) << 28; // llama.cpp counts pixels in 32 bits
-constexpr int     ASPECT_MAX  = 200;              // beyond it a one-token-high image exceeds the token limit many times
-constexpr int     TOKENS_MAX  = 1 << 16;
-constexpr int     THREADS_MAX = 512;              // GGML_MAX_N_THREADS
-
-// the kinds whose tokens are known to be a raster of the image
-constexpr const char * KINDS[] = {"qwen2vl_merger", "qwen2.5vl_merger", "qwen3vl_merger", "qwen2.5o"};
 
 // the projector's kind; LoadError where llama.cpp would refuse the file or stop
 std::string check(const GgufFile & file) {
@@ -39,13 +33,10 @@ std::string check(const GgufFile & file) {
     if (!kind) {
         throw LoadError(name + " does not name its projector (key clip.projector_type)");
     }
-    bool known = false;
-    for (const char * k : KINDS) {
-        known = known || *kind == k;
-    }
-    if (!known) {
-        throw LoadError(name + " has a projector of type " + *kind + ", and where its tokens lie in the image is not known; "
-                        "Qwen2-VL, Qwen2.5-VL and Qwen3-VL projectors are supported");
+    const Family * family = find_family(*kind);
+    if (family == nullptr) {
+        throw LoadError(name + " has a projector of type " + *kind + ", and where its tokens lie in the image is not known; " +
+                        family_names() + " projectors are supported");
     }
     for (const char * key : {"embedding_length", "feed_forward_length", "block_count", "projection_dim",
                              "attention.head_count", "image_size", "patch_size"}) {
@@ -62,14 +53,12 @@ std::string check(const GgufFile & file) {
                         " patches into a token, expected 2 x 2");
     }
     const int64_t pattern = file.number("clip.vision.n_wa_pattern").value_or(0);
-    if ((*kind == "qwen2.5vl_merger" || *kind == "qwen2.5o") && pattern < 1) {
+    if (family->needs_window_pattern && pattern < 1) {
         throw LoadError(name + " has no usable value for clip.vision.n_wa_pattern");
     }
-    if (*kind == "qwen3vl_merger") { // optional where llama.cpp loads them, required where it builds the graph
-        for (const char * tensor : {"v.patch_embd.bias", "v.position_embd.weight"}) {
-            if (!file.has_tensor(tensor)) {
-                throw LoadError(name + " lacks the tensor " + tensor);
-            }
+    for (const std::string & tensor : family->tensors) {
+        if (!file.has_tensor(tensor.c_str())) {
+            throw LoadError(name + " lacks the tensor " + tensor);
         }
     }
     file.check_complete();
@@ -97,10 +86,10 @@ Projector::Projector(const std::string & path, const Model & model, const Option
     if (options.threads < 1 || options.threads > THREADS_MAX) {
         throw LoadError("threads is " + std::to_string(options.threads) + ", expected 1 to " + std::to_string(THREADS_MAX));
     }
-    if (options.min_tokens < 0 || options.max_tokens < 0 || options.min_tokens > TOKENS_MAX ||
-        options.max_tokens > TOKENS_MAX || (options.max_tokens > 0 && options.min_tokens > options.max_tokens)) {
+    if (options.min_tokens < 0 || options.max_tokens < 0 || options.min_tokens > IMAGE_TOKENS_MAX ||
+        options.max_tokens > IMAGE_TOKENS_MAX || (options.max_tokens > 0 && options.min_tokens > options.max_tokens)) {
         throw LoadError("min_tokens is " + tokens_text(options.min_tokens) + " and max_tokens " +
-                        tokens_text(options.max_tokens) + ", expected 0 to " + std::to_string(TOKENS_MAX) +
+                        tokens_text(options.max_tokens) + ", expected 0 to " + std::to_string(IMAGE_TOKENS_MAX) +
                         " in this order");
     }
     const GgufFile file(path);
@@ -154,11 +143,13 @@ std::shared_ptr<const EncodedImage> Projector::encode(const uint8_t * pixels, in
     const Busy     busy(busy_, "projector");
     mtmd_context * ctx = context();
     const auto     size = std::to_string(width) + " x " + std::to_string(height);
-    if (width < 1 || height < 1 || (int64_t) width * height > PIXELS_MAX) {
-        throw Error("an image of " + size + " pixels cannot be encoded, expected 1 to " + std::to_string(PIXELS_MAX) + " pixels");
+    if (width < 1 || height < 1 || (int64_t) width * height > IMAGE_PIXELS_MAX) {
+        throw Error("an image of " + size + " pixels cannot be encoded, expected 1 to " + std::to_string(IMAGE_PIXELS_MAX) +
+                    " pixels");
     }
-    if (width / height > ASPECT_MAX || height / width > ASPECT_MAX) {
-        throw Error("an image of " + size + " pixels is too long and thin, expected at most " + std::to_string(ASPECT_MAX) + " to 1");
+    if (width / height > IMAGE_ASPECT_MAX || height / width > IMAGE_ASPECT_MAX) {
+        throw Error("an image of " + size + " pixels is too long and thin, expected at most " +
+                    std::to_string(IMAGE_ASPECT_MAX) + " to 1");
     }
 
     log_forget();

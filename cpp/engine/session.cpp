@@ -3,6 +3,7 @@
 #include "busy.h"
 #include "error.h"
 #include "guard.h"
+#include "limits.h"
 #include "log.h"
 
 #include "llama-steer.h"
@@ -13,10 +14,6 @@
 namespace lookhere {
 
 namespace {
-
-constexpr int SEQUENCES_MAX = 256; // LLAMA_MAX_SEQ
-constexpr int THREADS_MAX   = 512; // GGML_MAX_N_THREADS
-constexpr int CONTEXT_MAX   = 1 << 22;
 
 template <typename T>
 T choose(const std::map<std::string, T> & choices, const std::string & given, const char * what) {

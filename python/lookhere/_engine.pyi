@@ -254,6 +254,7 @@ class Session:
 
 @final
 class Sampler:
+    """Draws tokens from logits."""
     def __init__(
         self,
         *,
@@ -274,7 +275,14 @@ def set_log(callback: Callable[[int, str], None] | None, level: int = 30) -> Non
     """Forwards llama.cpp's messages of at least this level (numbers of the logging module) as (level, text)."""
 
 def build_info() -> dict[str, str]:
-    """llama.cpp commit and patch revision, compiler flags of interest, CPU features in use, backends."""
+    """llama.cpp commit and patch revision, compiler, CPU features in use, devices."""
+
+def limits() -> dict[str, int]:
+    """The most of each that the engine takes: context, threads, sequences, image_pixels, image_aspect, image_tokens and
+    batch_rows (output rows of one batch whose attention is kept)."""
+
+def projector_kinds() -> list[str]:
+    """The kinds of projectors that can be loaded, as their files name them."""
 
 def sees_gpu() -> bool:
     """Whether this build and this machine have a GPU for a model's layers."""
