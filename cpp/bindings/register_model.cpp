@@ -10,7 +10,10 @@ namespace lookhere {
 void register_model(py::module_ & m) {
     py::class_<Model, std::shared_ptr<Model>>(m, "Model", py::is_final(), "The language model of a GGUF file.")
         .def(py::init([](const std::string & path, int gpu_layers, bool mmap) {
-                 return computing([&] { return std::make_shared<Model>(path, Model::Options{gpu_layers, mmap}); });
+                 Model::Options options;
+                 options.gpu_layers = gpu_layers;
+                 options.mmap       = mmap;
+                 return computing([&] { return std::make_shared<Model>(path, options); });
              }),
              py::arg("path"), py::kw_only(), py::arg("gpu_layers") = 0, py::arg("mmap") = false,
              "gpu_layers: layers to keep on the GPU, -1 for all. mmap: map the file instead of reading it. LoadError if\n"

@@ -2,6 +2,7 @@
 #include "gil.h"
 #include "register.h"
 
+#include "engine/limits.h"
 #include "engine/projector.h"
 
 namespace lookhere {
@@ -11,7 +12,12 @@ void register_projector(py::module_ & m) {
         m, "Projector", py::is_final(), "The vision encoder and projector of an mmproj GGUF file, made for one model.")
         .def(py::init([](const std::string & path, const Model & model, int threads, int min_tokens, int max_tokens,
                          bool flash_attention, bool gpu) {
-                 const Projector::Options options = {threads, min_tokens, max_tokens, flash_attention, gpu};
+                 Projector::Options options;
+                 options.threads         = threads;
+                 options.min_tokens      = min_tokens;
+                 options.max_tokens      = max_tokens;
+                 options.flash_attention = flash_attention;
+                 options.gpu             = gpu;
                  return computing([&] { return std::make_shared<Projector>(path, model, options); });
              }),
              py::arg("path"), py::arg("model"), py::kw_only(), py::arg("threads"), py::arg("min_tokens") = 0,
@@ -24,7 +30,7 @@ void register_projector(py::module_ & m) {
                  if (pixels.ndim() != 3 || pixels.shape(2) != 3) {
                      throw Error("pixels must have the shape (height, width, 3)");
                  }
-                 if (pixels.shape(0) > (1 << 28) || pixels.shape(1) > (1 << 28)) {
+                 if (pixels.shape(0) > IMAGE_PIXELS_MAX || pixels.shape(1) > IMAGE_PIXELS_MAX) { // the casts below must fit
                      throw Error("the image is too large");
                  }
                  const uint8_t * data = pixels.data();

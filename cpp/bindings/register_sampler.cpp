@@ -11,7 +11,15 @@ void register_sampler(py::module_ & m) {
     py::class_<Sampler>(m, "Sampler", py::is_final(), "Draws tokens from logits.")
         .def(py::init([](double temperature, int top_k, double top_p, double min_p, int64_t seed, double repeat_penalty,
                          int repeat_last) {
-                 return Sampler({temperature, top_k, top_p, min_p, seed, repeat_penalty, repeat_last});
+                 Sampler::Options options;
+                 options.temperature    = temperature;
+                 options.top_k          = top_k;
+                 options.top_p          = top_p;
+                 options.min_p          = min_p;
+                 options.seed           = seed;
+                 options.repeat_penalty = repeat_penalty;
+                 options.repeat_last    = repeat_last;
+                 return Sampler(options);
              }),
              py::kw_only(), py::arg("temperature") = 0.0, py::arg("top_k") = 0, py::arg("top_p") = 1.0, py::arg("min_p") = 0.0,
              py::arg("seed") = 0, py::arg("repeat_penalty") = 1.0, py::arg("repeat_last") = 64,

@@ -20,7 +20,14 @@ void register_session(py::module_ & m) {
     py::class_<Session, std::shared_ptr<Session>>(m, "Session", py::is_final(), "A KV cache and what is needed to fill it.")
         .def(py::init([](const Model & model, int context, int threads, int batch, int sequences,
                          const std::string & flash_attention, const std::string & kv_type, bool grouped) {
-                 const Session::Options options = {context, threads, batch, sequences, flash_attention, kv_type, grouped};
+                 Session::Options options;
+                 options.context         = context;
+                 options.threads         = threads;
+                 options.batch           = batch;
+                 options.sequences       = sequences;
+                 options.flash_attention = flash_attention;
+                 options.kv_type         = kv_type;
+                 options.grouped         = grouped;
                  return computing([&] { return std::make_shared<Session>(model, options); });
              }),
              py::arg("model"), py::kw_only(), py::arg("context"), py::arg("threads"), py::arg("batch") = 512,
@@ -69,16 +76,26 @@ void register_session(py::module_ & m) {
              py::arg("row") = -1, "(vocabulary_size,) of an output row; a copy.")
         .def("set_heads", [](Session & self, const std::vector<std::pair<int, int>> & pairs) {
                  std::vector<Head> heads;
-                 for (const auto & [layer, head] : pairs) {
-                     heads.push_back({layer, head});
+                 for (const auto & pair : pairs) {
+                     Head head;
+                     head.layer = pair.first;
+                     head.head  = pair.second;
+                     heads.push_back(head);
                  }
                  computing([&] { self.set_heads(heads); });
              },
              py::arg("heads"), "(layer, head) pairs to steer, none removes steering. EngineError names what the model lacks.")
         .def("steer", [](Session & self, const std::vector<Span> & spans, int sequence, int prompt_end, float prompt_bias,
                          float generated_bias, int first_query, float sharpness, const std::string & kind, float share) {
-                 const Steering steering = {spans, prompt_end, prompt_bias, generated_bias, first_query, sharpness,
-                                            kind_of(kind), share};
+                 Steering steering;
+                 steering.spans          = spans;
+                 steering.prompt_end     = prompt_end;
+                 steering.prompt_bias    = prompt_bias;
+                 steering.generated_bias = generated_bias;
+                 steering.first_query    = first_query;
+                 steering.sharpness      = sharpness;
+                 steering.kind           = kind_of(kind);
+                 steering.share          = share;
                  computing([&] { self.steer(steering, sequence); });
              },
              py::arg("spans"), py::kw_only(), py::arg("sequence") = 0, py::arg("prompt_end") = 0, py::arg("prompt_bias") = 0.0f,

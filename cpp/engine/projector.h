@@ -17,11 +17,11 @@ namespace lookhere {
 class Projector {
 public:
     struct Options {
-        int  threads         = 1;
-        int  min_tokens      = 0;    // image tokens; 0 for the file's own limit
-        int  max_tokens      = 0;
-        bool flash_attention = true; // where the device has it
-        bool gpu             = false;
+        int  threads         = 1;     // that compute
+        int  min_tokens      = 0;     // image tokens at least, 0 for the file's own limit
+        int  max_tokens      = 0;     // image tokens at most, 0 for the file's own limit
+        bool flash_attention = true;  // where the device has it
+        bool gpu             = false; // compute on the GPU, where there is one
     };
 
     Projector(const std::string & path, const Model & model, const Options & options);

@@ -16,7 +16,7 @@ public:
         int     top_k          = 0;  // 0 is off
         double  top_p          = 1;  // 1 is off
         double  min_p          = 0;  // 0 is off
-        int64_t seed           = 0;
+        int64_t seed           = 0;  // of the random numbers, 0 to 2^32 - 2
         double  repeat_penalty = 1;  // 1 is off
         int     repeat_last    = 64; // tokens that are penalised
     };

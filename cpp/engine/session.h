@@ -21,9 +21,9 @@ class Session {
 public:
     struct Options {
         int         context         = 4096;   // tokens, all sequences together
-        int         threads         = 1;
+        int         threads         = 1;      // that compute
         int         batch           = 512;    // tokens computed at once
-        int         sequences       = 1;
+        int         sequences       = 1;      // that share the cache
         std::string flash_attention = "auto"; // auto | on | off
         std::string kv_type         = "f16";  // f32 | f16 | bf16 | q8_0 | q4_0
         bool        grouped         = true;   // on the CPU: decode attention that reads K and V once per group of heads
