@@ -20,7 +20,6 @@ import page
 from heads import heads_for
 from lookhere import HeadSet, Panel, Scene, Steering, comics, load
 from lookhere.model import Model
-from lookhere.steering.head_set import ModelFacts
 from ratio import median
 
 T = TypeVar("T")
@@ -54,10 +53,9 @@ def measured(scene: Scene, looks: list[Steering], tokens: int, fresh: Iterator[s
 
 def some_heads(model: Model) -> HeadSet:
     """The model's own, or as many as a model of its shape has."""
-    if model.heads is not None:
-        return model.heads
-    facts = ModelFacts(model.name, model.architecture, model.layers, model.heads_per_layer)
-    return HeadSet(facts, tuple(heads_for(model.layers, model.heads_per_layer)), queries="answer")
+    if model.head_set is not None:
+        return model.head_set
+    return HeadSet(model.facts, tuple(heads_for(model.layers, model.heads_per_layer)), queries="answer")
 
 
 def main() -> None:

@@ -33,13 +33,15 @@ def main() -> None:
 
     strip = comics.generate_strip(7)
     with load(**names) as model:
-        if model.heads is None:
+        if model.head_set is None:
             raise SystemExit("no head set is known for this model; give one as the third file")
         scene = model.look(strip.image)
         encoded = model.projector.encode(np.asarray(strip.image))
-        layout = lay_out(model.native, model.template, encoded, model.prompt, None)
-        steering = Steering(model.heads, Panel(2, len(strip.captions)), queries="all")
-        bias = [steering.image_bias(each) for each in scene.target(steering.regions)]
+        layout = lay_out(model.native, model.template, scene.ask().messages, [encoded])
+        at = layout.items.index(encoded)
+        prefix, suffix = layout.items[:at], layout.items[at + 1 :]
+        steering = Steering(model.head_set, Panel(2, len(strip.captions)), queries="all")
+        bias = [steering.push.image_bias(each) for each in scene.target(steering.regions)]
         spans = [Span(at, len(b), b.shape[1], b) for at, b in zip(layout.grid_positions, bias, strict=True)]
         session = Session(
             model.native,
@@ -47,19 +49,19 @@ def main() -> None:
             threads=args.threads,
             flash_attention=args.flash_attention,
         )
-        token = layout.suffix[-1]
+        token = suffix[-1]
 
         def arm(heads: bool, layers: tuple[int, ...]) -> Callable[[], tuple[float, float]]:
             def run() -> tuple[float, float]:
-                session.set_heads(model.heads.heads if heads else ())
+                session.set_heads(model.head_set.heads if heads else ())
                 session.steer(spans, prompt_end=layout.prompt_end) if heads else session.unsteer()
                 session.set_probe(layers)
                 session.set_probe_spans(spans if layers else ())
                 session.clear()
-                session.decode(layout.prefix)
+                session.decode(prefix)
                 session.decode_image(encoded)
                 start = time.perf_counter()
-                session.decode(layout.suffix, outputs=[len(layout.suffix) - 1])
+                session.decode(suffix, outputs=[len(suffix) - 1])
                 middle = time.perf_counter()
                 for _ in range(args.tokens):
                     session.decode([token], outputs=[0])
@@ -71,7 +73,7 @@ def main() -> None:
         arms = {
             "unsteered": arm(False, ()),
             "steered": arm(True, ()),
-            "steered, head set read": arm(True, model.heads.layers),
+            "steered, head set read": arm(True, model.head_set.layers),
             "steered, all layers read": arm(True, every),
         }
         for run in arms.values():
@@ -81,7 +83,7 @@ def main() -> None:
             for name, run in arms.items():
                 times[name].append(run())
         print(
-            f"{model.name}, {len(model.heads.heads)} heads in {len(model.heads.layers)} of {model.layers} layers, "
+            f"{model.name}, {len(model.head_set.heads)} heads in {len(model.head_set.layers)} of {model.layers} layers, "
             f"{encoded.tokens} image tokens, {args.threads} threads, flash attention {args.flash_attention}\n"
         )
         print("| arm | prefill, ratio of speed | decode, ratio of speed | decode, tokens/s |")

@@ -9,7 +9,6 @@ import time
 import numpy as np
 from heads import heads_for
 from lookhere import HeadSet, Panel, Steering, load
-from lookhere.steering.head_set import ModelFacts
 from serve import serve
 
 
@@ -21,10 +20,10 @@ def picture(pixels: int) -> np.ndarray:
 class Lookhere:
     def __init__(self, model: str, threads: int, pixels: int) -> None:
         self.model = load(model, threads=threads)
-        if self.model.heads is None:  # a model that was cut
-            facts = ModelFacts(self.model.name, self.model.architecture, self.model.layers, self.model.heads_per_layer)
+        if self.model.head_set is None:  # a model that was cut
+            facts = self.model.facts
             heads = heads_for(self.model.layers, self.model.heads_per_layer)
-            self.model.heads = HeadSet(facts, tuple(heads), queries="answer")
+            self.model.head_set = HeadSet(facts, tuple(heads), queries="answer")
         self.scene = self.model.look(picture(pixels))
 
     def depth(self) -> int:
@@ -33,7 +32,7 @@ class Lookhere:
 
     def talk(self, tokens: int, *, steered: bool, gaze: bool) -> float:
         """Seconds per token of a stream, the first token apart."""
-        at = Steering(self.model.heads, Panel(1, 3)) if steered else None
+        at = Steering(self.model.head_set, Panel(1, 3)) if steered else None
         with self.scene.stream(at=at, max_tokens=tokens, gaze=gaze) as run:
             next(run)
             start = time.perf_counter()

@@ -21,7 +21,7 @@ from gguf import GGMLQuantizationType as Type
 from random_blocks import blocks
 
 VOCABULARY = 151_936
-BUILTIN = Path(__file__).resolve().parents[1] / "python" / "lookhere" / "models" / "model.gguf"
+BUILTIN = Path(__file__).resolve().parents[1] / "python" / "lookhere" / "data" / "models" / "model.gguf"
 TYPES = ("Q4_K_M", "Q8_0", "F16")
 _FILE_TYPES = {"Q4_K_M": gguf.LlamaFileType.MOSTLY_Q4_K_M, "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
                "F16": gguf.LlamaFileType.MOSTLY_F16}  # fmt: skip

@@ -6,7 +6,8 @@ import os
 import sys
 from types import ModuleType
 
-from .answers.run import Answer, Step
+from .answers.answer import Answer, Step
+from .answers.ask import Ask
 from .answers.word import Word
 from .cancel import CancelFlag
 from .errors import (
@@ -29,15 +30,22 @@ from .errors import (
     RegionError,
     TemplateError,
 )
-from .model import Model, load
-from .regions.region import Box, Mask, Panel, Point, Polygon, Weighted
+from .loading.load import load
+from .model import Model
+from .prompt.message import ImagePart, Message
+from .regions.region import Box, Mask, OnImage, Panel, Point, Polygon, Weighted
 from .scene import Scene
+from .steering.aim import Aim
 from .steering.head_set import HeadSet
+from .steering.push import Push
 from .steering.steering import Steering
+from .tokens.gaze import Gaze
 from .tokens.readback import Where, read_back
 
 __all__ = [
+    "Aim",
     "Answer",
+    "Ask",
     "Box",
     "BusyError",
     "CancelFlag",
@@ -46,22 +54,27 @@ __all__ = [
     "ComicsError",
     "ContextError",
     "EngineFailure",
+    "Gaze",
     "HeadSet",
     "HeadSetError",
     "HeadSetMissingError",
     "ImageError",
+    "ImagePart",
     "JudgeError",
     "LabelsError",
     "LookhereError",
     "Mask",
+    "Message",
     "Model",
     "ModelFileError",
+    "OnImage",
     "OptionError",
     "Panel",
     "Point",
     "Polygon",
     "ProjectorError",
     "PromptError",
+    "Push",
     "RegionError",
     "Scene",
     "Steering",

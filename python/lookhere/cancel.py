@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from .engine import compiled
+
+if TYPE_CHECKING:
+    from . import _engine
+
 
 class CancelFlag:
-    """Ends work from another thread: given to ``Model.look`` or to ``stream``, ``describe`` or ``describe_all`` of a
-    scene, and raised by ``set``, it ends them within one layer of the image's encoder or one batch of tokens, with
+    """Ends work from another thread: given to ``Model.look``, ``Model.chat``, or to ``stream``, ``describe`` or ``describe_all`` of a scene, and raised by ``set``, it ends them within one layer of the image's encoder or one batch of tokens, with
     CancelledError or as the end of the iteration. The model can be used on. It stays raised until ``clear``.
     """
 
     def __init__(self) -> None:
-        from lookhere import _engine
-
-        self.native = _engine.CancelFlag()
+        self.native: _engine.CancelFlag = compiled().CancelFlag()
 
     def set(self) -> None:
         """Raises it."""

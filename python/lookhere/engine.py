@@ -1,4 +1,4 @@
-"""The border to the compiled engine: its errors under our names, its messages in the app's logging."""
+"""The one door to the compiled engine: its errors under our names, its messages in the app's logging."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from .errors import CancelledError, EngineFailure
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 SMALL = 50_000_000
 """Parameters; real vision-language models have ten times more."""
@@ -15,16 +19,22 @@ SMALL = 50_000_000
 _log = logging.getLogger("lookhere.engine")
 
 
+def compiled() -> ModuleType:
+    """The compiled module, loaded when it is first needed; its types are in ``_engine.pyi``."""
+    from lookhere import _engine
+
+    return _engine
+
+
 @contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
     """Turns what the engine raises into CancelledError or EngineFailure; ``doing`` says what failed."""
-    from lookhere import _engine
-
+    engine = compiled()
     try:
         yield
-    except _engine.Cancelled as error:
+    except engine.Cancelled as error:
         raise CancelledError(f"Cancelled while {doing}.") from error
-    except _engine.EngineError as error:
+    except engine.EngineError as error:
         raise EngineFailure(
             f"The engine failed while {doing} ({error}). Fetch the model files again; if that does not help, report it."
         ) from error
@@ -34,9 +44,7 @@ def engine_errors(doing: str) -> Iterator[None]:
 
 def forward_log() -> None:
     """Sends llama.cpp's messages to the logger ``lookhere.engine``, which is quiet unless the app wants it."""
-    from lookhere import _engine
-
-    _engine.set_log(_forward, _log.getEffectiveLevel())
+    compiled().set_log(_forward, _log.getEffectiveLevel())
 
 
 def _forward(level: int, text: str) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
+GENERAL = "Describe what is shown here in one sentence."
+"""Asked where neither the user nor the head set says otherwise. It names no place: the gaze decides."""
+
 AMBIGUOUS = "What is the main action or event happening in this comic strip? Answer briefly."
 """The paper's question without a place in it: the gaze decides."""
 

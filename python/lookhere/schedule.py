@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from . import questions
-from .answers.run import Answer, Finish, Run, Step, answer_of
+from . import checks, limits, questions
+from .answers.answer import Answer, Finish, Step
+from .answers.ask import PUSH_OPTIONS
+from .answers.run import Run
+from .cancel import CancelFlag
 from .errors import OptionError, RegionError
-from .regions.region import Box, Panel, Point, Polygon, Region
+from .regions.box import Panel
+from .regions.region import Region
+from .regions.text import read_region
 from .scene import Scene
-from .steering.head_set import Mode, Queries
-from .steering.steering import Steering
+from .steering.aim import Aim
+from .steering.push import PushChange
 
 Pace: TypeAlias = "int | Literal['line', 'sentence']"
 """When the gaze moves on: after so many tokens, or where a line or a sentence ends."""
 
 LONGEST = 100
 """Tokens that a line or a sentence is given on average."""
-
-MOST = 10_000
-"""Targets, and tokens on one target."""
 
 _LINE = re.compile(r"\S[^\n]*\n")
 _SENTENCE = re.compile(r"""\w.*?[.!?]['")\]’”]*\s*$|\w.*\n""", re.DOTALL)
@@ -39,13 +41,18 @@ class Schedule:
     every: Pace = 20
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.targets) <= MOST:
-            raise OptionError(f"A schedule of {len(self.targets)} targets; expected 1 to {MOST}, for instance 4,2,1.")
-        whole = isinstance(self.every, int) and not isinstance(self.every, bool)
-        if self.every not in ("line", "sentence") and not (whole and 1 <= int(self.every) <= MOST):
+        most = limits.SCHEDULE
+        if not 1 <= len(self.targets) <= most:
+            raise OptionError(f"A schedule of {len(self.targets)} targets; expected 1 to {most}, for instance 4,2,1.")
+        if self.every in ("line", "sentence"):
+            return
+        every = checks.as_whole(self.every)
+        if every is None or not 1 <= every <= most:
             raise OptionError(
-                f"every={self.every!r}; expected a whole number of tokens from 1 to {MOST}, 'line' or 'sentence'."
+                f"every={checks.short(self.every)}; expected a whole number of tokens from 1 to {most}, 'line' or "
+                "'sentence'."
             )
+        object.__setattr__(self, "every", every)
 
     @classmethod
     def parse(cls, text: str, *, every: Pace = 20, rows: int = 1, cols: int = 6) -> Schedule:
@@ -65,32 +72,21 @@ class Schedule:
         """What the text may be long at most."""
         return len(self.targets) * (self.every if isinstance(self.every, int) else LONGEST)
 
-    def steerings(
-        self,
-        scene: Scene,
-        *,
-        strength: float | None = None,
-        mode: Mode | None = None,
-        queries: Queries | None = None,
-        share: float | None = None,
-    ) -> tuple[Steering | None, ...]:
-        """One steering per target, checked before the first token. RegionError; HeadSetMissingError; OptionError."""
-        found = (scene.steering(target) for target in self.targets)
-        return tuple(
-            each and Steering(each.heads, each.regions, strength=strength, mode=mode, queries=queries, share=share)
-            for each in found
-        )
+    def aims(self, scene: Scene, change: PushChange | None = None) -> tuple[Aim | None, ...]:
+        """One aim per target, each made once, before the first token. RegionError; HeadSetMissingError; OptionError."""
+        known = {target: scene.aim(target, change) for target in dict.fromkeys(self.targets)}
+        return tuple(known[target] for target in self.targets)
 
 
 class Walk:
     """Reads a run and moves its gaze along a schedule; iterate for pairs of (index of the target, step).
 
-    steerings: one per target. run: one that begins with the first of them; it is closed at the end.
+    aims: one per target. run: one that begins with the first of them; it is closed at the end.
     """
 
-    def __init__(self, run: Run, schedule: Schedule, steerings: tuple[Steering | None, ...]) -> None:
+    def __init__(self, run: Run, schedule: Schedule, aims: Sequence[Aim | None]) -> None:
         self.schedule = schedule
-        self.steerings = steerings
+        self.aims = tuple(aims)
         self._run = run
         self._steps: list[Step] = []
         self._finish: Finish | None = None
@@ -102,20 +98,22 @@ class Walk:
         schedule: Schedule,
         prompt: str | None = questions.POINTED,
         *,
-        strength: float | None = None,
-        mode: Mode | None = None,
-        queries: Queries | None = None,
-        share: float | None = None,
+        system: str | None = None,
         max_tokens: int | None = None,
+        cancel: CancelFlag | None = None,
         **options: Any,
     ) -> Walk:
         """Asks a scene. prompt: None for the model's own question. max_tokens: None for as long as the schedule takes.
 
         options: those of ``Scene.stream``. All errors of the arguments are raised here.
         """
-        steerings = schedule.steerings(scene, strength=strength, mode=mode, queries=queries, share=share)
-        limit = schedule.max_tokens if max_tokens is None else min(max_tokens, schedule.max_tokens)
-        return cls(scene.stream(prompt, at=steerings[0], max_tokens=limit, **options), schedule, steerings)
+        limit = schedule.max_tokens
+        if max_tokens is not None:
+            limit = min(checks.whole("max_tokens", max_tokens, 1, limits.ANSWER_TOKENS), limit)
+        change = PushChange(**{name: options[name] for name in PUSH_OPTIONS if name in options})
+        aims = schedule.aims(scene, change)
+        ask = scene.ask(prompt, at=schedule.targets[0], system=system, max_tokens=limit, **options)
+        return cls(scene.run(ask, aim=aims[0], cancel=cancel), schedule, aims)
 
     @property
     def finish(self) -> Finish | None:
@@ -133,11 +131,11 @@ class Walk:
                 if not (done(said) if done else since == self.schedule.every):
                     continue
                 target, since, said = target + 1, 0, ""
-                if target == len(self.steerings):
+                if target == len(self.aims):
                     self._finish = run.finish or ("stop" if done else "length")
                     return
-                if run.finish is None and self.steerings[target] != self.steerings[target - 1]:
-                    run.look_at(self.steerings[target])
+                if run.finish is None and self.aims[target] is not self.aims[target - 1]:
+                    run.aim_with(self.aims[target])
         self._finish = run.finish
 
     def answer(self) -> Answer:
@@ -148,7 +146,7 @@ class Walk:
 
     def said(self) -> Answer:
         """What was said up to now. CancelledError if the run was cancelled meanwhile."""
-        return answer_of(self._run, self._steps, self._finish)
+        return self._run.answer(self._steps, self._finish or "cancelled")
 
 
 _DONE: dict[str, Callable[[str], bool]] = {
@@ -161,25 +159,16 @@ def _targets(word: str, rows: int, cols: int) -> list[Region | None]:
     """The targets in a run of text without spaces."""
     if word == "free":
         return [None]
-    name, _, rest = word.rpartition(":")
+    kind, _, rest = word.rpartition(":")
     try:
-        if name == "box":
-            return [Box(*_numbers(rest, 4))]
-        if name == "point":
-            return [Point(*_numbers(rest, 2))]
-        if name == "polygon":
-            return [_polygon(rest)]
-        if match := re.fullmatch(r"(?:panel:)?(?:(\d+)/(\d+)|(\d+),(\d+)/(\d+),(\d+))", word):
-            return [Panel(*(int(part) for part in match.groups() if part is not None))]
-        numbers = [int(part) for part in rest.split(",")] if name in ("", "panel") else []
-    except ValueError:
-        numbers = []
-    if not numbers:
+        if kind in ("", "panel") and "/" not in rest:
+            return [_panel(int(part), rows, cols) for part in rest.split(",")]
+        return [read_region(word)]
+    except ValueError as error:
         raise RegionError(
             f"The schedule names {word!r}; expected panel numbers such as 4,2,1, or K/N, ROW,COL/ROWS,COLS, "
             "box:X0,Y0,X1,Y1, point:X,Y, polygon:X,Y,X,Y,X,Y or free, with spaces between; no masks."
-        )
-    return [_panel(number, rows, cols) for number in numbers]
+        ) from error
 
 
 def _panel(number: int, rows: int, cols: int) -> Panel:
@@ -189,12 +178,3 @@ def _panel(number: int, rows: int, cols: int) -> Panel:
             "(--panels says how many)."
         )
     return Panel((number - 1) // cols + 1, (number - 1) % cols + 1, rows, cols)
-
-
-def _polygon(text: str) -> Polygon:
-    numbers = [float(part) for part in text.split(",")]
-    return Polygon(list(zip(numbers[::2], numbers[1::2], strict=True)))
-
-
-def _numbers(text: str, count: int) -> list[float]:
-    return [float(part) for part, _ in zip(text.split(","), range(count), strict=True)]

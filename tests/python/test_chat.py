@@ -4,7 +4,7 @@ import pytest
 from fake_engine import SPECIAL, TEMPLATE, EncodedImage, Model, write_gguf
 from hypothesis import given
 from hypothesis import strategies as st
-from lookhere import PromptError, TemplateError
+from lookhere import ImagePart, Message, PromptError, TemplateError
 from lookhere.prompt.chat import CHATML, ChatTemplate, Piece
 from lookhere.prompt.layout import lay_out
 
@@ -27,35 +27,45 @@ LLAVA = (
 )
 
 
+def asked(prompt, system=None):
+    """A question about one image."""
+    user = Message("user", (ImagePart(None), prompt))
+    return [user] if system is None else [Message("system", (system,)), user]
+
+
+def pieces_of(template, prompt, system=None):
+    return template.pieces(asked(prompt, system))
+
+
 def test_a_template_of_content_lists_writes_the_image_once():
-    pieces = ChatTemplate(QWEN2_VL).pieces("What is it?")
+    pieces = pieces_of(ChatTemplate(QWEN2_VL), "What is it?")
     assert pieces == [
         Piece("template", "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"),
         Piece("image"),
-        Piece("user", "What is it?"),
+        Piece("text", "What is it?"),
         Piece("template", "<|im_end|>\n<|im_start|>assistant\n"),
     ]
-    pieces = ChatTemplate(QWEN2_VL).pieces("What is it?", system="Be brief.")
-    assert pieces[1] == Piece("user", "Be brief.")
+    pieces = pieces_of(ChatTemplate(QWEN2_VL), "What is it?", "Be brief.")
+    assert pieces[1] == Piece("text", "Be brief.")
 
 
 def test_a_template_of_strings_gets_the_image_before_the_text():
-    assert ChatTemplate(CHATML).pieces("Hm?", system="S") == [
+    assert pieces_of(ChatTemplate(CHATML), "Hm?", "S") == [
         Piece("template", "<|im_start|>system\n"),
-        Piece("user", "S"),
+        Piece("text", "S"),
         Piece("template", "<|im_end|>\n<|im_start|>user\n"),
         Piece("image"),
-        Piece("user", "Hm?"),
+        Piece("text", "Hm?"),
         Piece("template", "<|im_end|>\n<|im_start|>assistant\n"),
     ]
 
 
 def test_another_image_marker():
-    assert ChatTemplate(LLAVA).pieces("Hm?") == [
+    assert pieces_of(ChatTemplate(LLAVA), "Hm?") == [
         Piece("template", "USER: "),
         Piece("image"),
         Piece("template", "\n"),
-        Piece("user", "Hm?"),
+        Piece("text", "Hm?"),
         Piece("template", " ASSISTANT:"),
     ]
 
@@ -65,10 +75,10 @@ def test_transformers_environment():
         "{%- set x = strftime_now('%Y') | length %}\n{{ bos_token }}{% for m in messages %}\n    {% if x == 4 %}\n"
         "{{ {'é': 1} | tojson }}{{ m.content }}\n{% break %}\n    {% endif %}\n{% endfor %}:"
     )
-    assert ChatTemplate(source, "<s>").pieces("Hm?") == [
+    assert pieces_of(ChatTemplate(source, "<s>"), "Hm?") == [
         Piece("template", '<s>{"é": 1}'),
         Piece("image"),
-        Piece("user", "Hm?"),
+        Piece("text", "Hm?"),
         Piece("template", "\n:"),
     ]
 
@@ -87,23 +97,23 @@ def test_transformers_environment():
 )
 def test_templates_that_do_not_work(source):
     with pytest.raises(TemplateError, match="chat_template="):
-        ChatTemplate(source).pieces("Hm?")
+        pieces_of(ChatTemplate(source), "Hm?")
 
 
 @given(st.text())
 def test_user_text_is_never_parsed(tmp_path_factory, text):
     model = Model(write_gguf(tmp_path_factory.getbasetemp() / "m.gguf"))
     for prompt in (text, text + "".join(SPECIAL) + "\ue000lookhere image\ue001{{ messages }}", SPECIAL[1] + text):
-        layout = lay_out(model, ChatTemplate(TEMPLATE), EncodedImage(32, 32), prompt, None)
-        tail = [257, *b"\n", 256, *b"assistant\n"]
-        assert list(layout.suffix) == [*prompt.encode(), *tail]
-        assert layout.prefix == (256, *b"user\n")
+        image = EncodedImage(32, 32)
+        layout = lay_out(model, ChatTemplate(TEMPLATE), asked(prompt), [image])
+        head, tail = (256, *b"user\n"), (257, *b"\n", 256, *b"assistant\n")
+        assert layout.items == (*head, image, *prompt.encode(), *tail)
     assert layout.image_end == 6 + 4
     assert layout.grid_positions == (7,)
-    assert layout.prompt_end == layout.image_end + len(layout.suffix)
+    assert layout.prompt_end == layout.image_end + len(layout.items) - 7
 
 
 @pytest.mark.parametrize("prompt", [None, b"bytes", "\udfff"])
 def test_prompts_that_are_no_text(prompt):
     with pytest.raises(PromptError, match="expected"):
-        ChatTemplate().pieces(prompt)
+        pieces_of(ChatTemplate(), prompt)

@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from lookhere import HeadSet, HeadSetError
@@ -87,11 +86,11 @@ def test_what_is_no_head_set(tmp_path, content):
 
 
 def test_check_against_a_model(head_set):
-    head_set.check(SimpleNamespace(architecture="fake", layers=4, heads_per_layer=2))
+    head_set.check(ModelFacts("it", "fake", 4, 2))
     with pytest.raises(HeadSetError, match="layer 3, head 1"):
-        head_set.check(SimpleNamespace(architecture="fake", layers=3, heads_per_layer=2))
+        head_set.check(ModelFacts("it", "fake", 3, 2))
     with pytest.raises(HeadSetError, match="architecture other"):
-        head_set.check(SimpleNamespace(architecture="other", layers=4, heads_per_layer=2))
+        head_set.check(ModelFacts("it", "other", 4, 2))
 
 
 def test_every_shipped_head_set_is_valid_and_the_schema_names_the_same_keys(head_set):
@@ -125,7 +124,7 @@ def test_published_head_sets_say_what_they_are_and_are_found(name, architecture,
     assert max(layer for layer, _ in listed) < 28
     assert max(head for _, head in listed) < heads
     for file in files:
-        model = SimpleNamespace(name=file, architecture=architecture, layers=28, heads_per_layer=heads)
+        model = ModelFacts(file, architecture, 28, heads)
         assert registry.find_head_set(model) == published
 
 
@@ -137,7 +136,7 @@ def test_lookup_by_model_facts(monkeypatch):
     monkeypatch.setattr(registry, "_shipped", lambda: tuple(sets))
 
     def find(name, layers=28):
-        model = SimpleNamespace(name=name, architecture="qwen2vl", layers=layers, heads_per_layer=28)
+        model = ModelFacts(name, "qwen2vl", layers, 28)
         return registry.find_head_set(model)
 
     assert find("Qwen2.5 VL 7B Instruct") is sets[1]

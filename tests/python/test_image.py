@@ -7,7 +7,8 @@ import zlib
 import numpy as np
 import pytest
 from lookhere import ImageError
-from lookhere.images.image import MOST_PIXELS, Image
+from lookhere.images.image import Image
+from lookhere.limits import IMAGE_PIXELS as MOST_PIXELS
 from PIL import Image as pillow
 
 

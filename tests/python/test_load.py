@@ -115,4 +115,4 @@ def test_the_head_set_brings_the_question(engine, pair, head_set):
     with lookhere.load(pair[0], heads=asked) as model:
         assert model.prompt == "What is it?"
     with lookhere.load(pair[0]) as model:
-        assert model.prompt == lookhere.loading.builtin.PROMPT
+        assert model.prompt == lookhere.questions.GENERAL

@@ -8,6 +8,7 @@ from pathlib import Path
 import lookhere
 import numpy as np
 import pytest
+from lookhere.answers.ask import OPTIONS
 from lookhere.loading import builtin as registry
 from PIL import Image
 
@@ -46,7 +47,7 @@ def test_blocks_with_the_built_in_model(builtin, tmp_path, monkeypatch, capsys, 
 
 def test_the_tables_are_complete():
     assert sorted(first_column("`load(...)`")) == sorted(inspect.signature(lookhere.load).parameters)
-    stream = set(inspect.signature(lookhere.Scene.stream).parameters) - {"self"}
+    stream = set(inspect.signature(lookhere.Scene.stream).parameters) - {"self", "options"} | set(OPTIONS)
     assert sorted(first_column("argument")) == sorted(stream)
     for kind in (lookhere.Step, lookhere.Answer):
         assert sorted(first_column(f"`{kind.__name__}`")) == sorted(each.name for each in dataclasses.fields(kind))

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lookhere import Box, HeadSetError, OptionError, Point, Where, read_back
-from lookhere.answers.run import Step
 from lookhere.answers.word import words_of
-from lookhere.steering.head_set import HeadSet, from_dict, to_dict
+from lookhere.steering.head_set import HeadSet, ModelFacts, from_dict, to_dict
 from lookhere.tokens.coverage import coverage
 from lookhere.tokens.frame import Frame
+from lookhere.tokens.gaze import Gaze
 from lookhere.tokens.grid import TokenGrid
 
 SQUARE = Frame(60, 40, (TokenGrid(4, 6, 0, 0, 60, 40),))  # tokens of 10 x 10
@@ -147,15 +147,13 @@ def test_a_larger_image_has_a_larger_box(frame, seed, times):
 
 
 def steps_of(*texts):
-    """Steps whose reading is on the token of their number."""
+    """Texts of steps, and readings that are on the token of their number."""
     maps = np.eye(len(texts), 24, dtype=np.float32)
-    return [
-        Step(index, 0, text, reading=(maps[index].reshape(4, 6),), frame=SQUARE) for index, text in enumerate(texts)
-    ]
+    return texts, [Gaze([maps[index].reshape(4, 6)], [SQUARE]) for index in range(len(texts))]
 
 
 def test_tokens_become_words():
-    words = words_of(steps_of("Red", " umb", "rella", ". A", " cat", "'s well", "-known", "!"))
+    words = words_of(*steps_of("Red", " umb", "rella", ". A", " cat", "'s well", "-known", "!"))
     assert [(word.text, word.start, word.stop) for word in words] == [
         ("Red", 0, 1), ("umbrella", 1, 3), ("A", 3, 4), ("cat's", 4, 6), ("well-known", 5, 7),
     ]  # fmt: skip
@@ -167,11 +165,11 @@ def test_tokens_become_words():
 
 
 def test_words_without_spaces_and_in_pieces():
-    assert [word.text for word in words_of(steps_of("日本", "の海", " 3", ".", "5"))] == [*"日本の海", "3", "5"]
-    pieces = words_of(steps_of("a ", "", "", "é", "t", "é"))
+    assert [word.text for word in words_of(*steps_of("日本", "の海", " 3", ".", "5"))] == [*"日本の海", "3", "5"]
+    pieces = words_of(*steps_of("a ", "", "", "é", "t", "é"))
     assert [(word.text, word.start, word.stop) for word in pieces] == [("a", 0, 1), ("été", 1, 6)]
-    assert words_of([]) == ()
-    assert words_of(steps_of("...")) == ()
+    assert words_of([], []) == ()
+    assert words_of(*steps_of("...")) == ()
 
 
 def test_answers_say_where(model):
@@ -224,7 +222,7 @@ def test_readers_in_a_file(head_set, tmp_path):
             from_dict({**data, "readers": wrong}, "It")
     small = replace(both, heads=((0, 0),), model=replace(both.model, name="other"))
     with pytest.raises(HeadSetError, match="layer 2"):
-        small.check(type("Small", (), {"architecture": "fake", "layers": 1, "heads_per_layer": 2}))
+        small.check(ModelFacts("it", "fake", 1, 2))
 
 
 def test_the_builtin_model_looks_at_the_panel_that_it_is_asked_about(builtin):

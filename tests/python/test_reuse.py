@@ -260,10 +260,23 @@ def test_where_memory_is_short_one_after_another(model, monkeypatch):
     assert model.session.context <= 900
 
 
-def test_a_flag_is_heard_while_another_thread_reads(scene):
+def test_a_flag_is_heard_while_another_thread_computes(scene, monkeypatch):
+    """A caller waits for the step of another, not for its whole answer, and can be cancelled meanwhile."""
     run = scene.stream()
     next(run)
-    flag, outcome = lookhere.CancelFlag(), []
+    inside, go_on, flag, outcome = threading.Event(), threading.Event(), lookhere.CancelFlag(), []
+    decode = fake.Session.decode
+
+    def slow(session, *args, **options):
+        inside.set()
+        assert go_on.wait(30)
+        decode(session, *args, **options)
+
+    monkeypatch.setattr(fake.Session, "decode", slow)
+    steps = []
+    reading = threading.Thread(target=lambda: steps.append(next(run)))
+    reading.start()
+    assert inside.wait(30)
 
     def wait():
         try:
@@ -276,7 +289,9 @@ def test_a_flag_is_heard_while_another_thread_reads(scene):
     flag.set()
     waiting.join(30)
     assert isinstance(outcome[0], CancelledError)
-    assert next(run).text == fake.UNSTEERED[1]
+    go_on.set()
+    reading.join(30)
+    assert steps[0].text == fake.UNSTEERED[1]
 
 
 def test_what_is_cancelled_keeps_the_image(scene):

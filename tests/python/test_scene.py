@@ -1,5 +1,6 @@
 """A scene is asked: answers, streams, moving the gaze, cancelling, reuse."""
 
+import itertools
 import threading
 
 import fake_engine as fake
@@ -153,12 +154,29 @@ def test_cancel_from_another_thread(scene):
     assert len(steps) <= len(fake.UNSTEERED)
 
 
-def test_one_thread_reads_one_answer(scene):
-    with scene.stream() as run:
-        next(run)
-        with pytest.raises(lookhere.BusyError, match="close it first"):
+def test_one_thread_reads_several_answers_by_turns(scene):
+    places = [None, *(Point(16 * x, 0) for x in range(6))]
+    runs = [scene.stream(at=place) for place in places]
+    texts = [""] * len(runs)
+    for steps in itertools.zip_longest(*runs):
+        for place, step in enumerate(steps):
+            texts[place] += step.text if step else ""
+        assert scene.describe(at=Point(90, 20)).text == fake.steered_text(1, 5)  # a whole one in between
+    assert texts == [fake.UNSTEERED, *(fake.steered_text(0, x) for x in range(6))]
+
+
+def test_a_call_from_inside_a_step_is_refused_because_it_could_never_get_its_turn(scene, monkeypatch):
+    decode = fake.Session.decode
+
+    def nested(session, *args, **options):
+        decode(session, *args, **options)
+        monkeypatch.setattr(fake.Session, "decode", decode)
+        with pytest.raises(lookhere.BusyError, match="inside the step"):
             scene.describe()
+
+    monkeypatch.setattr(fake.Session, "decode", nested)
     assert scene.describe().text == fake.UNSTEERED
+    assert fake.Session.decode is decode
 
 
 def test_threads_take_turns(scene):

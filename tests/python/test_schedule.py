@@ -112,11 +112,11 @@ def test_a_break_gives_the_model_back(scene):
 def test_how_it_looks_is_kept_from_target_to_target(scene):
     schedule = Schedule.parse("free 1 2", every=2)
     found = walk(scene, schedule, strength=2, mode="suppress_image", queries="generated")
-    assert found.steerings[0] is None
-    kept = {(each.strength, each.mode, each.queries) for each in found.steerings[1:]}
+    assert found.aims[0] is None
+    kept = {(each.push.strength, each.push.mode, each.push.queries) for each in found.aims[1:]}
     assert kept == {(2, "suppress_image", "generated")}
     answer = found.answer()
-    assert answer.steering == found.steerings[2]
+    assert answer.steering == found.aims[2].steering
     assert answer.prompt == lookhere.questions.POINTED
     assert walk(scene, schedule, prompt=None).answer().prompt == scene.model.prompt
 

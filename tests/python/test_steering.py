@@ -12,10 +12,10 @@ from lookhere.steering.head_set import HeadSet, ModelFacts
 
 def test_bias_of_a_target(head_set):
     aimed = np.array([[0, 0.001, 1 / 16, 0.5, 1]], np.float32)
-    bias = Steering(head_set, Point(0, 0), strength=5).image_bias(aimed)
+    bias = Steering(head_set, Point(0, 0), strength=5).push.image_bias(aimed)
     assert bias.dtype == np.float32
     np.testing.assert_allclose(bias, [[-5, 5 + math.log(0.001), 5 + math.log(1 / 16), 5 + math.log(0.5), 5]], rtol=1e-6)
-    bias = Steering(head_set, Point(0, 0), strength=5, mode="suppress_image").image_bias(aimed)
+    bias = Steering(head_set, Point(0, 0), strength=5, mode="suppress_image").push.image_bias(aimed)
     np.testing.assert_allclose(bias, [[-5, math.log(0.001), math.log(1 / 16), math.log(0.5), 0]], rtol=1e-6)
 
 
@@ -28,8 +28,8 @@ def test_defaults_come_from_the_head_set():
         "after_image",
         1,
     )
-    assert steering.prompt_bias == -3
-    assert steering.generated_bias == 0
+    assert steering.push.prompt_bias == -3
+    assert steering.push.generated_bias == 0
 
 
 def test_fingerprint(head_set):
@@ -81,19 +81,19 @@ def test_wrong_values(head_set, options):
 def test_modes_that_move_attention(head_set):
     aimed = np.array([[0, 0.25, 1]], np.float32)
     share = Steering(head_set, Point(0, 0), mode="target_share", share=0.7)
-    assert (share.kind, share.number, share.looking_at(Point(1, 1)).share) == ("target_share", {"share": 0.7}, 0.7)
+    assert (share.push.kind, share.push.number, share.looking_at(Point(1, 1)).share) == ("target_share", {"share": 0.7}, 0.7)
     within = Steering(replace(head_set, mode="within_image", share=0.3), Point(0, 0))
-    assert (within.kind, within.number) == ("within_image", {})
+    assert (within.push.kind, within.push.number) == ("within_image", {})
     for each in (share, within):
-        assert np.array_equal(each.image_values(aimed), aimed)
-        assert (each.prompt_bias, each.generated_bias) == (0, 0)
+        assert np.array_equal(each.push.image_values(aimed), aimed)
+        assert (each.push.prompt_bias, each.push.generated_bias) == (0, 0)
         assert each.looking_at(Point(0, 0)) == each
     other = Steering(replace(head_set, mode="within_image", share=0.6, strength=1), Point(0, 0))
     assert other.fingerprint == within.fingerprint  # neither number acts
     bias = Steering(replace(head_set, share=0.6), Point(0, 0))
-    assert (bias.kind, bias.number) == ("bias", {"strength": 5})
+    assert (bias.push.kind, bias.push.number) == ("bias", {"strength": 5})
     assert bias.fingerprint == Steering(head_set, Point(0, 0)).fingerprint
-    assert np.array_equal(bias.image_values(aimed), bias.image_bias(aimed))
+    assert np.array_equal(bias.push.image_values(aimed), bias.push.image_bias(aimed))
 
 
 def test_the_engine_is_told_how_to_move_attention(model, head_set):

@@ -1,30 +1,26 @@
-"""Several answers about one scene, computed together: every step is one batch with a row for each."""
+"""Several answers about one prompt, computed together: every step is one batch with a row for each."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from functools import partial
-from itertools import takewhile
 from types import TracebackType
-from typing import TYPE_CHECKING
 
+from ..cancel import CancelFlag
 from ..errors import CancelledError, ContextError
-from .run import Answer, Finish, Run, Step, answer_of
-
-if TYPE_CHECKING:
-    from ..cancel import CancelFlag
+from .answer import Answer, Finish, Step
+from .run import Run
 
 
 class Group:
     """Answers in the making that differ in where they look; iterate for (place, Step), close it to cancel.
 
-    The place is the number of the answer, from 0. As many as the steering and the context allow are computed together
-    and take turns, the others one after another. It belongs to one thread, ``cancel`` apart, and holds the model from
-    its first step to its end. Nothing is computed before the first step is asked for.
+    The place is the number of the answer, from 0. As many as the steering and the context allow are computed together,
+    the others one after another. Every batch takes a turn at the model and gives it back. Nothing is computed before
+    the first step is asked for.
     """
 
     def __init__(self, runs: Sequence[Run], cancel: CancelFlag) -> None:
-        """runs: of one prompt, all given the flag; those that look at one encoded image are computed together."""
+        """runs: all given the flag; neighbours that begin with the same images are computed together."""
         self._runs = tuple(runs)
         self._flag = cancel
         self._steps: list[list[Step]] = [[] for _ in runs]
@@ -39,7 +35,7 @@ class Group:
         """Reads on to the end; every answer whole, in the order of the places. CancelledError."""
         for _ in self:
             pass
-        return [answer_of(run, steps, run.finish) for run, steps in zip(self._runs, self._steps, strict=True)]
+        return [run.answer(steps) for run, steps in zip(self._runs, self._steps, strict=True)]
 
     def cancel(self) -> None:
         """Ends all answers as soon as the engine can, from any thread; the iteration then stops.
@@ -80,50 +76,25 @@ class Group:
     def _generate(self) -> Generator[tuple[int, Step], None, None]:
         start = 0
         while start < len(self._runs):
-            first = self._runs[start]
-            rest = [first, *takewhile(partial(_same_image, first), self._runs[start + 1 :])]
-            count = first.session.at_once(first.layout, [run.steering for run in rest], first.room)
-            if count > 1 and self._begin(rest[:count]):
-                try:
-                    yield from self._take_turns(start, count)
-                finally:
-                    first.session.release()
-            else:
-                count = 1
-                with first:
-                    for step in first:
-                        yield start, step
-            start += count
+            going = list(range(start, len(self._runs)))
+            going = going[: self._runs[start].at_once([self._runs[place] for place in going])]
+            start = going[-1] + 1
+            try:
+                steps = self._batch(going)
+            except ContextError:
+                if len(going) == 1:
+                    raise
+                going, start = going[:1], going[0] + 1  # memory holds one but not several
+                steps = self._batch(going)
+            while True:
+                yield from steps
+                going = [place for place in going if self._runs[place].finish is None]
+                if not going:
+                    break
+                steps = self._batch(going)
 
-    def _begin(self, runs: Sequence[Run]) -> bool:
-        """Reads the prompt; the session is held then. False where memory holds one but not several."""
-        first = runs[0]
-        layers = sorted({layer for run in runs for layer in run.layers})
-        first.session.acquire(self._flag.native)
-        try:
-            first.session.prefill(
-                first.layout, [run.look for run in runs], room=first.room, probe=layers, cancel=self._flag.native
-            )
-        except BaseException as error:
-            first.session.release()
-            if isinstance(error, ContextError):
-                return False
-            raise
-        return True
-
-    def _take_turns(self, start: int, count: int) -> Iterator[tuple[int, Step]]:
-        runs = self._runs[start : start + count]
-        going, last = list(range(count)), [0] * count
-        while going:
-            for row, k in enumerate(going):
-                step = runs[k].choose(row)
-                if step is not None:
-                    last[k] = step.token
-                    yield start + k, step
-            going = [k for k in going if runs[k].finish is None]
-            if going:
-                runs[0].session.decode_each([last[k] for k in going], going, self._flag.native)
-
-
-def _same_image(one: Run, other: Run) -> bool:
-    return one.layout.image is other.layout.image
+    def _batch(self, going: Sequence[int]) -> list[tuple[int, Step]]:
+        """One engine step for several answers."""
+        runs = [self._runs[place] for place in going]
+        steps = runs[0].step_with(runs, self._flag)
+        return [(place, step) for place, step in zip(going, steps, strict=True) if step is not None]

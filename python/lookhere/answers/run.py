@@ -2,117 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cancel import CancelFlag
-from ..engine import engine_errors
+from ..engine import compiled, engine_errors
 from ..errors import CancelledError, ClosedError
+from ..kv.sequence import KvSequence
+from ..loaded import LoadedModel
 from ..prompt.layout import Layout
 from ..regions.region import Region
-from ..steering.head_set import Head
+from ..steering.aim import Aim
 from ..steering.steering import Steering
 from ..tokens.frame import Frame
-from ..tokens.grid import Map, mean_maps
-from ..tokens.readback import Where, read_back
-from .sampling import Sampling
+from ..tokens.gaze import Gaze
+from .answer import Answer, Finish, Step, joined_steps
+from .ask import Ask
 from .transcript import Transcript
-from .word import Word, words_of
 
 if TYPE_CHECKING:
-    from ..scene import Scene
+    from .. import _engine
 
-Finish: TypeAlias = Literal["end", "length", "stop", "context", "cancelled"]
-"""The model ended the answer; max_tokens; a stop text; the context is full; cancelled or closed."""
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One generated token.
-
-    index: from 0. token: its id. text: what it adds to the answer, always valid text, may be empty. gaze: one (rows,
-    cols) float32 map per token grid, the attention mass of the query that chose this token, averaged over the head set,
-    as if no bias acted (natural). steered_gaze: the same as it acted. head_gaze: (heads, rows, cols) per grid, natural,
-    in the order of the head set. reading: as gaze, averaged over the head set's readers where it names some; the heads
-    that tell where the model looked. The maps that were not asked for are empty. frame: what the maps cover.
-    """
-
-    index: int
-    token: int
-    text: str
-    gaze: tuple[Map, ...] = ()
-    steered_gaze: tuple[Map, ...] = ()
-    head_gaze: tuple[NDArray[np.float32], ...] = ()
-    reading: tuple[Map, ...] = ()
-    frame: Frame | None = None
-
-    def where(self) -> Where | None:
-        """Where the query that chose this token looked; None where no gaze was read."""
-        return read_back(self.reading, self.frame) if self.reading and self.frame else None
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """A finished answer. gaze, reading: natural, one (rows, cols) float32 map per token grid, mean over the steps."""
-
-    text: str
-    steps: tuple[Step, ...]
-    gaze: tuple[Map, ...]
-    finish: Finish
-    prompt: str
-    prompt_tokens: int
-    steering: Steering | None
-    reading: tuple[Map, ...] = ()
-    frame: Frame | None = None
-
-    def __str__(self) -> str:
-        return self.text
-
-    def where(self) -> Where | None:
-        """Where the model looked while it said this; None where no gaze was read."""
-        return read_back(self.reading, self.frame) if self.reading and self.frame else None
-
-    def words(self) -> tuple[Word, ...]:
-        """The words in order, each with where the model looked for it."""
-        return words_of(self.steps)
+AimAt: TypeAlias = Callable[[Region | Sequence[Region] | Steering | None], Aim | None]
+"""What makes an aim of a place: the images that are asked about."""
 
 
 class Run:
     """An answer in the making; iterate over it for its steps, close it (or leave ``with``) to cancel.
 
-    It belongs to one thread, ``cancel`` apart. Nothing is computed before the first step is asked for.
+    Every step takes a turn at the model and gives it back, so that runs of one model may be read side by side, from one
+    thread or from several. A run that nobody reads holds nothing; what it has in the KV cache may be evicted, and is
+    read again when it goes on. Nothing is computed before the first step is asked for.
     """
 
     def __init__(
         self,
-        scene: Scene,
-        prompt: str,
+        model: LoadedModel,
+        ask: Ask,
         layout: Layout,
-        steering: Steering | None,
-        sampling: Sampling,
+        frames: Sequence[Frame],
+        aim: Aim | None,
         *,
-        gaze: bool,
-        steered_gaze: bool,
-        head_gaze: bool,
-        readers: Sequence[Head] | None = None,
-        strength: float | None = None,
+        aim_at: AimAt,
         cancel: CancelFlag | None = None,
     ) -> None:
-        from lookhere import _engine
-
-        self.prompt = prompt
-        self.session = scene.model.session
-        self.layout = layout
-        self._scene = scene
-        self._steering = self._last = steering
-        self._strength = strength
-        self._sampling = sampling
-        self._sampler = _engine.Sampler(
+        self.ask = ask
+        self._model = model
+        self._session = model.session
+        self._frames = tuple(frames)
+        self._grids = [grid for frame in frames for grid in frame.grids]
+        self._aim = self._last = aim
+        self._aim_at = aim_at
+        sampling = ask.sampling
+        self._sampler: _engine.Sampler = compiled().Sampler(
             temperature=sampling.temperature,
             top_k=sampling.top_k,
             top_p=sampling.top_p,
@@ -121,17 +67,22 @@ class Run:
             seed=sampling.seed,
         )
         self._transcript = Transcript(sampling.stop)
-        heads = steering.heads if steering else scene.model.heads
-        self._read = heads.heads if heads and (gaze or steered_gaze or head_gaze) else ()
-        known = heads.readers if heads else ()
-        self._readers = tuple(known if readers is None else readers) if gaze else ()
-        self._frame = scene.frame
-        self._wants = (gaze, steered_gaze, head_gaze)
+        heads = aim.steering.head_set if aim else model.head_set
+        wanted = bool(self._grids) and (ask.gaze or ask.steered_gaze or ask.head_gaze)
+        self._read = heads.heads if heads and wanted else ()
+        readers = (heads.readers if heads else ()) if ask.readers is None else ask.readers
+        self._readers = tuple(readers) if ask.gaze and self._grids else ()
+        layers = {layer for layer, _ in (*self._read, *self._readers)}
+        self.sequence = KvSequence(layout, aim, room=sampling.max_tokens, layers=layers)
         self._cancel = (cancel or CancelFlag()).native
         self._index = 0
-        self._token: int | None = None  # chosen, not yet in the cache
-        self._open = False
+        self._token: int | None = None  # chosen, not yet read
         self._finish: Finish | None = None
+
+    @property
+    def prompt(self) -> str:
+        """The question."""
+        return self.ask.prompt
 
     @property
     def finish(self) -> Finish | None:
@@ -141,46 +92,36 @@ class Run:
     @property
     def steering(self) -> Steering | None:
         """The steering that acts now."""
-        return self._steering
+        return self._aim.steering if self._aim else None
+
+    @property
+    def aim(self) -> Aim | None:
+        """The steering that acts now, with what it covers of each token grid."""
+        return self._aim
 
     @property
     def prompt_tokens(self) -> int:
-        """Tokens of the prompt, the image included."""
-        return self.layout.tokens
-
-    @property
-    def look(self) -> tuple[Steering | None, Sequence[Map]]:
-        """The steering that acts now, and the coverage of each grid."""
-        return self._steering, self._scene.target(self._steering.regions) if self._steering else ()
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """Layers whose attention it reads."""
-        return tuple(sorted({layer for layer, _ in (*self._read, *self._readers)}))
-
-    @property
-    def room(self) -> int:
-        """Tokens that it generates at most."""
-        return self._sampling.max_tokens
+        """Tokens of the prompt, images included."""
+        return self.sequence.layout.tokens
 
     def look_at(self, at: Region | Sequence[Region] | Steering | None) -> None:
-        """Moves the gaze; the very next token obeys. None lets the model look where it wants.
+        """Moves the gaze; the next token obeys. None lets the model look where it wants.
 
-        A region is looked at with the mode, its number and the queries that the answer was last steered with.
+        A region is looked at with the push that the answer was last steered with.
 
         RegionError; HeadSetMissingError; ClosedError when the answer has ended.
         """
         if self._finish is not None:
             raise ClosedError(f"This answer has ended ({self._finish}); ask the scene again.")
         if at is None or isinstance(at, Steering) or self._last is None:
-            steering = self._scene.steering(at, strength=None if isinstance(at, Steering) else self._strength)
+            self.aim_with(self._aim_at(at))
         else:
-            steering = self._last.looking_at(at)
-        maps = self._scene.target(steering.regions) if steering else ()  # raises where a region leaves the image
-        if self._open:
-            self.session.steer(self.layout, steering, maps)
-        self._steering = steering
-        self._last = steering or self._last
+            self.aim_with(self._aim_at(self._last.steering.looking_at(at)))
+
+    def aim_with(self, aim: Aim | None) -> None:
+        """Moves the gaze to an aim that was made before."""
+        self._aim = self.sequence.aim = aim
+        self._last = aim or self._last
 
     def cancel(self) -> None:
         """Ends the answer as soon as the engine can, from any thread; the iteration then stops.
@@ -220,24 +161,56 @@ class Run:
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_open", False):
-            self.close()
+        if hasattr(self, "sequence"):
+            self.sequence.closed = True
+
+    def answer(self, steps: Sequence[Step], finish: Finish | None = None) -> Answer:
+        """Steps of this run as one answer. CancelledError where it was cancelled or has not ended.
+
+        finish: why it ended, where that is not the run's own end.
+        """
+        return joined_steps(
+            steps,
+            finish or self._finish,
+            prompt=self.prompt,
+            prompt_tokens=self.prompt_tokens,
+            cached_tokens=self.sequence.cached or 0,
+            steering=self.steering,
+        )
+
+    def join(self) -> Answer:
+        """Reads the run to its end. CancelledError if it was cancelled meanwhile."""
+        with self:
+            steps = tuple(self)
+        return self.answer(steps)
+
+    def at_once(self, runs: Sequence[Run]) -> int:
+        """How many of the first runs can be computed together, this one first. See ``Session.at_once``."""
+        return self._session.at_once([run.sequence for run in runs])
+
+    def step_with(self, runs: Sequence[Run], cancel: CancelFlag) -> list[Step | None]:
+        """One engine step for several runs of the model, this one first; None for those that ended without a step."""
+        with self._session.turn(cancel.native):
+            sequences = [run.sequence for run in runs]
+            self._session.step(sequences, [run._pending for run in runs], cancel=cancel.native)
+            return [run._choose(row, sequences) for row, run in enumerate(runs)]
 
     def _advance(self) -> Step | None:
         """The next step; None if the answer ended without one."""
-        if self._cancel.is_set():
-            raise CancelledError("Cancelled.")
-        if not self._open:
-            self._begin()
-        elif self._token is not None:
-            self.session.decode([self._token], self._cancel)
-        return self.choose()
+        with self._session.turn(self._cancel):
+            if self._finish is not None:  # meanwhile, by another thread
+                return None
+            self._session.step([self.sequence], [self._pending], cancel=self._cancel)
+            return self._choose(-1, [self.sequence])
 
-    def choose(self, row: int = -1) -> Step | None:
-        """Draws the next token from an output row of the session; None if the answer ended without one."""
+    def _choose(self, row: int, together: Sequence[KvSequence]) -> Step | None:
+        """Draws the next token from an output row of the step that was made; None if the answer ended without one.
+
+        together: the sequences that go on in the same batches.
+        """
         with engine_errors("choosing a token"):
-            token = self._sampler.sample(self.session.native, row)
-        model = self._scene.model.native
+            token = self._sampler.sample(self._session.native, row)
+        model = self._model.native
         if model.is_end(token):
             text = self._transcript.finish()
             finish: Finish | None = "end"
@@ -246,7 +219,7 @@ class Run:
                 return None
         else:
             text = self._transcript.feed(model.piece(token))
-            finish = self._stops()
+            finish = self._stops(together)
             if finish and finish != "stop":
                 text += self._transcript.finish()
         step = self._step(token, text, row)
@@ -255,43 +228,42 @@ class Run:
             self._end(finish)
         return step
 
-    def _begin(self) -> None:
-        self.session.acquire(self._cancel)
-        self._open = True
-        self.session.prefill(self.layout, [self.look], room=self.room, probe=self.layers, cancel=self._cancel)
+    @property
+    def _pending(self) -> list[int]:
+        """The chosen token that the engine has not read yet, if there is one."""
+        return [] if self._token is None else [self._token]
 
-    def _stops(self) -> Finish | None:
+    def _stops(self, together: Sequence[KvSequence]) -> Finish | None:
         if self._transcript.stopped:
             return "stop"
-        if self._index + 1 >= self._sampling.max_tokens:
+        if self._index + 1 >= self.ask.sampling.max_tokens:
             return "length"
-        return "context" if self.session.full() else None
+        return None if self._session.has_room(together) else "context"
 
     def _step(self, token: int, text: str, row: int) -> Step:
-        mean, steered, single = self._wants if self._read else (False, False, False)
-        natural = self.session.attention(self._read, steered=False, row=row) if mean or single else None
-        acted = self.session.attention(self._read, steered=True, row=row) if steered else None
-        gaze = self._maps(natural.mean(axis=0)) if mean and natural is not None else ()
+        session, ask = self._session, self.ask
+        mean, single = ask.gaze and bool(self._read), ask.head_gaze and bool(self._read)
+        natural = session.attention(self._read, steered=False, row=row) if mean or single else None
+        acted = session.attention(self._read, steered=True, row=row) if ask.steered_gaze and self._read else None
+        gaze = self._gaze(natural) if mean else Gaze()
         reading = gaze
         if self._readers:
-            reading = self._maps(self.session.attention(self._readers, steered=False, row=row).mean(axis=0))
+            reading = self._gaze(session.attention(self._readers, steered=False, row=row))
         step = Step(
-            self._index,
-            token,
-            text,
-            gaze,
-            self._maps(acted.mean(axis=0)) if acted is not None else (),
-            self._maps(natural) if single and natural is not None else (),
-            reading,
-            self._frame,
-        )
+            self._index, token, text, gaze, self._gaze(acted),
+            self._maps(natural) if single and natural is not None else (), reading,
+        )  # fmt: skip
         self._index += 1
         return step
+
+    def _gaze(self, mass: NDArray[np.float32] | None) -> Gaze:
+        """(heads, image tokens) as one map per grid, the mean over the heads."""
+        return Gaze() if mass is None else Gaze(self._maps(mass.mean(axis=0)), self._frames)
 
     def _maps(self, mass: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """(..., image tokens) as (..., rows, cols) per grid."""
         maps, start = [], 0
-        for grid in self._scene.grids:
+        for grid in self._grids:
             run = mass[..., start : start + grid.tokens]
             maps.append(run.reshape(*run.shape[:-1], grid.rows, grid.cols))
             start += grid.tokens
@@ -300,30 +272,4 @@ class Run:
     def _end(self, finish: Finish) -> None:
         if self._finish is None:
             self._finish = finish
-        if self._open:
-            self._open = False
-            self.session.release()
-
-
-def joined(run: Run) -> Answer:
-    """Reads a run to its end. CancelledError if it was cancelled meanwhile."""
-    with run:
-        steps = tuple(run)
-    return answer_of(run, steps, run.finish)
-
-
-def answer_of(run: Run, steps: Sequence[Step], finish: Finish | None) -> Answer:
-    """The steps of a run as one answer. CancelledError where it was cancelled or has not ended."""
-    if finish is None or finish == "cancelled":
-        raise CancelledError("The answer was cancelled before its end.")
-    return Answer(
-        "".join(step.text for step in steps),
-        tuple(steps),
-        mean_maps([step.gaze for step in steps]),
-        finish,
-        run.prompt,
-        run.prompt_tokens,
-        run.steering,
-        mean_maps([step.reading for step in steps]),
-        steps[0].frame if steps else None,
-    )
+        self.sequence.closed = True

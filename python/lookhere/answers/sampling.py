@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from numbers import Integral, Real
 
-from ..errors import OptionError, PromptError
+from .. import checks, limits
+from ..errors import PromptError
 
 
 @dataclass(frozen=True)
@@ -27,30 +26,26 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _whole("max_tokens", self.max_tokens, 1, 2**31 - 1)
-        _number("temperature", self.temperature, 0.0, 100.0)
-        _whole("top_k", self.top_k, 0, 2**30)
-        _number("top_p", self.top_p, 0.0, 1.0)
-        _number("min_p", self.min_p, 0.0, 1.0)
-        _number("repeat_penalty", self.repeat_penalty, 0.01, 100.0)
-        _whole("seed", self.seed, 0, 2**32 - 2)
-        object.__setattr__(self, "stop", _stops(self.stop))
+        checked = {
+            "max_tokens": checks.whole("max_tokens", self.max_tokens, 1, limits.ANSWER_TOKENS),
+            "temperature": checks.number("temperature", self.temperature, 0.0, 100.0),
+            "top_k": checks.whole("top_k", self.top_k, 0, 2**30),
+            "top_p": checks.number("top_p", self.top_p, 0.0, 1.0),
+            "min_p": checks.number("min_p", self.min_p, 0.0, 1.0),
+            "repeat_penalty": checks.number("repeat_penalty", self.repeat_penalty, 0.01, 100.0),
+            "seed": checks.whole("seed", self.seed, 0, 2**32 - 2),
+            "stop": _stops(self.stop),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
 
-def _whole(name: str, value: object, least: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
-        raise OptionError(f"{name}={value!r}; expected a whole number from {least} to {most}.")
-
-
-def _number(name: str, value: object, least: float, most: float) -> None:
-    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or not least <= float(value) <= most:  # type: ignore[arg-type]
-        raise OptionError(f"{name}={value!r}; expected a number from {least:g} to {most:g}.")
-
-
-def _stops(stop: str | Sequence[str]) -> tuple[str, ...]:
-    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+def _stops(stop: object) -> tuple[str, ...]:
+    """None counts as no stop text, as OpenAI's clients send it."""
+    if stop is None:
+        return ()
+    stops = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, Iterable) else (stop,)
     for each in stops:
         if not isinstance(each, str) or not each:
-            raise PromptError(f"stop={stop!r}; expected a text or a list of texts, none of them empty.")
+            raise PromptError(f"stop={checks.short(stop)}; expected a text or a list of texts, none of them empty.")
     return stops

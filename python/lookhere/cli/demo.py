@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..model import load
+from ..loading.load import load
 from ..regions.region import Box
 from ..steering.steering import Steering
 from .options.model import threads_option
 from .picture import PictureFile, check_folder, save_picture
 
 if TYPE_CHECKING:
-    from ..answers.run import Answer
+    from ..answers.answer import Answer
     from ..comics import Strip
     from ..comics.poster import Poster
     from ..model import Model
@@ -83,7 +83,7 @@ def _controls(model: Model) -> dict[str, HeadSet]:
     """Other heads that are told the same, by what the picture calls them."""
     from ..lab.arms import random_heads
 
-    gaze = model.heads
+    gaze = model.head_set
     if gaze is None:
         return {}
     drawn = random_heads(gaze, seed=0, draw=0)
@@ -97,7 +97,7 @@ def _controls(model: Model) -> dict[str, HeadSet]:
 def _print_table(
     strip: Strip, model: Model, unsteered: Answer, steered: list[Answer], controls: dict[str, list[Answer]]
 ) -> None:
-    heads = steered[0].steering.heads.heads if steered[0].steering else ()
+    heads = steered[0].steering.head_set.heads if steered[0].steering else ()
     click.echo(
         f"Asked every time: {model.prompt}\n"
         f"Steered: {len(heads)} of {model.layers * model.heads_per_layer} attention heads of {model.name}.\n",
@@ -135,7 +135,7 @@ def _poster(
         return Look(answer.text, picture, None if caption is None else answer.text == caption)
 
     steering = steered[0].steering
-    count = len(steering.heads.heads) if steering else 0
+    count = len(steering.head_set.heads) if steering else 0
     every = scene.model.layers * scene.model.heads_per_layer
     return Poster(
         strip=large.image,

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import questions
 from ..errors import OptionError
-from ..model import load
+from ..loading.load import load
+from ..pictures.grid_picture import grid_picture
 from ..regions.region import Region, placed
 from ..schedule import Pace, Walk
-from ..steering.head_set import Mode, Queries
-from ..steering.steering import Steering
-from ..wire.answer import answer_json, schedule_json
+from ..steering.push import Mode, PushChange, Queries
+from ..wire.answer import AnswerRecord, schedule_json
 from . import terminal
 from .options.model import model_options
 from .options.region import region_options
@@ -28,20 +28,11 @@ from .options.steering import steering_options
 from .picture import PictureFile, check_folder, save_picture
 
 if TYPE_CHECKING:
-    from ..answers.run import Answer
+    from ..answers.answer import Answer
     from ..scene import Scene
 
 LONGEST = 100
 """Tokens of an answer."""
-
-
-class _How(TypedDict):
-    """What a Steering takes beside heads and regions."""
-
-    strength: float | None
-    mode: Mode | None
-    share: float | None
-    queries: Queries | None
 
 
 @click.command(cls=Sectioned, short_help="Describe an image, or a part of it.")
@@ -112,24 +103,26 @@ def describe(
     with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers) as loaded:
         scene = loaded.look(source)
         sampling["gaze"] = as_json or heatmap is not None
-        how: _How = {"strength": strength, "mode": mode, "share": share, "queries": queries}
-        walk = None
+        change = PushChange(mode=mode, strength=strength, share=share, queries=queries)
+        walk = aim = None
         if plan:
             asked = questions.POINTED if prompt is None else prompt
-            walk = Walk.begin(scene, plan, asked, max_tokens=max_tokens, **how, **sampling)
+            walk = Walk.begin(scene, plan, asked, max_tokens=max_tokens, **change.given, **sampling)
             regions = tuple(dict.fromkeys(target for target in plan.targets if target is not None))
             answer = walk.answer()
         else:
             scene = scene.zoom(regions) if zoom else scene
-            at = scene.steering(regions or None)
-            at = at and Steering(at.heads, at.regions, **how)
-            answer = scene.describe(prompt, at=at, max_tokens=max_tokens or LONGEST, **sampling)
+            aim = scene.aim(regions or None, change)
+            ask = scene.ask(prompt, at=regions or None, max_tokens=max_tokens or LONGEST, **change.given, **sampling)
+            answer = scene.run(ask, aim=aim).join()
         if heatmap is not None:
             _save_heat_map(heatmap, scene, answer, regions)
         if show_grid is not None:
-            _save_grid(show_grid, scene, regions)
+            covered = aim.coverage if aim else scene.coverage(regions) if regions else ()
+            save_picture(grid_picture(scene.image, scene.grids, covered), show_grid)
         if as_json:
-            told = answer_json(scene, answer) | (schedule_json(scene, answer, walk) if walk else {})
+            told = AnswerRecord.of(answer, loaded.name, (scene.frame,)).as_json()
+            told |= schedule_json(answer, walk, loaded.name, scene.frame) if walk else {}
             click.echo(json.dumps(told, ensure_ascii=False))
         else:
             click.echo(answer.text)
@@ -144,9 +137,3 @@ def _save_heat_map(path: Path, scene: Scene, answer: Answer, regions: tuple[Regi
         raise OptionError(f"No heat map: no head set is known for {scene.model.name!r}. Give one with --heads.")
     outlined = placed(regions, scene.width, scene.height)
     save_picture(heat_map(scene.image, answer.reading, scene.grids, outlined), path)
-
-
-def _save_grid(path: Path, scene: Scene, regions: tuple[Region, ...]) -> None:
-    from ..pictures.grid_picture import grid_picture
-
-    save_picture(grid_picture(scene.image, scene.grids, scene.coverage(regions) if regions else ()), path)

@@ -9,7 +9,7 @@ import click
 
 from ..errors import OptionError
 from ..lab.ranking import FLOOR, Kind, Place
-from ..model import load
+from ..loading.load import load
 from .options.model import FILE, gpu_layers_option, mmproj_option, threads_option
 
 
@@ -93,9 +93,9 @@ def discover(
       lookhere describe strip.png --model my-finetune.gguf --heads my-heads.json --panel 3/6
       lookhere discover my-finetune.gguf --coco val2017.json --images val2017 -o box-heads.json
     """
+    from ..checks import text as checked_text
     from ..lab.discovery import Options
     from ..lab.discovery import discover as find
-    from ..prompt.chat import checked_text
     from .progress import Bar
 
     if prompt is not None:

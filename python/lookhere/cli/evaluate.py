@@ -10,7 +10,7 @@ import click
 from ..atomic import write_text
 from ..errors import OptionError
 from ..lab.experiments import PROTOCOLS, Protocol
-from ..model import load
+from ..loading.load import load
 from .options.judge import judges_of
 from .options.model import FILE, gpu_layers_option, heads_option, mmproj_option, threads_option
 

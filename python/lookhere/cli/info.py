@@ -9,7 +9,9 @@ from pathlib import Path
 
 import click
 
-from ..model import Model, load
+from ..engine import compiled
+from ..loading.load import load
+from ..model import Model
 from .options.model import FILE, gpu_layers_option, heads_option, mmproj_option
 
 
@@ -23,10 +25,8 @@ def info(model: Path | None, mmproj: Path | None, heads: Path | None, gpu_layers
 
     MODEL is a GGUF file; without one, the built-in model.
     """
-    from lookhere import _engine
-
     with load(model, mmproj=mmproj, heads=heads, gpu_layers=gpu_layers) as loaded:
-        _section("lookhere", {"version": _version(), **_build_facts(_engine.build_info())})
+        _section("lookhere", {"version": _version(), **_build_facts(compiled().build_info())})
         _section("model", _model_facts(loaded, built_in=model is None))
         _section("head set", _head_facts(loaded))
 
@@ -69,9 +69,7 @@ def _model_facts(model: Model, *, built_in: bool) -> dict[str, object]:
 
 def _attention(model: Model) -> dict[str, str]:
     """How this model's device computes prompts and tokens, and what steering adds."""
-    from lookhere import _engine
-
-    session = _engine.Session(model.native, context=256, threads=1)
+    session = compiled().Session(model.native, context=256, threads=1)
     grouped = session.grouped
     session.close()
     if grouped:
@@ -83,7 +81,7 @@ def _attention(model: Model) -> dict[str, str]:
 
 
 def _head_facts(model: Model) -> dict[str, object]:
-    heads = model.heads
+    heads = model.head_set
     if heads is None:
         return {"none": "known for this model; give one with --heads to steer it"}
     return {

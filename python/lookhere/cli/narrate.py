@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from .. import questions
-from ..model import load
+from ..loading.load import load
 from ..regions.region import Box, Panel, Point, Region
 from ..schedule import Pace, Walk
-from ..steering.head_set import Mode, Queries
+from ..steering.push import Mode, PushChange, Queries
 from ..wire.answer import schedule_json, step_json
 from . import terminal
 from .options.model import model_options
@@ -68,23 +68,24 @@ def narrate(
     source = read_source(image)
     with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers) as loaded:
         scene = loaded.look(source)
-        coverage = [() if target is None else scene.coverage(target) for target in plan.targets]
-        walk = Walk.begin(
-            scene, plan, prompt, strength=strength, mode=mode, share=share, queries=queries,
-            max_tokens=max_tokens, gaze=as_json, **sampling,
-        )  # fmt: skip
+        change = PushChange(mode=mode, strength=strength, share=share, queries=queries)
+        walk = Walk.begin(scene, plan, prompt, max_tokens=max_tokens, gaze=as_json, **change.given, **sampling)
         now, text = -1, ""
         for target, step in walk:
             if target != now:
                 now = target
                 _note(plan.targets[target], in_line=text[-1:] not in ("", "\n"))
             if as_json:
-                click.echo(json.dumps(step_json(step, target, coverage[target]), ensure_ascii=False))
+                click.echo(
+                    json.dumps(
+                        step_json(step, target, aim.coverage if (aim := walk.aims[target]) else ()), ensure_ascii=False
+                    )
+                )
             else:
                 click.echo(step.text, nl=False)
                 text = step.text or text
         if as_json:
-            click.echo(json.dumps(schedule_json(scene, walk.said(), walk), ensure_ascii=False))
+            click.echo(json.dumps(schedule_json(walk.said(), walk, loaded.name, scene.frame), ensure_ascii=False))
         elif not text.endswith("\n"):
             click.echo()
     missing = len(plan.targets) - 1 - now

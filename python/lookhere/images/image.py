@@ -14,18 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import checks, limits
 from ..errors import ImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | NDArray[np.uint8] | PillowImage"
-"""A path, an http(s) address, the bytes of a file, a Pillow image, or uint8 (height, width[, 3 or 4])."""
-
-MOST_PIXELS = 178_956_970
-"""Larger images are refused before they are decoded; Pillow's own limit against decompression bombs."""
-MOST_BYTES = 256 * 2**20
-"""Of a downloaded file."""
+"""A path, an http(s) address, a data URI, the bytes of a file, a Pillow image, or uint8 (height, width[, 3 or 4])."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +56,7 @@ class Image:
 
     @classmethod
     def open(cls, source: object, *, behind: str = "white") -> Image:
-        """The image in a path, an http(s) address, bytes, a Pillow image or a numpy array; ImageError otherwise.
+        """The image in a path, an http(s) address, a data URI, bytes, a Pillow image or a numpy array; ImageError otherwise.
 
         behind: the colour that transparent pixels of anything but an array are put over.
         """
@@ -77,6 +73,8 @@ class Image:
             return cls(_decode(bytes(source), f"The {len(source)} bytes", behind), "bytes")
         if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
             return cls(_decode(_download(source), source, behind), source)
+        if isinstance(source, str) and source[:5].lower() == "data:":
+            return cls(_decode(_data_uri(source), "The data URI", behind), "a data URI")
         if isinstance(source, (str, os.PathLike)):
             path = Path(source)
             return cls(_decode(_file(path), f"The file {str(path)!r}", behind), str(path))
@@ -103,11 +101,28 @@ def _download(address: str) -> bytes:
     request = urllib.request.Request(address, headers={"User-Agent": "lookhere"})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            data: bytes = answer.read(MOST_BYTES + 1)
+            data: bytes = answer.read(limits.DOWNLOAD_BYTES + 1)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ImageError(f"{address} cannot be downloaded: {error}. Check the address, or give a file.") from error
-    if len(data) > MOST_BYTES:
-        raise ImageError(f"{address} is larger than {MOST_BYTES >> 20} MiB; give a smaller image.")
+    if len(data) > limits.DOWNLOAD_BYTES:
+        raise ImageError(f"{address} is larger than {limits.DOWNLOAD_BYTES >> 20} MiB; give a smaller image.")
+    return data
+
+
+def _data_uri(address: str) -> bytes:
+    """The bytes in ``data:image/png;base64,...``."""
+    import base64
+    import binascii
+    from urllib.parse import unquote_to_bytes
+
+    head, comma, body = address.partition(",")
+    try:
+        data = unquote_to_bytes(body)
+        data = base64.b64decode(data, validate=True) if head.endswith(";base64") else data
+    except (binascii.Error, ValueError) as error:
+        raise ImageError(f"The data URI {checks.short(address)} is not base64: {error}.") from error
+    if not comma:
+        raise ImageError(f"The data URI {checks.short(address)} has no comma; expected data:image/png;base64,...")
     return data
 
 
@@ -124,7 +139,7 @@ def _decode(data: bytes, what: str, behind: str) -> NDArray[np.uint8]:
     except UnidentifiedImageError:
         raise ImageError(f"{what}: not an image that Pillow can read; expected for instance a PNG or JPEG.") from None
     except pillow.DecompressionBombError as error:
-        raise ImageError(f"{what}: more than {MOST_PIXELS:,} pixels ({error}); scale it down first.") from error
+        raise ImageError(f"{what}: more than {limits.IMAGE_PIXELS:,} pixels ({error}); scale it down first.") from error
     except Exception as error:  # decoders raise whatever they like on malformed files
         raise ImageError(f"{what}: cannot be read as an image: {error}.") from error
     with picture:
@@ -136,8 +151,10 @@ def _check_size(size: tuple[int, int], what: str) -> None:
     width, height = size
     if width < 1 or height < 1:
         raise ImageError(f"{what}: {width} x {height} pixels; expected at least 1 x 1.")
-    if width * height > MOST_PIXELS:
-        raise ImageError(f"{what}: {width} x {height} pixels are more than {MOST_PIXELS:,}; scale it down first.")
+    if width * height > limits.IMAGE_PIXELS:
+        raise ImageError(
+            f"{what}: {width} x {height} pixels are more than {limits.IMAGE_PIXELS:,}; scale it down first."
+        )
 
 
 def _upright(picture: PillowImage, what: str, behind: str) -> NDArray[np.uint8]:

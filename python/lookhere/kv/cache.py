@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from .. import limits
+from ..engine import compiled
 from ..errors import ClosedError, ContextError
-from ..prompt.layout import Layout
 from . import memory
 from .prepared import Prepared
+from .sequence import KvSequence
 
 if TYPE_CHECKING:
     from .. import _engine
 
 _log = logging.getLogger("lookhere.cache")
 
-SEQUENCES = 16
+SEQUENCES = 32
 """Prompts that stay in the cache at most, whatever the budget."""
-
-MOST_CONTEXT = 2**22
-"""Tokens; the engine's own limit."""
 
 _ROOM = 1024
 """A context that grows does so in steps of this many tokens."""
 
 _BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
+KV_TYPES = tuple(_BYTES)
 
 
 class Cache:
     """The engine's session of one model, created at first use.
 
-    Every prompt that was asked stays in a sequence of its own. Where they no longer fit, the one that was not asked for
-    longest goes, and is read again when it is asked again. context: tokens, None to grow with what is asked. kv_budget:
-    bytes up to which a growing context keeps prompts; what is asked now may take more. on_gpu: the cache does not lie
-    in main memory.
+    Every prompt that was asked stays in a slot, a sequence of the engine. Where they no longer fit, the least recently
+    used is evicted, and read again on demand. context: tokens, None to grow with what is asked. kv_budget: bytes up to
+    which a growing context keeps prompts; what is asked now may take more. on_gpu: the cache does not lie in main
+    memory.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Cache:
     def limit(self) -> int:
         """Tokens that it may hold at most."""
         trained = self._model.context_train
-        return self._context or (trained if 0 < trained <= MOST_CONTEXT else MOST_CONTEXT)
+        return self._context or (trained if 0 < trained <= limits.CONTEXT else limits.CONTEXT)
 
     @property
     def reach(self) -> int:
@@ -87,61 +88,127 @@ class Cache:
             raise ClosedError("The model is closed; load it again.")
         return self._native
 
-    def choose(self, layout: Layout, steered_from: float, fingerprint: str | None) -> tuple[int, int]:
-        """-> the sequence for a prompt, and up to which position it holds it already."""
-        valid = [each.valid_until(layout, steered_from, fingerprint) if each else 0 for each in self._prepared]
-        if max(valid):
-            best = valid.index(max(valid))
-            return best, valid[best]
-        return self._oldest()[0], 0
+    def held(self, sequence: KvSequence) -> Prepared | None:
+        """What the cache holds of a sequence where it was last read; None once that was evicted."""
+        found = self._prepared[sequence.slot] if sequence.slot is not None else None
+        return found if found is not None and found.owned_by(sequence) else None
 
-    def make_room(self, sequence: int, start: int, tokens: int, others: int = 0) -> tuple[list[int], bool]:
-        """Cuts a sequence at a position and makes room for so many tokens beside what it then holds.
+    def inactive(self, slots: Iterable[int]) -> list[int]:
+        """Those of the slots whose sequence was evicted or has ended."""
+        return [slot for slot in slots if (each := self._prepared[slot]) is None or not each.active]
 
-        others: further sequences that are wanted empty. -> all of them, the first one first; True if the cache was made
-        anew and holds nothing. ContextError.
+    def longest(self, sequence: KvSequence, most: int) -> tuple[int | None, int]:
+        """-> the slot that holds most of a sequence's items, and how many, at most so many; None where none does."""
+        own = self.held(sequence)
+        if own is not None:
+            return sequence.slot, min(len(own), most)
+        items, acting = sequence.items, sequence.acting
+        counts = [each.common(items, acting, most) if each else 0 for each in self._prepared]
+        best = max(range(SEQUENCES), key=counts.__getitem__)
+        return (best, counts[best]) if counts[best] else (None, 0)
+
+    def trim(self, sequence: KvSequence, slot: int, count: int) -> None:
+        """Cuts a slot after so many items, if it is about to be taken over: what is lost then makes room now."""
+        known = self._prepared[slot]
+        if known is not None and not known.owned_by(sequence) and known.can_be_taken(count) and count < len(known):
+            self._truncate(slot, sequence.position(count))
+            known.cut(count)
+
+    def place(self, sequence: KvSequence, most: int, keep: Collection[int]) -> int:
+        """Gives a sequence a slot. -> how many of its items, at most so many, the slot holds already.
+
+        Items that another sequence holds are shared with it, or taken over where it has ended and nothing but text
+        would be lost. keep: slots that must not be emptied for it.
         """
-        if self._native is not None:
-            self._cut(sequence, start)
-        held = self._native.used(sequence) if self._native else 0
+        base, count = self.longest(sequence, most)
+        self._clock += 1
+        own = self.held(sequence)
+        if own is not None and sequence.slot is not None:
+            if count < len(own):
+                self._truncate(sequence.slot, sequence.position(count))
+                own.cut(count)
+            own.used_at = self._clock
+            return count
+        known = self._prepared[base] if base is not None else None
+        if base is not None and known is not None and known.can_be_taken(count):
+            slot = base
+            self._prepared[slot] = None
+            self._truncate(slot, sequence.position(count))
+        else:
+            slot = next(each for each in self._oldest() if each != base and each not in keep)
+            if self._prepared[slot] is not None:
+                self._empty(slot)
+            if base is not None:
+                self.native.share(base, slot, sequence.position(count))
+        if known is not None:
+            self._prepared[slot] = known.taken_over(sequence, count, self._clock)
+        else:
+            self._prepared[slot] = Prepared(sequence, self._clock)
+        sequence.slot = slot
+        return count
+
+    def note(self, sequence: KvSequence, until: int) -> None:
+        """The slot of a sequence now holds its items up to an index."""
+        prepared = self.held(sequence)
+        assert prepared is not None, "it was placed"
+        for index in range(len(prepared), until):
+            prepared.append(sequence.items[index], sequence.acting[index])
+
+    def settle(self, sequence: KvSequence) -> None:
+        """After a read that was cut short: what the slot still holds stays, what is not known to be whole goes."""
+        prepared = self.held(sequence)
+        if prepared is None or sequence.slot is None:
+            return
+        try:
+            position = self.native.position(sequence.slot)
+        except compiled().EngineError:
+            self.drop()
+            return
+        count = len(prepared)
+        while count < len(sequence) and sequence.position(count + 1) <= position:
+            count += 1
+        self.note(sequence, count)
+        self._truncate(sequence.slot, sequence.position(count))
+
+    def make_room(self, tokens: int, held: int, keep: Collection[int], own: Collection[int]) -> None:
+        """Makes room for so many tokens: the cache is made, or made larger, which empties it; or others are evicted.
+
+        held: tokens that what is asked now has in the cache already. keep: slots that hold them; of these all but its own
+        ones are evicted, too, where there is no room otherwise. ContextError.
+        """
         total = held + tokens  # of what is asked now
         most = self._context or max(total, min(self.limit, self._budget))
-        if self._native is None or (tokens > self._native.room and self._native.context < most):
-            # seldom, because the other prompts are lost by it: at least twice as much
-            size, used = (self._native.context, self._native.context - self._native.room) if self._native else (0, 0)
-            wanted = self._context or min(most, -(-max(total, used + tokens, 2 * size) // _ROOM) * _ROOM)
-            self.drop()
-            try:
-                self._native = self._new(wanted)
-            except ContextError:
-                if not self.fixed and wanted > total:
-                    with suppress(ContextError):
-                        self._native = self._new(total)  # what is asked now, and nothing beside it
-                if self._native is None:
-                    raise
-            return list(range(others + 1)), True
-        free = [each for each in self._oldest() if each != sequence]
-        for each in free[:others]:
-            self.empty(each)
-        for each in free[others:]:
+        native = self._working()
+        if native is not None and (tokens <= native.room or native.context >= most):
+            if not self.evict(tokens, keep):
+                self.evict(total, own)
+            return
+        # seldom, because the other prompts are lost by it: at least twice as much
+        size, used = (native.context, native.context - native.room) if native else (0, 0)
+        wanted = self._context or min(most, -(-max(total, used + tokens, 2 * size) // _ROOM) * _ROOM)
+        self.drop()
+        try:
+            self._native = self._new(wanted)
+        except ContextError:
+            if not self.fixed and wanted > total:
+                with suppress(ContextError):
+                    self._native = self._new(total)  # what is asked now, and nothing beside it
+            if self._native is None:
+                raise
+
+    def evict(self, tokens: int, keep: Collection[int]) -> bool:
+        """Evicts others, the oldest first, until so many tokens fit. -> whether they do."""
+        for slot in self._oldest():
             if tokens <= self.native.room:
-                break
-            self.empty(each)
-        return [sequence, *free[:others]], False
+                return True
+            if slot not in keep:
+                self._empty(slot)
+        return tokens <= self.native.room
 
-    def keep(
-        self, sequence: int, layout: Layout, steered_from: float, fingerprint: str | None, *, whole: bool = True
-    ) -> None:
-        """Remembers what a sequence holds. whole: False if only the image can be relied on; the rest is cut off."""
-        if not whole:
-            self._cut(sequence, layout.image_end)
-        self._clock += 1
-        self._prepared[sequence] = Prepared(layout, steered_from, fingerprint, self._clock, whole=whole)
-
-    def empty(self, sequence: int) -> None:
-        """Forgets what a sequence holds. A cache that no longer works is dropped and made anew at its next use."""
-        if self._native is not None:
-            self._cut(sequence, 0)
+    def forget(self, sequence: KvSequence) -> None:
+        """Empties the slot of a sequence. A cache that no longer works is dropped, and made again at its next use."""
+        if self._native is not None and self.held(sequence) is not None and sequence.slot is not None:
+            self._empty(sequence.slot)
 
     def drop(self) -> None:
         """Frees everything."""
@@ -150,29 +217,38 @@ class Cache:
         if native is not None:
             native.close()
 
-    def _cut(self, sequence: int, start: int) -> None:
-        from lookhere import _engine
+    def _working(self) -> _engine.Session | None:
+        """The engine's session, if there is one that works."""
+        if self._native is not None:
+            try:
+                _ = self._native.room
+            except compiled().EngineError:
+                self.drop()
+        return self._native
 
-        self._prepared[sequence] = None
+    def _empty(self, slot: int) -> None:
+        self._prepared[slot] = None
         try:
-            self.native.truncate(start, sequence)
-        except _engine.EngineError:
+            self.native.truncate(0, slot)
+        except compiled().EngineError:
             self.drop()
 
-    def _oldest(self) -> list[int]:
-        """Sequences in the order in which they go: empty ones, those that nobody can ask again, then by age."""
+    def _truncate(self, slot: int, position: int) -> None:
+        if self.native.position(slot) > position:
+            self.native.truncate(position, slot)
 
-        def worth(sequence: int) -> int:
-            each = self._prepared[sequence]
+    def _oldest(self) -> list[int]:
+        """Slots in eviction order: empty, orphaned, then those of answers that have ended, then oldest."""
+
+        def worth(slot: int) -> tuple[int, int]:
+            each = self._prepared[slot]
             if each is None:
-                return -2
-            return each.used_at if each.wanted else -1
+                return 0, 0
+            return (3 if each.active else 2 if each.wanted else 1), each.used_at
 
         return sorted(range(SEQUENCES), key=worth)
 
     def _new(self, context: int) -> _engine.Session:
-        from lookhere import _engine
-
         needed, free = context * self._token_bytes, None if self._on_gpu else memory.available()
         if free is not None and needed > free:  # where memory is promised freely, the system would kill the process
             raise ContextError(
@@ -182,7 +258,7 @@ class Cache:
             )
         _log.info("A context of %d tokens, %.1f MiB of keys and values.", context, needed / 2**20)
         try:
-            return _engine.Session(
+            made: _engine.Session = compiled().Session(
                 self._model,
                 context=context,
                 sequences=SEQUENCES,
@@ -190,7 +266,8 @@ class Cache:
                 kv_type=self._kv_type,
                 flash_attention=self._flash_attention,
             )
-        except (_engine.EngineError, MemoryError) as error:
+            return made
+        except (compiled().EngineError, MemoryError) as error:
             raise ContextError(
                 f"A context of {context} tokens with kv_type={self._kv_type!r} cannot be made: {error or 'no memory'}. "
                 "Use a smaller context= or kv_type='q8_0'; if that does not help, the model file is damaged."

@@ -1,49 +1,75 @@
-"""What one sequence of the KV cache holds: a prompt that may be asked again."""
+"""What one sequence of the KV cache holds, so that another prompt which begins alike need not be read again."""
 
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING
-
-from ..prompt.layout import Layout
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from .. import _engine
+    from ..prompt.layout import Item
+    from .sequence import KvSequence
+
+Acting: TypeAlias = "tuple[str, int | None] | None"
+"""What acted on an item when it was read: the steering's fingerprint, and the prompt's end where that makes a
+difference; None where nothing did."""
 
 
 class Prepared:
-    """A prompt in the cache. used_at: when it was last asked, larger is later.
+    """Items in the KV cache: text tokens and images, and what acted on each.
 
-    steered_from: first position whose rows obey the steering of the fingerprint, infinity without steering. whole:
-    False if nothing after the image is held.
+    owner: the sequence that put them there. used_at: when it was last used, larger is later.
     """
 
-    def __init__(
-        self, layout: Layout, steered_from: float, fingerprint: str | None, used_at: int, *, whole: bool = True
-    ) -> None:
-        # weak: a scene that nobody holds any more frees its image
-        self._image: weakref.ref[_engine.EncodedImage] = weakref.ref(layout.image)
-        self._prefix, self._image_end = layout.prefix, layout.image_end
-        self._suffix = layout.suffix if whole else ()
-        self._steered_from, self._fingerprint = steered_from, fingerprint
+    def __init__(self, owner: KvSequence, used_at: int) -> None:
+        self._owner = weakref.ref(owner)
+        # images weakly: a scene that nobody holds any more frees its image
+        self._items: list[tuple[int | weakref.ref[object], Acting]] = []
         self.used_at = used_at
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def active(self) -> bool:
+        """True while the owner may go on."""
+        owner = self._owner()
+        return owner is not None and not owner.closed
+
+    def owned_by(self, sequence: KvSequence) -> bool:
+        """True for the sequence that put the items there."""
+        return self._owner() is sequence
 
     @property
     def wanted(self) -> bool:
-        """False once its scene is gone: nobody can ask it again."""
-        return self._image() is not None
+        """False once its first image is gone: nobody can ask about it again."""
+        first = next((what for what, _ in self._items if not isinstance(what, int)), None)
+        return first is None or first() is not None
 
-    def valid_until(self, layout: Layout, steered_from: float, fingerprint: str | None) -> int:
-        """Up to which position the cache is what a cold prefill of another prompt would make it; 0 for nowhere."""
-        if self._image() is not layout.image or self._prefix != layout.prefix:
-            return 0
-        same = 0
-        for old, new in zip(self._suffix, layout.suffix, strict=False):
-            if old != new:
+    def can_be_taken(self, count: int) -> bool:
+        """Whether another sequence may go on after the first items: nobody needs the rest, and no image is lost."""
+        return not self.active and all(isinstance(what, int) for what, _ in self._items[count:])
+
+    def append(self, item: Item, acting: Acting) -> None:
+        """One more item was read."""
+        self._items.append((item if isinstance(item, int) else weakref.ref(item), acting))
+
+    def cut(self, count: int) -> None:
+        """Forgets all but so many items."""
+        del self._items[count:]
+
+    def taken_over(self, owner: KvSequence, count: int, used_at: int) -> Prepared:
+        """The first items, now another sequence's."""
+        other = Prepared(owner, used_at)
+        other._items = self._items[:count]
+        return other
+
+    def common(self, items: Sequence[Item], acting: Sequence[Acting], most: int) -> int:
+        """How many items, at most so many, it holds just as a cold read of these would make them."""
+        count = 0
+        for (held, acted), item, acts in zip(self._items, items, acting, strict=False):
+            same = held == item if isinstance(held, int) else not isinstance(item, int) and held() is item
+            if count == most or not same or acted != acts:
                 break
-            same += 1
-        until: float = self._image_end + same
-        if (self._fingerprint, self._steered_from) != (fingerprint, steered_from):
-            until = min(until, self._steered_from, steered_from)
-        # a cache is never cut inside an image; before it there is next to nothing to save
-        return min(int(until), layout.prompt_end - 1) if until >= self._image_end else 0
+            count += 1
+        return count

@@ -1,48 +1,43 @@
-"""What runs in the KV cache of a model: one prompt at a time, under one steering or several at once."""
+"""What runs in the KV cache of a model: engine steps, each for one sequence or for several at once."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine import engine_errors
-from ..errors import BusyError, CancelledError, ClosedError, ContextError
-from ..prompt.layout import Layout
+from ..engine import compiled, engine_errors
+from ..errors import CancelledError, ClosedError, ContextError
+from ..steering.aim import Aim
 from ..steering.head_set import Head
-from ..steering.steering import Steering
-from ..tokens.grid import Map
 from .cache import Cache
+from .sequence import KvSequence
+from .turns import Turns
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from .. import _engine
 
-    Look: TypeAlias = tuple[Steering | None, Sequence[Map]]
-
-_PATIENCE = 0.05
-"""Seconds after which a thread that waits for its turn looks at its flag."""
-
 AT_ONCE = 8
-"""Looks that are computed together at most."""
+"""Sequences that are computed together at most."""
 
 
 class Session:
-    """Runs of one model, which take turns. A *look* is a steering, or None, and the coverage of each grid."""
+    """The engine steps of one model. A caller takes a turn, makes one step for its sequences, and reads the result.
+
+    Sequences may belong to different images, prompts and aims; what one lacks in the cache is read first.
+    """
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._lock = threading.Lock()
-        self._owner: int | None = None
+        self._turns = Turns()
         self._closed = False
-        self._sequences: list[int] = [0]  # of the looks that run, in their order
-        self._acting: set[int] = set()  # those that are steered and read
+        self._told: dict[int, tuple[KvSequence, Aim | None]] = {}  # by slot: what the engine was told
         self._heads: tuple[Head, ...] = ()
         self._probed: tuple[int, ...] = ()
+        self._made: _engine.Session | None = None  # what the three above were told to
 
     @property
     def context(self) -> int:
@@ -56,147 +51,85 @@ class Session:
 
     @property
     def native(self) -> _engine.Session:
-        """The engine's session, for a sampler."""
+        """The engine's session, for a sampler and for reading a step's rows; only within a turn."""
         return self._cache.native
 
-    def acquire(self, cancel: _engine.CancelFlag) -> None:
-        """Waits until no other thread reads an answer. BusyError if this thread does, ClosedError after close,
-        CancelledError."""
-        if self._owner == threading.get_ident() and self._lock.locked():
-            raise BusyError(
-                "An answer of this model is still being read in this thread. Read it to its end or close it first "
-                "(with scene.stream(...) as run: closes it), or load the model a second time."
-            )
-        while not self._lock.acquire(timeout=_PATIENCE):
-            if cancel.is_set():
-                raise CancelledError("Cancelled while another thread read an answer.")
-        try:
-            self._owner = threading.get_ident()
-            if self._closed:
-                raise ClosedError("The model is closed; load it again.")
-            if cancel.is_set():
-                raise CancelledError("Cancelled.")
-        except BaseException:  # Ctrl-C too
-            self.release()
-            raise
+    @contextmanager
+    def turn(self, cancel: _engine.CancelFlag | None = None) -> Iterator[None]:
+        """Waits for the steps of others, first come, first served, and has the engine until the end of the block.
 
-    def release(self) -> None:
-        """Lets the next run begin."""
-        self._owner = None
-        self._lock.release()
+        ClosedError after close, CancelledError, BusyError from inside a step.
+        """
+        with self._turns.take(cancel):
+            try:
+                self._check_open()
+                yield
+            finally:
+                if self._closed:
+                    self._cache.drop()
 
-    def at_once(self, layout: Layout, steerings: Sequence[Steering | None], room: int) -> int:
-        """How many of the first looks can be computed together: 1 where heads differ, the steering reaches into the
-        image or the context has no room for more."""
+    def at_once(self, sequences: Sequence[KvSequence]) -> int:
+        """How many of the first sequences can be computed together: 1 where steered heads differ, what they have in
+        common ends before the last image, or the context has no room for more."""
+        first = sequences[0]
         count = 1
-        while count < min(AT_ONCE, len(steerings)):
-            looks = steerings[: count + 1]
-            common = _common(layout, looks)
-            if common < layout.image_end or len({steering.heads.heads for steering in looks if steering}) > 1:
+        heads = {each.aim.heads for each in (first,) if each.aim}
+        while count < min(AT_ONCE, len(sequences)):
+            other = sequences[count]
+            heads |= {other.aim.heads} if other.aim else set()
+            shared = _shared(first, other)
+            if len(heads) > 1 or first.position(shared) < first.layout.image_end or not shared:
                 break
-            if layout.tokens + (count + 1) * (layout.prompt_end - common + room) > self._cache.reach:
+            own = other.tokens - other.tokens_before(shared) + other.room
+            if first.tokens + count * own + own > self._cache.reach:
                 break
             count += 1
         return count
 
-    def prefill(
+    def step(
         self,
-        layout: Layout,
-        looks: Sequence[Look],
+        sequences: Sequence[KvSequence],
+        tokens: Sequence[Sequence[int]] | None = None,
         *,
-        room: int,
-        probe: Sequence[int],
-        cancel: _engine.CancelFlag,
+        cancel: _engine.CancelFlag | None = None,
     ) -> None:
-        """Decodes a prompt, once for each look and what they have in common once for all.
+        """One engine step: appends the tokens to each sequence; before it, what the cache lacks of them is read.
 
-        The last token's logits and attention are ready then, row i for look i. room: tokens to generate for each.
-        probe: layers whose attention is wanted. ContextError, CancelledError, EngineFailure.
+        tokens: for one sequence any number, of which each gets a row; for several at most one each. Without tokens the
+        row is that of the prompt's last token. The logits and attention of row i are ready then, for sequence i where
+        there are several. Several must agree in the heads that they steer. ContextError, CancelledError, EngineFailure.
         """
-        steerings = [steering for steering, _ in looks]
-        prints = [steering.fingerprint if steering else None for steering in steerings]
-        firsts = [_first_query(layout, steering) for steering in steerings]
-        self._check_room(layout.tokens)
-        common = layout.prompt_end - 1 if len(looks) == 1 else _common(layout, steerings)
-        shared = (firsts[0], prints[0]) if len(looks) == 1 else (float("inf"), None)
-        base, start = self._cache.choose(layout, *shared)
-        start = min(start, common)
-        kept = layout.tokens - (layout.prompt_end - start) if start else 0
-        tokens = layout.tokens - kept + (len(looks) - 1) * (layout.prompt_end - common) + len(looks) * room
-        sequences, anew = self._cache.make_room(base, start, min(tokens, self.limit - kept), len(looks) - 1)
-        if anew:
-            self._heads, self._probed, self._acting = (), (), set()
-            start = 0
-        native, base = self.native, sequences[0]
-        self._sequences = sequences
-        self._leave()
-        self._probe(layout, probe)
+        fed = tokens if tokens is not None else [()] * len(sequences)
+        for sequence, new in zip(sequences, fed, strict=True):
+            sequence.feed(new)
+        alone = len(sequences) == 1
+        rows = max(1, len(fed[0])) if alone else 1
+        self._make_room(sequences, rows)
+        self._probe(sorted({layer for each in sequences for layer in each.layers}))
+        keep: set[int] = {each.slot for each in sequences if each.slot is not None}
         try:
-            if len(looks) == 1:
-                self._steer(base, layout, *looks[0])
-            with engine_errors("reading the prompt"):
-                if not start:
-                    native.truncate(0, base)
-                    if layout.prefix:
-                        native.decode(layout.prefix, sequence=base, cancel=cancel)
-                    native.decode_image(layout.image, sequence=base, cancel=cancel)
-                    start = layout.image_end
-                rest = layout.suffix[start - layout.image_end :]
-                if len(looks) == 1:
-                    native.decode(rest, sequence=base, outputs=[len(rest) - 1], cancel=cancel)
-            if len(looks) > 1:
-                self._fork(layout, looks, start, common, cancel)
+            for sequence in sequences:
+                stop = len(sequence) if alone else len(sequence) - 1
+                self._read(sequence, len(sequence) - rows, stop, keep, cancel)
+                keep |= {each.slot for each in sequences if each.slot is not None}
+            if not alone:
+                self._read_last(sequences, cancel)
         except BaseException as error:
-            for sequence in sequences[1:]:
-                self._cache.empty(sequence)
-            if isinstance(error, CancelledError) and native.position(base) >= layout.image_end:
-                self._cache.keep(base, layout, *shared, whole=False)
-            else:
-                self._cache.empty(base)
+            for sequence in sequences:
+                if isinstance(error, CancelledError):
+                    self._cache.settle(sequence)
+                else:
+                    self._cache.forget(sequence)
             raise
-        for sequence, first, fingerprint in zip(sequences, firsts, prints, strict=True):
-            self._cache.keep(sequence, layout, first, fingerprint)
+        self._clear_inactive()
 
-    def _fork(self, layout: Layout, looks: Sequence[Look], start: int, common: int, cancel: _engine.CancelFlag) -> None:
-        """The rest of a prompt from position start on, held once up to the position common and then for each look."""
-        native, image_end = self.native, layout.image_end
-        with engine_errors("reading the prompt"):
-            if start < common:
-                before = layout.suffix[start - image_end : common - image_end]
-                native.decode(before, sequence=self._sequences[0], cancel=cancel)
-            for sequence in self._sequences[1:]:
-                native.share(self._sequences[0], sequence, common)
-        own = layout.suffix[common - image_end :]
-        for sequence, look in zip(self._sequences, looks, strict=True):
-            self._steer(sequence, layout, *look)
-            if len(own) > 1:
-                with engine_errors("reading the prompt"):
-                    native.decode(own[:-1], sequence=sequence, cancel=cancel)
-        with engine_errors("reading the prompt"):
-            native.decode_each([own[-1]] * len(looks), self._sequences, cancel=cancel)
+    def rewind(self, sequence: KvSequence) -> None:
+        """Takes back what follows a prompt, so that another answer can follow it; its logits are gone."""
+        sequence.rewind()
 
-    def steer(self, layout: Layout, steering: Steering | None, maps: Sequence[Map]) -> None:
-        """Moves the target in the midst of an answer; the next decoded token obeys."""
-        self._steer(self._sequences[0], layout, steering, maps)
-
-    def rewind(self, layout: Layout) -> None:
-        """Forgets what was decoded after a prompt, so that another answer can follow it; its logits are gone."""
-        with engine_errors("reading logits"):
-            self.native.truncate(layout.prompt_end, self._sequences[0])
-
-    def decode(self, tokens: Sequence[int], cancel: _engine.CancelFlag) -> None:
-        """Appends tokens of an answer; the logits and attention of each are ready then."""
-        with engine_errors("generating"):
-            self.native.decode(tokens, sequence=self._sequences[0], outputs=range(len(tokens)), cancel=cancel)
-
-    def decode_each(self, tokens: Sequence[int], looks: Sequence[int], cancel: _engine.CancelFlag) -> None:
-        """Appends one token to each of the looks that are named by their numbers; row i is that of looks[i]."""
-        with engine_errors("generating"):
-            self.native.decode_each(tokens, [self._sequences[look] for look in looks], cancel=cancel)
-
-    def full(self) -> bool:
-        """True if no further token fits."""
-        return self.native.room < len(self._sequences)
+    def has_room(self, sequences: Sequence[KvSequence]) -> bool:
+        """Whether a further token of each fits, others evicted for it if need be."""
+        return self._cache.evict(len(sequences), {each.slot for each in sequences if each.slot is not None})
 
     def attention(self, heads: Sequence[Head], *, steered: bool, row: int = -1) -> NDArray[np.float32]:
         """(len(heads), image tokens) float32: post-softmax mass of an output row in probed heads."""
@@ -206,77 +139,159 @@ class Session:
         return np.asarray(mass[layers, [head for _, head in heads]], dtype=np.float32)
 
     def close(self) -> None:
-        """Frees the cache, after the run of another thread if there is one. May be called twice."""
+        """Frees the cache, after the step of another thread if there is one. May be called twice."""
         self._closed = True
-        if self._owner == threading.get_ident():
-            self._cache.drop()  # this thread's open run meets ClosedError
-            return
-        with self._lock:
-            self._cache.drop()
+        if not self._turns.mine:  # else the turn's end frees it
+            with self._turns.take():
+                self._cache.drop()
 
-    def _check_room(self, tokens: int) -> None:
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("The model is closed; load it again.")
+
+    def _make_room(self, sequences: Sequence[KvSequence], rows: int) -> None:
+        """Room for what is read now, and for what may follow it where that was not reserved before."""
         limit = self.limit
-        if tokens + 1 > limit:
-            larger = ", load the model with a larger context= (--context)" if self._cache.fixed else ""
-            raise ContextError(
-                f"The image and the prompt take {tokens} tokens and the answer at least 1; the context holds {limit}. "
-                f"Give a shorter prompt or a smaller image{larger}, or limit the image with load(max_image_tokens=...)."
-            )
-
-    def _leave(self) -> None:
-        """What no longer runs must not shape the graph."""
-        with engine_errors("preparing the read-out of attention"):
-            for sequence in self._acting.difference(self._sequences):
-                self.native.unsteer(sequence)
-                self.native.set_probe_spans([], sequence)
-            self._acting = set(self._sequences)
-            if len(self._sequences) > 1:  # what they have in common is read unsteered
-                self.native.unsteer(self._sequences[0])
-
-    def _probe(self, layout: Layout, layers: Sequence[int]) -> None:
-        from lookhere import _engine
-
-        grids = [part.grid for part in layout.image.parts if part.grid is not None]
-        spans = [_engine.Span(at, grid.rows, grid.cols) for at, grid in zip(layout.grid_positions, grids, strict=True)]
-        with engine_errors("preparing the read-out of attention"):
-            if self._probed != tuple(layers):
-                self.native.set_probe(layers)
-                self._probed = tuple(layers)
-            for sequence in self._sequences:
-                self.native.set_probe_spans(spans, sequence)
-
-    def _steer(self, sequence: int, layout: Layout, steering: Steering | None, maps: Sequence[Map]) -> None:
-        from lookhere import _engine
-
-        with engine_errors("steering"):
-            if steering is None:
-                self.native.unsteer(sequence)
+        for sequence in sequences:
+            if self._cache.held(sequence) is None and sequence.tokens + 1 > limit:
+                larger = ", load the model with a larger context= (--context)" if self._cache.fixed else ""
+                raise ContextError(
+                    f"The image and the prompt take {sequence.tokens} tokens and the answer at least 1; the context "
+                    f"holds {limit}. Give a shorter prompt or a smaller image{larger}, or limit the image with "
+                    "load(max_image_tokens=...)."
+                )
+        held = [self._cache.held(sequence) for sequence in sequences]
+        own = {
+            each.slot for each, has in zip(sequences, held, strict=True) if has is not None and each.slot is not None
+        }
+        if len(own) == len(sequences):  # what may follow was reserved by the first step
+            fresh = sum(len(each) - len(has) for each, has in zip(sequences, held, strict=True) if has is not None)
+            if self._cache.evict(fresh, own):
                 return
-            heads = tuple(sorted(steering.heads.heads))
-            if self._heads != heads:
-                self.native.set_heads(heads)
-                self._heads = heads
-            values = [steering.image_values(each) for each in maps]
+        needed = kept = 0
+        keep = set()
+        for sequence in sequences:
+            slot, count = self._cache.longest(sequence, len(sequence) - rows)
+            had = sequence.tokens_before(count)
+            if sequence.cached is None:
+                sequence.cached = had
+            if slot is not None:
+                keep.add(slot)
+                with engine_errors("preparing the prompt"):
+                    self._cache.trim(sequence, slot, count)
+            shared = sequence.tokens_before(_shared(sequences[0], sequence)) if sequence is not sequences[0] else 0
+            if had >= shared:
+                kept += had
+            needed += sequence.tokens - max(had, shared) + sequence.room
+        self._cache.make_room(min(needed, max(limit - kept, 1)), kept, keep, own)
+
+    def _read(
+        self, sequence: KvSequence, most: int, stop: int, keep: Collection[int], cancel: _engine.CancelFlag | None
+    ) -> None:
+        """Reads what the cache lacks of a sequence up to an item, the items from ``most`` on in any case, with rows."""
+        _ = sequence.acting  # settles what acts on the new items
+        with engine_errors("preparing the prompt"):
+            start = self._cache.place(sequence, most, keep)
+        assert sequence.slot is not None, "it was placed"
+        slot, native = sequence.slot, self.native
+        self._tell_spans(sequence)
+        with engine_errors("generating" if sequence.tokens > sequence.layout.tokens else "reading the prompt"):
+            before = start
+            for aim, what, index in sequence.runs(start, stop):
+                self._tell_aim(sequence, aim)
+                if isinstance(what, list):
+                    outputs = range(max(0, most - before), len(what)) if stop > most else ()
+                    native.decode(what, sequence=slot, outputs=outputs, cancel=cancel)
+                else:
+                    native.decode_image(what, sequence=slot, cancel=cancel)
+                self._cache.note(sequence, index)
+                before = index
+        self._tell_aim(sequence, sequence.aim)
+
+    def _read_last(self, sequences: Sequence[KvSequence], cancel: _engine.CancelFlag | None) -> None:
+        """The last token of each, computed at once."""
+        last = [sequence.items[-1] for sequence in sequences]
+        slots = [sequence.slot for sequence in sequences]
+        with engine_errors("generating"):
+            self.native.decode_each(last, slots, cancel=cancel)  # type: ignore[arg-type]
+        for sequence in sequences:
+            self._cache.note(sequence, len(sequence))
+
+    def _sync(self) -> None:
+        """Forgets what an engine's session was told that is no more."""
+        if self._made is not self._cache.native:
+            self._made = self._cache.native
+            self._told, self._heads, self._probed = {}, (), ()
+
+    def _probe(self, layers: Sequence[int]) -> None:
+        self._sync()
+        if self._probed != tuple(layers):
+            with engine_errors("preparing the read-out of attention"):
+                self.native.set_probe(layers)
+            self._probed = tuple(layers)
+
+    def _tell_spans(self, sequence: KvSequence) -> None:
+        """Where the images of a sequence lie, once for a slot and a sequence."""
+        assert sequence.slot is not None
+        if sequence.slot in self._told and self._told[sequence.slot][0] is sequence:
+            return
+        layout = sequence.layout
+        spans = [
+            compiled().Span(at, rows, cols)
+            for at, (rows, cols) in zip(layout.grid_positions, layout.grid_shapes, strict=True)
+        ]
+        with engine_errors("preparing the read-out of attention"):
+            self.native.set_probe_spans(spans, sequence.slot)
+            self.native.unsteer(sequence.slot)
+        self._told[sequence.slot] = (sequence, None)
+
+    def _tell_aim(self, sequence: KvSequence, aim: Aim | None) -> None:
+        """What acts on a slot from the next item on, unless the engine was told already."""
+        slot = sequence.slot
+        assert slot is not None
+        if self._told[slot][1] is aim and (aim is None or self._heads == aim.heads):
+            return
+        with engine_errors("steering"):
+            if aim is None:
+                self.native.unsteer(slot)
+                self._told[slot] = (sequence, None)
+                return
+            if self._heads != aim.heads:
+                self.native.set_heads(aim.heads)
+                self._heads = aim.heads
+            push = aim.push
             self.native.steer(
-                [_engine.Span(at, len(v), v.shape[1], v) for at, v in zip(layout.grid_positions, values, strict=True)],
-                sequence=sequence,
-                prompt_end=layout.prompt_end,
-                prompt_bias=steering.prompt_bias,
-                generated_bias=steering.generated_bias,
-                first_query=int(_first_query(layout, steering)),
-                sharpness=steering.sharpness,
-                kind=steering.kind,
-                share=steering.share if steering.kind == "target_share" else 1.0,
+                [
+                    compiled().Span(at, len(values), values.shape[1], values)
+                    for at, values in zip(sequence.layout.grid_positions, aim.values, strict=True)
+                ],
+                sequence=slot,
+                prompt_end=sequence.layout.prompt_end,
+                prompt_bias=push.prompt_bias,
+                generated_bias=push.generated_bias,
+                first_query=sequence.first_query(aim),
+                sharpness=push.sharpness,
+                kind=push.kind,
+                share=push.share if push.kind == "target_share" else 1.0,
             )
+        self._told[slot] = (sequence, aim)
+
+    def _clear_inactive(self) -> None:
+        """Clears steering and probes of slots that no answer uses any more: they would shape the graph."""
+        for slot in self._cache.inactive(self._told):
+            with engine_errors("preparing the read-out of attention"):
+                self.native.unsteer(slot)
+                self.native.set_probe_spans([], slot)
+            del self._told[slot]
 
 
-def _common(layout: Layout, steerings: Sequence[Steering | None]) -> int:
-    """The position up to which the same rows are computed whatever the steering."""
-    return int(min(layout.prompt_end - 1, *(_first_query(layout, steering) for steering in steerings)))
-
-
-def _first_query(layout: Layout, steering: Steering | None) -> float:
-    """First steered position; infinity without steering."""
-    if steering is None:
-        return float("inf")
-    return steering.first_query(image_end=layout.image_end, prompt_end=layout.prompt_end)
+def _shared(one: KvSequence, other: KvSequence) -> int:
+    """Items at the start that both read alike, the last of each aside."""
+    count = 0
+    most = min(len(one), len(other)) - 1
+    pairs = zip(zip(one.items, one.acting, strict=True), zip(other.items, other.acting, strict=True), strict=False)
+    for (item, acting), (same, acts) in pairs:
+        if count >= most or acting != acts or (item != same if isinstance(item, int) else item is not same):
+            break
+        count += 1
+    return count

@@ -11,7 +11,8 @@ from ..steering.head_set import Head, HeadSet
 from ..steering.steering import Steering
 from .comparison import Rival
 from .edits import crop, dim, draw_box
-from .picture import Edit, Picture, Place, View
+from .picture import Edit, Picture, Place
+from .view import View
 
 if TYPE_CHECKING:
     from ..scene import Scene
@@ -132,7 +133,7 @@ def control_arms(heads: HeadSet, seed: int) -> list[Arm]:
         *(Steered(f"other gaze heads, draw {draw + 1}", other, "control")
           for draw in range(OTHERS) if (other := other_gaze_heads(heads, seed, draw)) is not None),
         Steered("all heads", every, "control"),
-        Steered("all heads, suppress_image", replace(every, mode="suppress_image"), "control"),
+        Steered("all heads, suppress_image", every.pushed(mode="suppress_image"), "control"),
     ]  # fmt: skip
 
 

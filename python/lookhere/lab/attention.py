@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine import engine_errors
-from ..prompt.layout import lay_out
+from ..engine import compiled, engine_errors
+from ..kv.sequence import KvSequence
 from ..regions.region import Box
 from .checkpoint import Checkpoint
 from .comparison import Comparison, ImageTally
 from .components import spatial_entropy
 from .item import Item, of_strip
 from .ranking import Tally
+from .view import View
 
 if TYPE_CHECKING:
     from .. import _engine
@@ -131,22 +132,34 @@ def panel_shares(scene: Scene, boxes: Sequence[tuple[float, float, float, float]
     return np.stack([np.concatenate([each.ravel() for each in grids]) for grids in maps]).astype(np.float64)
 
 
-@contextmanager
-def prefilled(scene: Scene, prompt: str, room: int) -> Iterator[tuple[Session, _engine.CancelFlag]]:
-    """The model's session and a flag for its steps, once it has read an image and a question with all layers probed;
-    room: tokens that may follow. It belongs to the caller until the end of the block."""
-    from lookhere import _engine
+@dataclass(frozen=True)
+class Prefilled:
+    """A model that has read an image and a question, all layers probed. It belongs to the caller while a turn lasts."""
 
-    model, session = scene.model, scene.model.session
-    layout = lay_out(model.native, model.template, scene.encoded, prompt, None)
-    cancel = _engine.CancelFlag()
-    session.acquire(cancel)
+    session: Session
+    sequence: KvSequence
+
+    def append(self, tokens: Sequence[int]) -> None:
+        """Reads tokens of an answer; each has a row of attention then."""
+        self.session.step([self.sequence], [tokens])
+
+    def attention(self, row: int = -1) -> NDArray[np.float32]:
+        """(layers, heads, image tokens) natural mass of a row of the last step."""
+        return self.session.native.attention(row)
+
+
+@contextmanager
+def prefilled(scene: Scene, prompt: str, room: int) -> Iterator[Prefilled]:
+    """Reads an image and a question. room: tokens that may follow. The model is the caller's until the block ends."""
+    session = scene.model.session
+    sequence = KvSequence(View(scene, prompt).layout(), room=room, layers=range(scene.model.layers))
     try:
-        session.prefill(layout, [(None, ())], room=room, probe=range(model.layers), cancel=cancel)
-        with engine_errors("reading attention"):
-            yield session, cancel
+        with session.turn():
+            session.step([sequence])
+            with engine_errors("reading attention"):
+                yield Prefilled(session, sequence)
     finally:
-        session.release()
+        sequence.closed = True
 
 
 def question_attention(
@@ -157,16 +170,14 @@ def question_attention(
     shares: (places, image tokens). answer: what is forced on the model, None for its own greedy answer. answers: False
     reads none. Every row is reduced to places as soon as it is read.
     """
-    from lookhere import _engine
-
     model = scene.model
     forced = model.native.tokenize(answer, parse_special=False) if answer else []
 
     def on_places(row: int) -> Array:
-        return np.asarray(session.native.attention(row).astype(np.float64) @ shares.T)
+        return np.asarray(asked.attention(row).astype(np.float64) @ shares.T)
 
-    with prefilled(scene, prompt, len(forced) or GENERATED_TOKENS) as (session, cancel):
-        mass = session.native.attention(-1).astype(np.float64)
+    with prefilled(scene, prompt, len(forced) or GENERATED_TOKENS) as asked:
+        mass = asked.attention().astype(np.float64)
         at_prompt, image = np.asarray(mass @ shares.T), mass.sum(axis=-1)
         grids = [(grid.rows, grid.cols) for grid in scene.grids]
         entropy = spatial_entropy(mass.reshape(-1, mass.shape[-1]), grids).reshape(image.shape)
@@ -175,14 +186,14 @@ def question_attention(
         at_once = max(1, min(16, _CHUNK_VALUES // (model.layers * model.heads_per_layer * shares.shape[1])))
         for start in range(0, len(forced) if answers else 0, at_once):
             chunk = forced[start : start + at_once]
-            session.decode(chunk, cancel)
+            asked.append(chunk)
             for row in range(len(chunk)):
                 over += on_places(row)
             read += len(chunk)
         if answers and not forced:
-            sampler = _engine.Sampler()
-            while read < GENERATED_TOKENS and not model.native.is_end(token := sampler.sample(session.native)):
-                session.decode([token], cancel)
+            sampler: _engine.Sampler = compiled().Sampler()
+            while read < GENERATED_TOKENS and not model.native.is_end(token := sampler.sample(asked.session.native)):
+                asked.append([token])
                 over += on_places(-1)
                 read += 1
     return Attended(at_prompt, over / read if read else at_prompt, image, entropy)

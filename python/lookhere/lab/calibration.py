@@ -13,13 +13,15 @@ from ..steering.head_set import HeadSet
 from .arms import Steered
 from .checkpoint import Checkpoint
 from .intervals import over_strips
-from .judging import JudgeName, Outcome, judge
+from .judging import JudgeName, judge
+from .outcome import Outcome
 from .picture import Picture
 from .protocols import ask_ordinals, ask_places, move_gaze
 
 if TYPE_CHECKING:
     from ..model import Model
-    from ..steering.head_set import Head, Mode, Queries
+    from ..steering.head_set import Head
+    from ..steering.push import Mode, Queries
     from .reply import Reply
 
 STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 16.0, 20.0)
@@ -205,11 +207,11 @@ def choose(bench: Bench, rankings: dict[str, HeadSet], *, going_on: HeadSet | No
     counts = counts or [len(every.heads)]
 
     def strongest(name: str, heads: HeadSet) -> HeadSet:
-        plateau = sweep(name, [(replace(heads, strength=s), {"strength": s}) for s in STRENGTHS])
+        plateau = sweep(name, [(heads.pushed(strength=s), {"strength": s}) for s in STRENGTHS])
         return plateau[(len(plateau) - 1) // 2][0]
 
-    start = replace(every, mode="boost_suppress", queries=QUERIES[0])
-    grid = [(replace(start.top(k), strength=s), {"heads": k, "strength": s}) for k in counts for s in FIRST]
+    start = every.pushed(mode="boost_suppress", queries=QUERIES[0])
+    grid = [(start.top(k).pushed(strength=s), {"heads": k, "strength": s}) for k in counts for s in FIRST]
     first = [(heads, bench.measure(heads, values, thorough=False)) for heads, values in grid]
     sweeps["first strength"] = [each.as_dict() for _, each in first]
     heads, _ = max(first, key=lambda each: each[1].accuracy)
@@ -221,10 +223,10 @@ def choose(bench: Bench, rankings: dict[str, HeadSet], *, going_on: HeadSet | No
     heads, measured = sweep("heads", tried)[0]
     place = str(measured.values["place"])
     heads = strongest("strength", heads)
-    heads, _ = sweep("queries", [(replace(heads, queries=q), {"queries": q}) for q in QUERIES])[0]
-    heads, measured = sweep("mode", [(replace(heads, mode=mode), {"mode": mode}) for mode in MODES])[0]
+    heads, _ = sweep("queries", [(heads.pushed(queries=q), {"queries": q}) for q in QUERIES])[0]
+    heads, measured = sweep("mode", [(heads.pushed(mode=mode), {"mode": mode}) for mode in MODES])[0]
     if going_on is not None and bench.thorough:
-        changed, sweeps["changed"] = _change(bench, replace(heads, queries=QUERIES[0]), going_on, counts[-1])
+        changed, sweeps["changed"] = _change(bench, heads.pushed(queries=QUERIES[0]), going_on, counts[-1])
         changed = strongest("last strength", changed)
         better = bench.measure(changed, {"mode": changed.mode})
         if better.score >= measured.score - TOLERANCE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .fluency import log_probabilities
-from .judging import Pick
+from .outcome import Pick
 from .reply import Reply
 
 

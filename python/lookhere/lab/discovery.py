@@ -138,7 +138,7 @@ def discover(
         "options": {k: str(v) for k, v in vars(options).items()},
     }
     checkpoint = Checkpoint(kept, key)
-    facts = ModelFacts.of(model)
+    facts = model.facts
     scores: dict[str, Scores] = {}
     trusted: dict[str, Trust] = {}
     tally = None
@@ -152,7 +152,7 @@ def discover(
             progress.note(f"{_READ_AT[place]}: {each.verdict}.")
     else:
         published = read_ranking(options.ranking, facts)
-        published.check(model)
+        published.check(model.facts)
         rankings = {"published": replace(published, model=facts)}
     prompt = options.prompt or stuff.prompt
     choice = None

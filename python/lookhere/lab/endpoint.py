@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import JudgeError
-from .judging import Pick, degenerate
+from .judging import degenerate
+from .outcome import Pick
 from .reply import Reply
 
 TRIES = 3

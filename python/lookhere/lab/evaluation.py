@@ -164,7 +164,7 @@ def evaluate(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measures a model with its head set (``model.heads``); without one, only what needs no steering.
+    """Measures a model with its head set (``model.head_set``); without one, only what needs no steering.
 
     kept: a file for the progress; resume: go on from it, if it is of the same work. OptionError, JudgeError,
     LabelsError, ComicsError and those of asking.
@@ -176,7 +176,7 @@ def evaluate(
     labelled = read_coco(options.coco, options.images or options.coco.parent) if options.coco else []
     comics = captioned_strips(options.comics, options.strips) if options.comics else []
     started = time.monotonic()
-    heads = model.heads
+    heads = model.head_set
     facts = _facts(model)
     rivals = _rivals(model, heads, options, progress) if heads is not None and options.controls else {}
     acting = None if heads is None else {k: v for k, v in to_dict(heads).items() if k != "evidence"}
@@ -323,12 +323,12 @@ def _maps(model: Model, options: Options, size: int, checkpoint: Checkpoint, pro
     strips = itertools.islice(generated_strips("evaluation", options.seed, options.maps, panel_size=size), options.maps)
     items = map(item_of, strips)
     tally = tally_attention(model, items, 6, seed=options.seed, checkpoint=checkpoint, progress=progress.done)
-    place = next((each for each in PLACES if model.heads and model.heads.evidence.get("read_at") == each), PLACES[0])
+    place = next((each for each in PLACES if model.head_set and model.head_set.evidence.get("read_at") == each), PLACES[0])
     attention = tally.attention(place)
     scores = Scores.of(attention)
     matrix = None
-    if model.heads is not None:
-        chosen = tuple(np.array(model.heads.heads).T)
+    if model.head_set is not None:
+        chosen = tuple(np.array(model.head_set.heads).T)
         matrix = attention[chosen].mean(axis=0).round(5).tolist()
     return Maps(tally.strips, place, scores.mass.round(5).tolist(), scores.selectivity.round(5).tolist(), matrix)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .judging import SAME, Judge, Pick, jaccard
-from .picture import Picture, View
+from .judging import SAME, Judge, jaccard
+from .outcome import Pick
+from .picture import Picture
 from .reply import Record, Reply
+from .view import View
 
 
 class Examiner:

@@ -13,8 +13,8 @@ import numpy as np
 
 from .coco import SIZES, Size, size_of
 from .intervals import over_strips, ratio_over_strips
-from .judging import OUTCOMES, Outcome
 from .narration import spearman
+from .outcome import OUTCOMES, Outcome
 from .reply import Record
 
 Interval: TypeAlias = tuple[float, float]

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..engine import engine_errors
-from ..prompt.layout import lay_out
-
-if TYPE_CHECKING:
-    from .. import _engine
-    from ..kv.session import Session
-    from ..prompt.layout import Layout
-    from .picture import View
+from ..kv.sequence import KvSequence
+from ..kv.session import Session
+from .view import View
 
 _CHUNK = 32
 """Tokens that are decoded at once, each with a row of logits."""
@@ -26,34 +21,27 @@ def log_probabilities(view: View, answers: Sequence[Sequence[int]]) -> list[floa
 
     The prompt is read once for all of them. LookhereError of the model.
     """
-    from lookhere import _engine
-
     longest = max(map(len, answers), default=0)
     if not longest:
         return [0.0] * len(answers)
-    scene, model = view.scene, view.scene.model
-    session = model.session
-    layout = lay_out(model.native, model.template, scene.encoded, view.prompt, None)
-    maps = scene.target(view.at.regions) if view.at else ()
-    cancel = _engine.CancelFlag()
-    session.acquire(cancel)
+    session = view.scene.model.session
+    sequence = KvSequence(view.layout(), view.scene.aim(view.at), room=longest)
     try:
-        session.prefill(layout, [(view.at, maps)], room=longest, probe=(), cancel=cancel)
-        first = session.native.logits()
-        return [_sum(session, layout, first, tokens, cancel) if tokens else 0.0 for tokens in answers]
+        with session.turn():
+            session.step([sequence])
+            first = session.native.logits()
+            return [_sum(session, sequence, first, tokens) if tokens else 0.0 for tokens in answers]
     finally:
-        session.release()
+        sequence.closed = True
 
 
-def _sum(
-    session: Session, layout: Layout, first: NDArray[np.float32], tokens: Sequence[int], cancel: _engine.CancelFlag
-) -> float:
+def _sum(session: Session, sequence: KvSequence, first: NDArray[np.float32], tokens: Sequence[int]) -> float:
     """first: the logits at the prompt's end."""
-    session.rewind(layout)
+    session.rewind(sequence)
     total = _nats(first, tokens[0])
     for start in range(0, len(tokens) - 1, _CHUNK):
         chunk = tokens[start : min(start + _CHUNK, len(tokens) - 1)]
-        session.decode(chunk, cancel)
+        session.step([sequence], [chunk])
         with engine_errors("reading logits"):
             for row in range(len(chunk)):
                 total += _nats(session.native.logits(row), tokens[start + row + 1])

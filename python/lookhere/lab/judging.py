@@ -6,18 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from .reply import Reply
+from .outcome import Outcome, Pick, outcome
+from .reply import Reply
 
-Pick: TypeAlias = int | Literal["none", "junk"]
-"""Index of the caption that a text was taken for; none: it fits no caption, or several alike; junk: no language."""
-
-Outcome: TypeAlias = Literal["right", "other", "none", "junk"]
-"""The target; another caption of the picture; not to be attributed; no language."""
-
-OUTCOMES: tuple[Outcome, ...] = ("right", "other", "none", "junk")
 JudgeName: TypeAlias = Literal["exact", "overlap", "category"]
 
 SAME = 0.9
@@ -71,13 +64,6 @@ class Category:
     def picks(self, replies: Sequence[Reply], captions: Sequence[str]) -> list[Pick | None]:
         """One per reply."""
         return [category(reply.text, captions) for reply in replies]
-
-
-def outcome(pick: Pick, target: int) -> Outcome:
-    """A pick, measured by the caption that would be right."""
-    if isinstance(pick, str):
-        return pick
-    return "right" if pick == target else "other"
 
 
 def judge(name: JudgeName, answer: str, captions: Sequence[str], target: int) -> Outcome:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import questions
 from .arms import Arm
-from .judging import Pick
+from .outcome import Pick
 from .picture import Picture
 from .protocols import answer_tokens
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..questions import ORDINALS
 from ..regions.region import Box
+from ..scene import Scene
 from .fluency import log_probabilities
+from .view import View
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-    from ..answers.run import Answer
+    from ..answers.answer import Answer
     from ..comics import FreeScene, Strip
-    from ..model import Model
-    from ..scene import Scene
-    from ..steering.steering import Steering
+    from ..loaded import LoadedModel
 
 Edit: TypeAlias = "Callable[[PillowImage, Box], PillowImage]"
 
@@ -29,15 +29,6 @@ class Place:
     box: Box
     target: int
     words: str
-
-
-@dataclass(frozen=True)
-class View:
-    """What a model is given in order to answer about a place: one way to point at it."""
-
-    scene: Scene
-    prompt: str
-    at: Steering | None = None
 
 
 class Picture:
@@ -54,7 +45,7 @@ class Picture:
         self._nats: dict[tuple[View, tuple[int, ...]], float] = {}
 
     @property
-    def model(self) -> Model:
+    def model(self) -> LoadedModel:
         """The model that looks at it."""
         return self.scene.model
 
@@ -62,7 +53,7 @@ class Picture:
         """The scene of a changed image, encoded once for every box."""
         key = (edit, box)
         if key not in self._edited:
-            self._edited[key] = self.model.look(edit(self.scene.image.pillow(), box))
+            self._edited[key] = Scene.of(self.model, edit(self.scene.image.pillow(), box))
         return self._edited[key]
 
     def zoomed(self, box: Box) -> Scene:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from .. import questions
 from ..regions.region import Box
 from ..steering.steering import Steering
-from .picture import Picture, Place, View
+from .picture import Picture, Place
 from .reply import Reply
+from .view import View
 
 if TYPE_CHECKING:
-    from ..answers.run import Answer
-    from ..model import Model
+    from ..answers.answer import Answer
+    from ..loaded import LoadedModel
     from ..steering.head_set import HeadSet
     from .arms import Arm
 
@@ -28,7 +29,7 @@ FIRST_MOVE, LAST_MOVE = 8, 20
 """The gaze is moved after so many tokens of an answer, another number for every strip."""
 
 
-def answer_tokens(model: Model, captions: Sequence[str], least: int = 0) -> int:
+def answer_tokens(model: LoadedModel, captions: Sequence[str], least: int = 0) -> int:
     """How long an answer may be: the longest of the captions and a little more, at least ``least``."""
     longest = max((len(model.native.tokenize(caption, parse_special=False)) for caption in captions), default=0)
     return max(least, longest + SPARE if longest else LONGEST)

@@ -99,11 +99,11 @@ def _looks(model: Model, item: Item) -> list[_Look]:
 def answer_attention(scene: Scene, prompt: str, answer: str) -> NDArray[np.float16]:
     """(layers, heads, image tokens) natural mass, mean over the queries that choose the tokens of a forced answer."""
     forced = scene.model.native.tokenize(answer, parse_special=False)
-    with prefilled(scene, prompt, len(forced)) as (session, cancel):
-        total = session.native.attention(-1).astype(np.float64)
+    with prefilled(scene, prompt, len(forced)) as asked:
+        total = asked.attention().astype(np.float64)
         for token in forced[:-1]:  # what the last one chooses is no part of the answer
-            session.decode([token], cancel)
-            total += session.native.attention(-1)
+            asked.append([token])
+            total += asked.attention()
     return (total / len(forced)).astype(np.float16)
 
 

@@ -7,22 +7,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from .. import questions
-from ..answers.word import words_of
 from ..regions.box import Box, Point
-from ..steering.head_set import HeadSet, ModelFacts
+from ..steering.head_set import HeadSet
 from ..steering.steering import Steering
-from ..tokens.grid import mean_maps
+from ..tokens.gaze import Gaze
 from ..tokens.readback import Where, read_back
 from .examiner import Examiner
 from .experiments import BOX_TOKENS, VQA_TOKENS, Experiment
 from .intersection import overlap
-from .judging import Pick, content_words
+from .judging import content_words
+from .outcome import Pick
 from .picture import Picture
 from .protocols import answer_tokens
 from .reply import Record, Reply
 
 if TYPE_CHECKING:
-    from ..answers.run import Answer, Step
+    from ..answers.answer import Answer, Step
 
 HEAD_SET, READERS, EVERY, CENTRE = "gaze heads", "readers", "all heads", "centre of the image"
 """Whose gaze is read; the last is no gaze, but a box of the objects' mean size in the middle of the image."""
@@ -56,7 +56,7 @@ class Looked:
 
     def _ask(self, picture: Picture, asked: Sequence[str], steered: bool, limit: int) -> dict[str, list[Answer]]:
         model, heads = picture.model, self._heads
-        every = ModelFacts.of(model).every_head
+        every = model.facts.every_head
         found: dict[str, list[Answer]] = {}
         for name, readers in ((EVERY, every), (READERS, heads.readers if heads else ())):
             if not readers:
@@ -144,7 +144,7 @@ def _looks(picture: Picture, answer: Answer, scope: str, target: int, right: boo
     if scope == WHOLE:
         return [(answer.text, read_back(answer.reading, frame))] if answer.reading else []
     caption = picture.captions[picture.places[target].target]
-    known, said = content_words(caption), words_of(answer.steps) if right else ()
+    known, said = content_words(caption), answer.words() if right else ()
     return [(word.text, read_back(word.reading, frame)) for word in said if content_words(word.text) & known]
 
 
@@ -178,4 +178,4 @@ def _place_at(picture: Picture, point: Point, target: int) -> Pick:
 def _by_head_set(answer: Answer) -> Answer:
     """The same with the gaze of the steered heads as what is read."""
     steps: tuple[Step, ...] = tuple(replace(step, reading=step.gaze) for step in answer.steps)
-    return replace(answer, steps=steps, reading=mean_maps([step.reading for step in steps]))
+    return replace(answer, steps=steps, reading=Gaze.mean([step.reading for step in steps]))

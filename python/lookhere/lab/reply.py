@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .judging import Outcome, Pick, outcome
-from .picture import View
+from .outcome import Outcome, Pick, outcome
+from .view import View
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from .coco import SIZES
 from .evaluation import Evaluation
 from .experiments import TITLES
 from .figures import CORPORA, Figure, Value
-from .judging import Outcome
 from .kinds import kinds
+from .outcome import Outcome
 from .readtable import COLUMNS, read_tables
 
 NOTES = (

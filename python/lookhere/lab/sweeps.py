@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ..steering.head_set import BIAS_MODES, HeadSet, Queries
+from ..steering.head_set import HeadSet
+from ..steering.push import BIAS_MODES, Queries
 from .arms import Steered
 from .calibration import MODES, STRENGTHS, head_counts
 from .discovery import listed_ranking
@@ -16,15 +15,15 @@ SHARES = (0.2, 0.3, 0.5, 0.7, 0.9, 0.97)
 def sweep_arms(heads: HeadSet) -> list[Steered]:
     """Queries x strength at the head set's K, then K x mode at its strength; all in modes that have a strength."""
     if heads.mode not in BIAS_MODES:
-        heads = replace(heads, mode=MODES[0])
+        heads = heads.pushed(mode=MODES[0])
     ranking = listed_ranking(heads)
     every = heads.model.layers * heads.model.heads
     counts = {k for k in (*head_counts(every), every // 2, len(heads.heads)) if 1 <= k <= len(ranking.heads)}
     return [
-        *(Steered(f"queries {queries}, strength {strength:g}", replace(heads, queries=queries, strength=strength),
+        *(Steered(f"queries {queries}, strength {strength:g}", heads.pushed(queries=queries, strength=strength),
                   "sweep")
           for queries in SWEPT_QUERIES for strength in STRENGTHS),
-        *(Steered(f"{k} heads, {mode}", replace(ranking.top(k), mode=mode), "sweep")
+        *(Steered(f"{k} heads, {mode}", ranking.top(k).pushed(mode=mode), "sweep")
           for mode in MODES for k in sorted(counts)),
     ]  # fmt: skip
 
@@ -33,8 +32,8 @@ def mode_arms(heads: HeadSet) -> list[Steered]:
     """The head set's heads and queries: bias by strength, share of the target, and the image's share alone."""
     return [
         *(Steered(f"boost_suppress, {strength:g} nats",
-                  replace(heads, mode="boost_suppress", strength=strength), "mode") for strength in STRENGTHS),
-        *(Steered(f"target_share, {share:g}", replace(heads, mode="target_share", share=share), "mode")
+                  heads.pushed(mode="boost_suppress", strength=strength), "mode") for strength in STRENGTHS),
+        *(Steered(f"target_share, {share:g}", heads.pushed(mode="target_share", share=share), "mode")
           for share in SHARES),
-        Steered("within_image", replace(heads, mode="within_image"), "mode"),
+        Steered("within_image", heads.pushed(mode="within_image"), "mode"),
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 from ..atomic import write_text
 from .evaluation import Evaluation
 from .figures import Figure
-from .judging import OUTCOMES
+from .outcome import OUTCOMES
 
 _VALUES = ("right", "unchanged", "right_and_changed", "perplexity", "taken", "rho", "centred", "iou")
 FIGURES = (

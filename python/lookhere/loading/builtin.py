@@ -6,22 +6,11 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 
 from ..errors import ModelFileError
-from ..steering.head_set import HasHeads, HeadSet
-
-PROMPT = "Describe what is shown here in one sentence."
-"""Asked where neither the user nor the head set says otherwise. It names no place: the gaze decides."""
+from ..steering.head_set import HeadSet, ModelFacts
 
 BUILTIN_HEADS = "builtin.json"
-
-
-class Named(HasHeads, Protocol):
-    """A model that also has a name."""
-
-    @property
-    def name(self) -> str: ...
 
 
 def package_folder(name: str) -> Path:
@@ -48,7 +37,7 @@ def builtin_head_set() -> HeadSet | None:
     return HeadSet.read(path) if path.is_file() else None
 
 
-def find_head_set(model: Named) -> HeadSet | None:
+def find_head_set(model: ModelFacts) -> HeadSet | None:
     """The shipped head set of a model: same architecture, layers, heads and name; None if there is none.
 
     Names are compared without case and punctuation; one may go on where the other ends (``-Instruct``, ``-Q4_K_M``).
@@ -57,7 +46,7 @@ def find_head_set(model: Named) -> HeadSet | None:
     for head_set in _shipped():
         facts = head_set.model
         shape = (facts.architecture, facts.layers, facts.heads)
-        if shape != (model.architecture, model.layers, model.heads_per_layer):
+        if shape != (model.architecture, model.layers, model.heads):
             continue
         known = _plain(facts.name)
         if name and (name.startswith(known) or known.startswith(name)):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from ..errors import ModelFileError
+from ..families import PROJECTOR_ARCHITECTURE
 
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # value type -> bytes
 _STRING, _ARRAY = 8, 9
@@ -29,7 +30,7 @@ class Header:
     @property
     def kind(self) -> Literal["model", "projector"]:
         """A projector (mmproj) has the architecture clip."""
-        return "projector" if self.architecture == "clip" else "model"
+        return "projector" if self.architecture == PROJECTOR_ARCHITECTURE else "model"
 
 
 def read_header(path: Path) -> Header:

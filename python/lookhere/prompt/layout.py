@@ -1,73 +1,100 @@
-"""A prompt as tokens: text, one encoded image, text; and the positions of its parts."""
+"""A prompt as tokens: texts and encoded images in their order, and the positions of its parts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import TemplateError
 from .chat import ChatTemplate
+from .message import Message
 
 if TYPE_CHECKING:
     from .. import _engine
 
+    Item: TypeAlias = int | _engine.EncodedImage
+    """A text token, or a whole image."""
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """prefix, suffix: text tokens before and after the image. Positions are counted as the engine counts them."""
+    """items: text tokens, and encoded images with the text around them. Positions are counted as the engine does."""
 
-    prefix: tuple[int, ...]
-    image: _engine.EncodedImage
-    suffix: tuple[int, ...]
+    items: tuple[Item, ...]
+
+    @cached_property
+    def images(self) -> tuple[_engine.EncodedImage, ...]:
+        """In their order."""
+        return tuple(item for item in self.items if not isinstance(item, int))
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """Position of each item, and of the first generated token."""
+        return tuple(accumulate((1 if isinstance(item, int) else item.positions for item in self.items), initial=0))
+
+    @cached_property
+    def ends(self) -> tuple[int, ...]:
+        """Tokens before each item, and all of them."""
+        return tuple(accumulate((1 if isinstance(item, int) else item.tokens for item in self.items), initial=0))
 
     @property
     def tokens(self) -> int:
         """Tokens of the whole prompt, which is what it takes of the context."""
-        return len(self.prefix) + self.image.tokens + len(self.suffix)
+        return self.ends[-1]
 
-    @property
+    @cached_property
     def image_end(self) -> int:
-        """Position after the image and the text that belongs to it."""
-        return len(self.prefix) + self.image.positions
+        """Position after the last image and the text that belongs to it; 0 without images."""
+        last = max((index for index, item in enumerate(self.items) if not isinstance(item, int)), default=-1)
+        return self.starts[last + 1] if last >= 0 else 0
 
     @property
     def prompt_end(self) -> int:
         """Position of the first generated token."""
-        return self.image_end + len(self.suffix)
+        return self.starts[-1]
 
     @cached_property
     def grid_positions(self) -> tuple[int, ...]:
-        """Position of each token grid."""
-        at, positions = len(self.prefix), []
-        for part in self.image.parts:
-            if part.grid is not None:
-                positions.append(at)
-            at += part.positions
+        """Position of each token grid of all images."""
+        positions = []
+        for item, at in zip(self.items, self.starts, strict=False):
+            if not isinstance(item, int):
+                for part in item.parts:
+                    if part.grid is not None:
+                        positions.append(at)
+                    at += part.positions
         return tuple(positions)
+
+    @cached_property
+    def grid_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(rows, cols) of each token grid of all images."""
+        grids = [part.grid for image in self.images for part in image.parts if part.grid is not None]
+        return tuple((grid.rows, grid.cols) for grid in grids)
 
 
 def lay_out(
-    model: _engine.Model, template: ChatTemplate, image: _engine.EncodedImage, prompt: str, system: str | None
+    model: _engine.Model, template: ChatTemplate, messages: Sequence[Message], images: Sequence[_engine.EncodedImage]
 ) -> Layout:
-    """The tokens of a prompt. Template text is read for special tokens, user text never. TemplateError, PromptError."""
-    pieces = template.pieces(prompt, system=system)
-    cut = next(index for index, piece in enumerate(pieces) if piece.kind == "image")
+    """The tokens of a conversation. images: one for each ``ImagePart``, in their order.
 
-    def tokens(run: Iterable[int]) -> list[int]:
-        return [
-            token
-            for index in run
-            for token in model.tokenize(pieces[index].text, parse_special=pieces[index].kind == "template")
-        ]
-
-    prefix, suffix = tokens(range(cut)), tokens(range(cut + 1, len(pieces)))
-    if model.add_bos and model.bos_token >= 0 and prefix[:1] != [model.bos_token]:
-        prefix.insert(0, model.bos_token)
-    if not suffix:
+    Text of the template is read for special tokens, what anybody wrote never. TemplateError.
+    """
+    items: list[Item] = []
+    left = iter(images)
+    for piece in template.pieces(messages):
+        if piece.kind == "image":
+            items.append(next(left))
+        else:
+            items += model.tokenize(piece.text, parse_special=piece.kind == "template")
+    if model.add_bos and model.bos_token >= 0 and items[:1] != [model.bos_token]:
+        items.insert(0, model.bos_token)
+    if not items or not isinstance(items[-1], int):
+        after = "after the image" if images else "at all"
         raise TemplateError(
-            "The model's chat template writes nothing after the image, so that no token can start the answer. "
+            f"The model's chat template writes nothing {after}, so that no token can start the answer. "
             "Give another template with load(chat_template=...)."
         )
-    return Layout(tuple(prefix), image, tuple(suffix))
+    return Layout(tuple(items))

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any, TypeAlias, overload
 
+from .. import checks
 from ..errors import RegionError
 
 Corners: TypeAlias = tuple[tuple[float, float], ...]
 """(x, y) in pixels, each joined with the next one and the last one with the first."""
 
 
-def check_finite(what: str, **values: object) -> None:
-    """RegionError unless each value is a finite number."""
+def finite(what: str, **values: object) -> list[float]:
+    """The values as Python numbers; RegionError unless each is a finite number."""
+    found = []
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-            raise RegionError(f"{what}: {name} is {value!r}; expected a finite number of pixels.")
+        number = checks.as_number(value)
+        if number is None:
+            raise RegionError(f"{what}: {name} is {checks.short(value)}; expected a finite number of pixels.")
+        found.append(number)
+    return found
 
 
-def _whole(what: str, **values: object) -> None:
+def _whole(what: str, **values: object) -> list[int]:
+    found = []
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise RegionError(f"{what}: {name} is {value!r}; expected a whole number from 1 on.")
+        number = checks.as_whole(value)
+        if number is None or number < 1:
+            raise RegionError(f"{what}: {name} is {checks.short(value)}; expected a whole number from 1 on.")
+        found.append(number)
+    return found
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,9 @@ class Box:
     y1: float
 
     def __post_init__(self) -> None:
-        check_finite("Box", x0=self.x0, y0=self.y0, x1=self.x1, y1=self.y1)
+        numbers = finite("Box", x0=self.x0, y0=self.y0, x1=self.x1, y1=self.y1)
+        for name, value in zip(("x0", "y0", "x1", "y1"), numbers, strict=True):
+            object.__setattr__(self, name, value)
         if self.x0 >= self.x1 or self.y0 >= self.y1:
             raise RegionError(
                 f"Box({self.x0:g}, {self.y0:g}, {self.x1:g}, {self.y1:g}) is empty or inverted; "
@@ -80,7 +89,8 @@ class Point:
     y: float
 
     def __post_init__(self) -> None:
-        check_finite("Point", x=self.x, y=self.y)
+        for name, value in zip(("x", "y"), finite("Point", x=self.x, y=self.y), strict=True):
+            object.__setattr__(self, name, value)
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -120,20 +130,18 @@ class Panel:
     def __init__(self, row: int, col: int, rows: int, cols: int) -> None: ...
     def __init__(self, row: int, col: int, rows: int | None = None, cols: int | None = None) -> None:
         if rows is None and cols is None:
-            _whole("Panel", k=row, n=col)
+            row, col = _whole("Panel", k=row, n=col)
             if row > col:
                 raise RegionError(f"Panel({row}, {col}): there are only {col} panels; expected 1 <= k <= {col}.")
             row, col, rows, cols = 1, row, 1, col
-        _whole("Panel", row=row, col=col, rows=rows, cols=cols)
-        assert rows is not None
-        assert cols is not None
+        row, col, rows, cols = _whole("Panel", row=row, col=col, rows=rows, cols=cols)
         if row > rows or col > cols:
             raise RegionError(
                 f"Panel({row}, {col}, {rows}, {cols}): the grid has {rows} rows and {cols} columns; "
                 f"expected 1 <= row <= {rows} and 1 <= col <= {cols}."
             )
         for name, value in zip(("row", "col", "rows", "cols"), (row, col, rows, cols), strict=True):
-            object.__setattr__(self, name, int(value))
+            object.__setattr__(self, name, value)
 
     def as_json(self) -> dict[str, Any]:
         """Its kind and numbers."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import RegionError
 from .area import crossings, union_areas
-from .box import Box, Corners, check_finite
+from .box import Box, Corners, finite
 
 MOST_CORNERS = 1000
 MOST_CROSSINGS = 1000
@@ -91,8 +91,7 @@ def _checked(corners: object) -> Corners:
     for corner in corners:
         if isinstance(corner, (str, bytes)) or not isinstance(corner, (Sequence, np.ndarray)) or len(corner) != 2:
             raise RegionError(f"Polygon: a corner is {corner!r}; {expected}.")
-        x, y = corner
-        check_finite("Polygon", x=x, y=y)
+        x, y = finite("Polygon", x=corner[0], y=corner[1])
         if max(abs(x), abs(y)) > _FARTHEST:
             raise RegionError(f"Polygon: a corner is ({x:g}, {y:g}), far from any image; {expected}.")
         pairs.append((float(x), float(y)))

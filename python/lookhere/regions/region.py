@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .. import checks
 from ..errors import RegionError
 from .box import Box, Panel, Point
 from .mask import Mask
@@ -17,7 +18,9 @@ from .polygon import Polygon
 __all__ = [
     "Box",
     "Mask",
+    "OnImage",
     "Panel",
+    "Plain",
     "Placed",
     "Point",
     "Polygon",
@@ -27,6 +30,7 @@ __all__ = [
     "as_regions",
     "placed",
     "weighed",
+    "without_image",
 ]
 
 SMALLEST_WEIGHT = 1 / 1000
@@ -46,21 +50,42 @@ class Weighted:
                 f"Weighted: {self.region!r} is not a region to weigh; expected one {_KINDS}. For several: a list of "
                 "Weighted."
             )
-        weight = self.weight
-        if isinstance(weight, bool) or not isinstance(weight, Real) or not SMALLEST_WEIGHT <= weight <= 1:
-            raise RegionError(f"Weighted: weight={weight!r}; expected a number from {SMALLEST_WEIGHT:g} to 1.")
+        weight = checks.number("Weighted: weight", self.weight, SMALLEST_WEIGHT, 1, error=RegionError)
+        object.__setattr__(self, "weight", weight)
 
     def as_json(self) -> dict[str, Any]:
         """What the region says, and the weight."""
-        return {**self.region.as_json(), "weight": float(self.weight)}
+        return {**self.region.as_json(), "weight": self.weight}
 
     def on(self, width: int, height: int) -> Weighted:
         """With the region in pixels of a width x height image; RegionError if it leaves it."""
         return Weighted(self.region.on(width, height), self.weight)
 
 
-Region: TypeAlias = Box | Point | Panel | Polygon | Mask | Weighted
+@dataclass(frozen=True)
+class OnImage:
+    """A region on one of several images of a conversation. image: which, counted from 1 in the order of the messages."""
+
+    region: Box | Point | Panel | Polygon | Mask | Weighted
+    image: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.region, (*_PLAIN, Weighted)):
+            raise RegionError(
+                f"OnImage: {checks.short(self.region)} is not a region; expected one {_KINDS}, or a Weighted one. For "
+                "several: a list of OnImage."
+            )
+        object.__setattr__(self, "image", checks.whole("OnImage: image", self.image, 1, 10**6, error=RegionError))
+
+    def as_json(self) -> dict[str, Any]:
+        """What the region says, and the image."""
+        return {**self.region.as_json(), "image": self.image}
+
+
+Region: TypeAlias = Box | Point | Panel | Polygon | Mask | Weighted | OnImage
 """What ``at=`` takes, one or several of them."""
+
+Plain: TypeAlias = Box | Point | Panel | Polygon | Mask
 
 Shape: TypeAlias = Box | Point | Polygon | Mask
 """A region in pixels of an image, without a weight."""
@@ -69,15 +94,16 @@ Placed: TypeAlias = Shape | Weighted
 """A region in pixels of an image."""
 
 _PLAIN = (Box, Point, Panel, Polygon, Mask)
+_ANY = (*_PLAIN, Weighted, OnImage)
 _KINDS = "Box, Point, Panel, Polygon or Mask"
 
 
 def as_regions(at: object) -> tuple[Region, ...]:
     """One region or a sequence of them, as a tuple; RegionError for anything else."""
-    if isinstance(at, (*_PLAIN, Weighted)):
+    if isinstance(at, _ANY):
         return (at,)
     if isinstance(at, Sequence) and not isinstance(at, (str, bytes)):
-        if at and all(isinstance(each, (*_PLAIN, Weighted)) for each in at):
+        if at and all(isinstance(each, _ANY) for each in at):
             return tuple(at)
         if len(at) in (2, 4) and all(isinstance(each, Real) for each in at):
             name = "Point" if len(at) == 2 else "Box"
@@ -87,12 +113,17 @@ def as_regions(at: object) -> tuple[Region, ...]:
             raise RegionError(f"at={at!r} is plain pairs; write lookhere.Polygon([(x, y), ...]) for an outline.")
     if isinstance(at, np.ndarray):
         raise RegionError(f"at= is an array of shape {at.shape}; write lookhere.Mask(array) for a mask of the image.")
-    raise RegionError(f"at={at!r} is not a region; expected a {_KINDS}, or a list of them.")
+    raise RegionError(f"at={checks.short(at)} is not a region; expected a {_KINDS}, or a list of them.")
 
 
 def placed(regions: Iterable[Region], width: int, height: int) -> tuple[Placed, ...]:
-    """The regions in pixels of a width x height image; RegionError if one leaves it."""
-    return tuple(region.on(width, height) for region in regions)
+    """The regions in pixels of a width x height image, whichever image they name; RegionError if one leaves it."""
+    return tuple(without_image(region).on(width, height) for region in regions)
+
+
+def without_image(region: Region) -> Plain | Weighted:
+    """The region alone, without the image that it names."""
+    return region.region if isinstance(region, OnImage) else region
 
 
 def weighed(region: Placed) -> tuple[Shape, float]:
@@ -100,4 +131,4 @@ def weighed(region: Placed) -> tuple[Shape, float]:
     if not isinstance(region, Weighted):
         return region, 1.0
     assert not isinstance(region.region, Panel), "a placed panel is a box"
-    return region.region, float(region.weight)
+    return region.region, region.weight

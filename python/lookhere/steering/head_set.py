@@ -7,57 +7,32 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
+from typing import Any, TypeAlias
 
+from .. import checks, limits
 from ..atomic import write_text
-from ..errors import HeadSetError
-
-if TYPE_CHECKING:
-    from ..model import Model
+from ..errors import HeadSetError, OptionError
+from ..strict import Entry
+from .push import MODES, QUERIES, Mode, Push, PushChange, Queries
 
 FORMAT = "lookhere-head-set"
 VERSION = 1
-STRONGEST = 10_000.0
-"""Nats; the strength of the paper. Larger values are lost in the F16 of an attention mask."""
 
-BiasMode: TypeAlias = Literal["boost_suppress", "suppress_image", "suppress_all", "max_suppress_all"]
-"""Modes that add nats to the attention scores."""
-ShareMode: TypeAlias = Literal["target_share", "within_image"]
-"""Modes that move attention until the target has a share of it."""
-Mode: TypeAlias = BiasMode | ShareMode
-BIAS_MODES: tuple[BiasMode, ...] = get_args(BiasMode)
-MODES: tuple[Mode, ...] = (*BIAS_MODES, *get_args(ShareMode))
-Queries: TypeAlias = Literal["all", "after_image", "answer", "generated"]
 Head: TypeAlias = tuple[int, int]
 """(layer, head), zero based, query heads."""
 
 
-class HasHeads(Protocol):
-    """What a head set is checked against: a model, or anything that knows these three."""
-
-    @property
-    def architecture(self) -> str: ...
-    @property
-    def layers(self) -> int: ...
-    @property
-    def heads_per_layer(self) -> int: ...
-
-
 @dataclass(frozen=True)
 class ModelFacts:
-    """The model that a head set was found on. heads: query heads per layer."""
+    """What of a model a head set depends on. heads: query heads per layer."""
 
     name: str
     architecture: str
     layers: int
     heads: int
-
-    @classmethod
-    def of(cls, model: Model) -> ModelFacts:
-        """Those of a loaded model."""
-        return cls(model.name, model.architecture, model.layers, model.heads_per_layer)
 
     @property
     def every_head(self) -> tuple[Head, ...]:
@@ -65,41 +40,95 @@ class ModelFacts:
         return tuple((layer, head) for layer in range(self.layers) for head in range(self.heads))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class HeadSet:
     """(layer, head) pairs, best first, and what suits them.
 
-    strength: nats, 0..10000. mode, queries, sharpness, share: see ``Steering``. prompt: a question that suits the
-    model, None for the general one. scores: one per head, or empty. evidence: free figures. readers: heads that look
-    at what is being said, best first, for read-back; empty: those that are steered. HeadSetError where a value is
-    wrong.
+    model: the facts of the one that they were found on. push: how they act; its values may be given one by one
+    (strength, mode, queries, sharpness, share). prompt: a question that suits the model, None for the general one.
+    scores: one per head, or empty. evidence: free figures. readers: heads that look at what is being said, best first,
+    for read-back; empty: those that are steered. HeadSetError, OptionError where a value is wrong.
     """
 
     model: ModelFacts
     heads: tuple[Head, ...]
-    strength: float = 5.0
-    mode: Mode = "boost_suppress"
-    queries: Queries = "all"
-    sharpness: float = 1.0
-    share: float = 0.3
+    push: Push = Push()
     prompt: str | None = None
     scores: tuple[float, ...] = ()
     source: str = ""
     evidence: dict[str, Any] = field(default_factory=dict, hash=False)
     readers: tuple[Head, ...] = ()
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        model: ModelFacts,
+        heads: Sequence[Head],
+        strength: float | None = None,
+        mode: Mode | None = None,
+        queries: Queries | None = None,
+        sharpness: float | None = None,
+        share: float | None = None,
+        prompt: str | None = None,
+        scores: Sequence[float] = (),
+        source: str = "",
+        evidence: dict[str, Any] | None = None,
+        readers: Sequence[Head] = (),
+        *,
+        push: Push | None = None,
+    ) -> None:
+        try:
+            change = PushChange(mode=mode, strength=strength, share=share, sharpness=sharpness, queries=queries)
+        except OptionError as error:
+            raise HeadSetError(f"HeadSet: {error}") from error
+        values = {
+            "model": model,
+            "heads": tuple(heads),
+            "push": change.on(push or Push(), fitting=False),
+            "prompt": prompt,
+            "scores": tuple(scores),
+            "source": source,
+            "evidence": {} if evidence is None else evidence,
+            "readers": tuple(readers),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
         checked = from_dict(to_dict(self), "HeadSet")
-        object.__setattr__(self, "heads", checked.heads)
-        object.__setattr__(self, "scores", checked.scores)
-        object.__setattr__(self, "readers", checked.readers)
+        for name in ("heads", "scores", "readers"):
+            object.__setattr__(self, name, getattr(checked, name))
+
+    @property
+    def strength(self) -> float:
+        """Nats, of the push."""
+        return self.push.strength
+
+    @property
+    def mode(self) -> Mode:
+        """Of the push."""
+        return self.push.mode
+
+    @property
+    def queries(self) -> Queries:
+        """Of the push."""
+        return self.push.queries
+
+    @property
+    def sharpness(self) -> float:
+        """Of the push."""
+        return self.push.sharpness
+
+    @property
+    def share(self) -> float:
+        """Of the push."""
+        return self.push.share
 
     @property
     def amount(self) -> str:
         """How strongly, for people: '5 nats' or 'share 0.3'."""
-        if self.mode in BIAS_MODES:
-            return f"{self.strength:g} nats"
-        return f"share {self.share if self.mode == 'target_share' else 1:g}"
+        return self.push.amount
+
+    def pushed(self, **changes: Any) -> HeadSet:
+        """The same heads with another push; changes: some of its values by name. OptionError."""
+        return replace(self, push=replace(self.push, **changes))
 
     def top(self, k: int) -> HeadSet:
         """The k best heads; HeadSetError if there are fewer."""
@@ -112,13 +141,13 @@ class HeadSet:
         """The layers that hold a head of the set, ascending."""
         return tuple(sorted({layer for layer, _ in self.heads}))
 
-    def check(self, model: HasHeads) -> None:
+    def check(self, model: ModelFacts) -> None:
         """HeadSetError if the model is of another architecture or lacks a head."""
         for layer, head in (*self.heads, *self.readers):
-            if layer >= model.layers or head >= model.heads_per_layer:
+            if layer >= model.layers or head >= model.heads:
                 raise HeadSetError(
                     f"The head set for {self.model.name!r} names layer {layer}, head {head}; the model has layers 0 to "
-                    f"{model.layers - 1} with heads 0 to {model.heads_per_layer - 1}. Use the head set of this model."
+                    f"{model.layers - 1} with heads 0 to {model.heads - 1}. Use the head set of this model."
                 )
         if self.model.architecture != model.architecture:
             raise HeadSetError(
@@ -164,11 +193,7 @@ def to_dict(head_set: HeadSet) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "model": dict(vars(head_set.model)),
-        "strength": head_set.strength,
-        "mode": head_set.mode,
-        "queries": head_set.queries,
-        "sharpness": head_set.sharpness,
-        "share": head_set.share,
+        **{name: getattr(head_set.push, name) for name in ("strength", "mode", "queries", "sharpness", "share")},
         "prompt": head_set.prompt,
         "heads": heads,
         "readers": [{"layer": layer, "head": head} for layer, head in head_set.readers] or None,
@@ -180,7 +205,7 @@ def to_dict(head_set: HeadSet) -> dict[str, Any]:
 
 def from_dict(data: Any, what: str) -> HeadSet:
     """A head set out of parsed JSON; ``what`` begins the message of the HeadSetError."""
-    entry = _Entry(what, "", data)
+    entry = Entry(what, "", data, HeadSetError)
     entry.keys(
         {"format", "version", "model", "heads"},
         {"strength", "mode", "queries", "sharpness", "share", "prompt", "readers", "source", "evidence"},
@@ -189,7 +214,7 @@ def from_dict(data: Any, what: str) -> HeadSet:
         entry.wrong("format", f"{FORMAT!r}")
     if data["version"] != VERSION:
         entry.wrong("version", f"{VERSION}; a newer lookhere may read it")
-    model = _Entry(what, "model.", data["model"])
+    model = entry.child("model")
     model.keys({"name", "architecture", "layers", "heads"}, set())
     facts = ModelFacts(
         model.text("name"), model.text("architecture"), model.whole("layers", 1), model.whole("heads", 1)
@@ -205,11 +230,13 @@ def from_dict(data: Any, what: str) -> HeadSet:
         "heads": heads,
         "scores": scores,
         "readers": readers,
-        "strength": entry.number("strength", 5.0, STRONGEST),
-        "mode": entry.one_of("mode", "boost_suppress", MODES),
-        "queries": entry.one_of("queries", "all", get_args(Queries)),
-        "sharpness": entry.number("sharpness", 1.0, 1.0),
-        "share": entry.number("share", 0.3, 1.0),
+        "push": Push(
+            mode=entry.one_of("mode", "boost_suppress", MODES),  # type: ignore[arg-type]
+            strength=entry.number("strength", 5.0, limits.STRENGTH),
+            share=entry.number("share", 0.3, 1.0),
+            sharpness=entry.number("sharpness", 1.0, 1.0),
+            queries=entry.one_of("queries", "all", QUERIES),  # type: ignore[arg-type]
+        ),
         "prompt": entry.text("prompt") if "prompt" in data else None,
         "source": entry.text("source") if "source" in data else "",
         "evidence": evidence,
@@ -221,11 +248,11 @@ def from_dict(data: Any, what: str) -> HeadSet:
 
 def _heads(what: str, key: str, items: Any, facts: ModelFacts) -> tuple[tuple[Head, ...], tuple[float, ...]]:
     if not isinstance(items, list) or not items:
-        raise HeadSetError(f"{what}: '{key}' is {_short(items)}; expected a list with at least one head.")
+        raise HeadSetError(f"{what}: '{key}' is {checks.short(items)}; expected a list with at least one head.")
     heads: list[Head] = []
     scores: list[float] = []
     for index, item in enumerate(items):
-        entry = _Entry(what, f"{key}[{index}].", item)
+        entry = Entry(what, f"{key}[{index}].", item, HeadSetError)
         entry.keys({"layer", "head"}, {"score"} if key == "heads" else set())
         pair = entry.whole("layer", 0), entry.whole("head", 0)
         if pair[0] >= facts.layers or pair[1] >= facts.heads:
@@ -241,57 +268,6 @@ def _heads(what: str, key: str, items: Any, facts: ModelFacts) -> tuple[tuple[He
     if scores and len(scores) != len(heads):
         raise HeadSetError(f"{what}: {len(scores)} of {len(heads)} heads have a score; expected all or none.")
     return tuple(heads), tuple(scores)
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A JSON object and where it stands, for messages."""
-
-    what: str
-    path: str
-    data: Any
-
-    def keys(self, required: set[str], optional: set[str]) -> None:
-        if not isinstance(self.data, dict):
-            raise HeadSetError(f"{self.what}: {self.path or 'it '}is {_short(self.data)}; expected an object.")
-        missing, unknown = required - self.data.keys(), self.data.keys() - required - optional
-        if missing:
-            raise HeadSetError(f"{self.what}: {self.path}{min(missing)} is missing.")
-        if unknown:
-            allowed = ", ".join(sorted(required | optional))
-            raise HeadSetError(f"{self.what}: unknown key {self.path}{min(unknown)}; expected only {allowed}.")
-
-    def wrong(self, key: str, expected: str) -> None:
-        raise HeadSetError(f"{self.what}: {self.path}{key} is {_short(self.data[key])}; expected {expected}.")
-
-    def text(self, key: str) -> str:
-        text = self.data[key]
-        if not isinstance(text, str) or any("\ud800" <= each <= "\udfff" for each in text):
-            self.wrong(key, "text in valid Unicode")
-        return str(text)
-
-    def whole(self, key: str, least: int) -> int:
-        value = self.data[key]
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            self.wrong(key, f"a whole number from {least} on")
-        return int(value)
-
-    def number(self, key: str, default: float, most: float, least: float = 0.0) -> float:
-        value = self.data.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-            self.wrong(key, f"a number from {least:g} to {most:g}")
-        return float(value)
-
-    def one_of(self, key: str, default: str, allowed: tuple[str, ...]) -> str:
-        value = self.data.get(key, default)
-        if value not in allowed:
-            self.wrong(key, f"one of {', '.join(allowed)}")
-        return str(value)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _not_a_number(name: str) -> float:

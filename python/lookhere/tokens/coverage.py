@@ -30,13 +30,15 @@ def coverage(regions: Sequence[Placed], grids: Sequence[TokenGrid]) -> tuple[Map
     return _maps([(weighed(region)[0], 1.0) for region in regions], grids)
 
 
-def target(regions: Sequence[Placed], grids: Sequence[TokenGrid]) -> tuple[Map, ...]:
+def target(
+    regions: Sequence[Placed], grids: Sequence[TokenGrid], covered: Sequence[Map] | None = None
+) -> tuple[Map, ...]:
     """One (rows, cols) float32 map in 0..1 per grid, what a steering aims at: the coverage times the weight.
 
     0 where the regions cover less than 1/16 of a token, however large their weight, and above 0 elsewhere, however
-    small. Where regions overlap, the largest weight counts.
+    small. Where regions overlap, the largest weight counts. covered: their coverage, where it is known already.
     """
-    covered = coverage(regions, grids)
+    covered = coverage(regions, grids) if covered is None else covered
     parts = [weighed(region) for region in regions]
     weighted = covered if all(weight == 1 for _, weight in parts) else _maps(parts, grids)
     return tuple(

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OptionError
+from .. import checks
 from ..regions.box import Box, Point
 from .frame import Frame
 from .grid import Map
@@ -26,12 +26,14 @@ class Where:
 
     box: whole tokens, cut at the edges of the image. peak: the middle of the token with most attention in it. centre:
     the mean of the place, weighted by attention. share: of the attention on the image, what lies in the box, 0..1.
+    image: which of several images, counted from 1; None where there is one.
     """
 
     box: Box
     peak: Point
     centre: Point
     share: float
+    image: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Numbers alone: box as x0, y0, x1, y1; peak and centre as x, y."""
@@ -41,6 +43,7 @@ class Where:
             "peak": [round(value, 2) for value in self.peak.centre],
             "centre": [round(value, 2) for value in self.centre.centre],
             "share": round(self.share, 4),
+            **({} if self.image is None else {"image": self.image}),
         }
 
 
@@ -52,8 +55,7 @@ def read_back(maps: Sequence[Map], frame: Frame, *, threshold: float = THRESHOLD
     times the largest rise; of the patches that touch at an edge the one with the most attention. A map without any rise
     gives the whole image. OptionError.
     """
-    if not 0 <= threshold <= 1:
-        raise OptionError(f"threshold={threshold!r}; expected a number from 0 to 1 ({THRESHOLD:g} is usual).")
+    threshold = checks.number("threshold", threshold, 0, 1, hint=f"{THRESHOLD:g} is usual")
     xs, ys, density = _densities(maps, frame)
     areas = np.diff(ys)[:, None] * np.diff(xs)
     rise = np.clip(density - _median(density, areas), 0.0, None)

@@ -1,35 +1,127 @@
-"""Answers for machines: what ``--json`` prints."""
+"""Answers as JSON, both ways, strictly: what ``--json`` prints."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, cast, get_args
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from ..answers.run import Answer, Step
-    from ..answers.word import Word
-    from ..regions.region import Region
-    from ..scene import Scene
-    from ..schedule import Walk
-    from ..steering.steering import Steering
-    from ..tokens.grid import Map
+from ..answers.answer import Answer, Finish, Step
+from ..errors import OptionError
+from ..regions.box import Box, Point
+from ..schedule import Walk
+from ..steering.push import MODES, QUERIES
+from ..steering.steering import Steering
+from ..strict import Entry
+from ..tokens.frame import Frame
+from ..tokens.gaze import Gaze
+from ..tokens.grid import Map, TokenGrid
+from ..tokens.readback import Where
+
+_FAR = 1e308
 
 
-def answer_json(scene: Scene, answer: Answer) -> dict[str, Any]:
-    """The text, why it ended, the gaze and what its maps mean, and where the model looked, for all and word by word."""
-    where = answer.where()
-    return {
-        **_facts(scene, answer),
-        "steering": answer.steering and _steering(answer.steering),
-        "grids": [
-            {"rows": grid.rows, "cols": grid.cols, "rectangle": [grid.x0, grid.y0, grid.x1, grid.y1]}
-            for grid in scene.grids
-        ],
-        "gaze": [[[round(float(value), 6) for value in row] for row in gaze] for gaze in answer.gaze],
-        "where": where and where.as_json(),
-        "words": [_word(word) for word in answer.words()],
-    }
+@dataclass(frozen=True)
+class WordRecord:
+    """A word, its steps (start <= index < stop), and where the model looked for it."""
+
+    text: str
+    start: int
+    stop: int
+    where: Where | None
+
+
+@dataclass(frozen=True, eq=False)
+class AnswerRecord:
+    """What of an answer is written as JSON.
+
+    model: its name. prompt_tokens, cached_tokens, answer_tokens: how many. steering: the object that says what acted,
+    None for nothing. gaze: the mean over the answer, rounded to 6 digits.
+    """
+
+    text: str
+    finish: Finish
+    prompt: str
+    model: str
+    prompt_tokens: int
+    cached_tokens: int
+    answer_tokens: int
+    steering: dict[str, Any] | None
+    frames: tuple[Frame, ...]
+    gaze: Gaze
+    where: Where | None
+    words: tuple[WordRecord, ...]
+
+    @classmethod
+    def of(cls, answer: Answer, model: str, frames: tuple[Frame, ...]) -> AnswerRecord:
+        """The record of an answer. model: the name of the one that gave it. frames: of the images that were shown."""
+        return cls(
+            answer.text,
+            answer.finish,
+            answer.prompt,
+            model,
+            answer.prompt_tokens,
+            answer.cached_tokens,
+            len(answer.steps),
+            steering_json(answer.steering) if answer.steering else None,
+            frames,
+            Gaze([each.round(6) for each in answer.gaze], answer.gaze.frames),
+            answer.where(),
+            tuple(WordRecord(word.text, word.start, word.stop, word.where()) for word in answer.words()),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """With one image ``image`` and ``grids``; with several ``images``, each with its grids."""
+        images = [
+            {"image": {"width": frame.width, "height": frame.height}, "grids": [_grid_json(g) for g in frame.grids]}
+            for frame in self.frames
+        ]
+        return {
+            "text": self.text,
+            "finish": self.finish,
+            "prompt": self.prompt,
+            "model": self.model,
+            "tokens": {"prompt": self.prompt_tokens, "cached": self.cached_tokens, "answer": self.answer_tokens},
+            "steering": self.steering,
+            **(images[0] if len(images) == 1 else {"images": images}),
+            "gaze": [[[round(float(value), 6) for value in row] for row in each] for each in self.gaze],
+            "where": self.where and self.where.as_json(),
+            "words": [
+                {
+                    "text": each.text,
+                    "start": each.start,
+                    "stop": each.stop,
+                    "where": each.where and each.where.as_json(),
+                }
+                for each in self.words
+            ],
+        }
+
+
+def read_answer(data: Any, what: str = "The answer") -> AnswerRecord:
+    """What ``AnswerRecord.as_json`` wrote; OptionError names what is wrong and where. what: begins the messages."""
+    entry = Entry(what, "", data, OptionError)
+    one = isinstance(data, dict) and "images" not in data
+    shown = {"image", "grids"} if one else {"images"}
+    entry.keys({"text", "finish", "prompt", "model", "tokens", "steering", "gaze", "where", "words", *shown}, set())
+    frames = (_frame(entry),) if one else tuple(_frame(each) for each in entry.children("images"))
+    tokens = entry.child("tokens")
+    tokens.keys({"prompt", "cached", "answer"}, set())
+    return AnswerRecord(
+        entry.text("text"),
+        cast("Finish", entry.one_of("finish", "", get_args(Finish))),
+        entry.text("prompt"),
+        entry.text("model"),
+        tokens.whole("prompt", 0),
+        tokens.whole("cached", 0),
+        tokens.whole("answer", 0),
+        _steering(entry.child("steering")) if entry.has("steering") else None,
+        frames,
+        _gaze(entry, frames),
+        _where(entry.child("where")) if entry.has("where") else None,
+        tuple(_word(each) for each in entry.children("words")),
+    )
 
 
 def step_json(step: Step, target: int, coverage: tuple[Map, ...]) -> dict[str, Any]:
@@ -46,52 +138,94 @@ def step_json(step: Step, target: int, coverage: tuple[Map, ...]) -> dict[str, A
     }
 
 
-def schedule_json(scene: Scene, answer: Answer, walk: Walk) -> dict[str, Any]:
-    """What a schedule adds to an answer."""
+def schedule_json(answer: Answer, walk: Walk, model: str, frame: Frame) -> dict[str, Any]:
+    """The whole of a scheduled text: facts of the answer, the targets, and what acted on all of them."""
+    told = AnswerRecord.of(answer, model, (frame,)).as_json()
+    steerings = [aim.steering for aim in walk.aims if aim]
     return {
-        **_facts(scene, answer),
+        **{key: told[key] for key in ("text", "finish", "prompt", "model", "image", "tokens")},
         "every": walk.schedule.every,
-        "targets": [None if target is None else region_json(target) for target in walk.schedule.targets],
-        "steering": next((_steering(each, regions=False) for each in walk.steerings if each), None),
+        "targets": [None if target is None else target.as_json() for target in walk.schedule.targets],
+        "steering": steering_json(steerings[0], regions=False) if steerings else None,
     }
 
 
-def region_json(region: Region) -> dict[str, Any]:
-    """A region as its kind and its numbers."""
-    return region.as_json()
-
-
-def _facts(scene: Scene, answer: Answer) -> dict[str, Any]:
-    return {
-        "text": answer.text,
-        "finish": answer.finish,
-        "prompt": answer.prompt,
-        "model": scene.model.name,
-        "image": {"width": scene.width, "height": scene.height},
-        "tokens": {"prompt": answer.prompt_tokens, "answer": len(answer.steps)},
-    }
-
-
-def _steering(steering: Steering, *, regions: bool = True) -> dict[str, Any]:
-    where = {
-        "fingerprint": steering.fingerprint,
-        "regions": [region_json(region) for region in steering.regions],
-    }
+def steering_json(steering: Steering, *, regions: bool = True) -> dict[str, Any]:
+    """What acts: the push, how many heads, and where they look unless that is left out."""
+    push = steering.push
+    where = {"fingerprint": steering.fingerprint, "regions": [region.as_json() for region in steering.regions]}
     return {
         **(where if regions else {}),
-        **steering.number,
-        "mode": steering.mode,
-        "queries": steering.queries,
-        "heads": len(steering.heads.heads),
+        **push.number,
+        "mode": push.mode,
+        "sharpness": push.sharpness,
+        "queries": push.queries,
+        "heads": len(steering.head_set.heads),
     }
 
 
-def _word(word: Word) -> dict[str, Any]:
-    where = word.where()
-    return {"text": word.text, "start": word.start, "stop": word.stop, "where": where and where.as_json()}
+def _steering(entry: Entry) -> dict[str, Any]:
+    entry.keys({"fingerprint", "regions", "mode", "sharpness", "queries", "heads"}, {"strength", "share"})
+    entry.text("fingerprint")
+    entry.one_of("mode", "", MODES)
+    entry.one_of("queries", "", QUERIES)
+    entry.number("sharpness", 1.0, 1.0)
+    entry.number("strength", 0.0, _FAR)
+    entry.number("share", 0.0, 1.0)
+    entry.whole("heads", 1)
+    for region in entry.children("regions"):
+        region.keys({"kind"}, set(region.data) if isinstance(region.data, dict) else set())
+    return dict(entry.data)
 
 
-def _share(gaze: tuple[Map, ...], coverage: tuple[Map, ...]) -> float | None:
+def _grid_json(grid: TokenGrid) -> dict[str, Any]:
+    return {"rows": grid.rows, "cols": grid.cols, "rectangle": [grid.x0, grid.y0, grid.x1, grid.y1]}
+
+
+def _frame(entry: Entry) -> Frame:
+    image = entry.child("image")
+    image.keys({"width", "height"}, set())
+    return Frame(image.whole("width", 1), image.whole("height", 1), tuple(map(_grid, entry.children("grids"))))
+
+
+def _grid(entry: Entry) -> TokenGrid:
+    entry.keys({"rows", "cols", "rectangle"}, set())
+    x0, y0, x1, y1 = _numbers(entry, "rectangle", 4)
+    return TokenGrid(entry.whole("rows", 1), entry.whole("cols", 1), x0, y0, x1, y1)
+
+
+def _gaze(entry: Entry, frames: tuple[Frame, ...]) -> Gaze:
+    grids = [grid for frame in frames for grid in frame.grids]
+    try:
+        maps = [np.array(each, np.float32) for each in entry.items("gaze")]
+    except (TypeError, ValueError):
+        entry.wrong("gaze", "rows of numbers for each grid")
+    if maps and [each.shape for each in maps] != [(grid.rows, grid.cols) for grid in grids]:
+        entry.wrong("gaze", "a map of rows x cols for each grid, or none")
+    return Gaze(maps, frames if maps else ())
+
+
+def _where(entry: Entry) -> Where:
+    entry.keys({"box", "peak", "centre", "share"}, {"image"})
+    box, peak, centre = (_numbers(entry, key, count) for key, count in (("box", 4), ("peak", 2), ("centre", 2)))
+    image = entry.whole("image", 1) if entry.has("image") else None
+    return Where(Box(*box), Point(*peak), Point(*centre), entry.number("share", 0.0, 1.0), image)
+
+
+def _word(entry: Entry) -> WordRecord:
+    entry.keys({"text", "start", "stop", "where"}, set())
+    where = _where(entry.child("where")) if entry.has("where") else None
+    return WordRecord(entry.text("text"), entry.whole("start", 0), entry.whole("stop", 0), where)
+
+
+def _numbers(entry: Entry, key: str, count: int) -> list[float]:
+    values = entry.items(key)
+    if len(values) != count or not all(isinstance(each, (int, float)) and abs(each) <= _FAR for each in values):
+        entry.wrong(key, f"{count} numbers")
+    return [float(each) for each in values]
+
+
+def _share(gaze: Gaze, coverage: tuple[Map, ...]) -> float | None:
     every = sum(float(each.sum()) for each in gaze)
     if not coverage or every <= 0:
         return None

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from ... import limits
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
@@ -20,12 +22,12 @@ heads_option = click.option(
 )
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(1, 512),
+    type=click.IntRange(1, limits.THREADS),
     metavar="N",
     help="Threads to compute with  [default: by the model's size]",
 )
 gpu_layers_option = click.option(
-    "--gpu-layers", type=click.IntRange(0, 2**16), metavar="N", default=0,
+    "--gpu-layers", type=click.IntRange(0, limits.GPU_LAYERS), metavar="N", default=0,
     help="Layers to keep on the GPU, 999 for all; in a build for one  [default: 0]",
 )  # fmt: skip
 
@@ -34,7 +36,7 @@ _OPTIONS = (
     mmproj_option,
     heads_option,
     click.option(
-        "--context", type=click.IntRange(16, 2**22), metavar="N",
+        "--context", type=click.IntRange(limits.LEAST_CONTEXT, limits.CONTEXT), metavar="N",
         help="Tokens that the context holds  [default: as many as needed]",
     ),
     threads_option,

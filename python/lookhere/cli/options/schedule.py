@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
+from ... import limits
 from ...errors import LookhereError
-from ...schedule import MOST, Pace, Schedule
+from ...schedule import Pace, Schedule
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,8 +27,10 @@ class _Every(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generi
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Pace:
         if value in ("line", "sentence"):
             return value  # type: ignore[no-any-return]
-        if not re.fullmatch(r"\d{1,9}", str(value)) or not 1 <= int(value) <= MOST:
-            self.fail(f"{value!r}; expected a number of tokens from 1 to {MOST}, line or sentence.", param, ctx)
+        if not re.fullmatch(r"\d{1,9}", str(value)) or not 1 <= int(value) <= limits.SCHEDULE:
+            self.fail(
+                f"{value!r}; expected a number of tokens from 1 to {limits.SCHEDULE}, line or sentence.", param, ctx
+            )
         return int(value)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:

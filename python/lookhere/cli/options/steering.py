@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import click
 
-from ...steering.head_set import MODES, Queries
+from ...steering.push import MODES, QUERIES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -16,7 +16,7 @@ def steering_options(command: Command) -> Command:
     """--strength, --mode, --share and --queries; the names are those of ``lookhere.Steering``."""
     for option in (
         click.option(
-            "--queries", type=click.Choice(get_args(Queries)),
+            "--queries", type=click.Choice(QUERIES),
             help="Which tokens obey: all, the image's own too; those after_image; answer: from the last one of the "
             "prompt on, which chooses the first word; generated: only after that  [default: the head set's]",
         ),

@@ -1,0 +1,105 @@
+"""Plain values at the door: what a caller gives becomes a Python number, or a named error says what was expected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from numbers import Integral, Real
+
+import numpy as np
+
+from .errors import LookhereError, OptionError, PromptError
+
+LONGEST = 80
+"""Characters of a value that a message repeats."""
+
+
+def short(value: object) -> str:
+    """The repr of a value, cut where it is long."""
+    try:
+        text = repr(value)
+    except Exception:  # of an object that nobody here made
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
+def as_float(value: object) -> float | None:
+    """A finite number of any type as a float; None for anything else, bool included."""
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+        return None
+    try:
+        found = float(value)
+    except (OverflowError, ValueError, TypeError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def as_number(value: object) -> float | None:
+    """As ``as_float``, but a whole number of any integer type as an int."""
+    found = as_float(value)
+    return int(value) if found is not None and isinstance(value, Integral) else found
+
+
+def as_whole(value: object) -> int | None:
+    """A whole number of any integer type as an int; None for anything else, bool included."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        return None
+    return int(value)
+
+
+def whole(name: str, value: object, least: int, most: int, *, error: type[LookhereError] = OptionError) -> int:
+    """The value as an int from least to most; an OptionError (or the error that is named) otherwise."""
+    found = as_whole(value)
+    if found is None or not least <= found <= most:
+        raise error(f"{name}={short(value)}; expected a whole number from {least} to {most}.")
+    return found
+
+
+def number(
+    name: str,
+    value: object,
+    least: float,
+    most: float,
+    *,
+    hint: str = "",
+    unit: str = "",
+    error: type[LookhereError] = OptionError,
+) -> float:
+    """The value as a float from least to most; an OptionError (or the error that is named) otherwise.
+
+    hint: stands in brackets at the end of the message. unit: of the number, for the message.
+    """
+    found = as_float(value)
+    if found is None or not least <= found <= most:
+        of = f" of {unit}" if unit else ""
+        raise error(
+            f"{name}={short(value)}; expected a number{of} from {least:g} to {most:g}{f' ({hint})' if hint else ''}."
+        )
+    return found
+
+
+def one_of(name: str, value: object, allowed: Sequence[str]) -> str:
+    """The value if it is one of the allowed texts; OptionError otherwise."""
+    if not isinstance(value, str) or value not in allowed:
+        raise OptionError(f"{name}={short(value)}; expected one of {', '.join(allowed)}.")
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """The value if it is True or False; OptionError otherwise."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise OptionError(f"{name}={short(value)}; expected True or False.")
+    return bool(value)
+
+
+def text(name: str, value: object) -> str:
+    """The value if it is a str that can be written as UTF-8; PromptError otherwise."""
+    if not isinstance(value, str):
+        raise PromptError(f"{name} is {type(value).__name__}; expected text.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        at = error.start
+        raise PromptError(f"{name} holds a lone surrogate at character {at}; expected valid Unicode.") from None
+    return value

@@ -1,0 +1,128 @@
+"""A conversation about images: aims at places in them, and the answers to what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .answers.ask import Ask
+from .answers.run import Run
+from .cancel import CancelFlag
+from .errors import HeadSetMissingError, RegionError
+from .loaded import LoadedModel
+from .prompt.layout import lay_out
+from .regions.region import OnImage, Region, as_regions
+from .seen import SeenImage
+from .steering.aim import Aim
+from .steering.head_set import HeadSet
+from .steering.push import PushChange
+from .steering.steering import Steering
+from .tokens.grid import Map
+
+
+class Conversation:
+    """The images of a conversation with one model, in the order in which its messages show them."""
+
+    def __init__(self, model: LoadedModel, images: Sequence[SeenImage]) -> None:
+        self.model = model
+        self.images = tuple(images)
+
+    def steering(
+        self, at: Region | Sequence[Region] | Steering | None, change: PushChange | None = None
+    ) -> Steering | None:
+        """What ``at=`` means here: the model's head set looking at the regions. None stays None.
+
+        RegionError; HeadSetMissingError if no head set is known for the model; HeadSetError if a Steering brings heads
+        that the model does not have; OptionError.
+        """
+        change = change or PushChange()
+        if at is None:
+            return None
+        if isinstance(at, Steering):
+            at.head_set.check(self.model.facts)
+            return at.changed(change)
+        regions = as_regions(at)
+        if self.model.head_set is None:
+            facts = self.model.facts
+            raise HeadSetMissingError(
+                f"No head set is known for {facts.name!r} ({facts.architecture}, {facts.layers} layers of {facts.heads} "
+                "heads), so that its gaze cannot be steered. Give one with load(heads='heads.json') or --heads, find it "
+                "with lookhere discover, or ask without a region."
+            )
+        return Steering(self.model.head_set, regions, push=change.on(self.model.head_set.push))
+
+    def aim(self, at: Region | Sequence[Region] | Steering | None, change: PushChange | None = None) -> Aim | None:
+        """A steering with what it covers of each token grid of all images. Errors as those of ``steering``."""
+        if at is None:
+            return None
+        maps = self.cover(at.regions if isinstance(at, Steering) else at)
+        steering = self.steering(at, change)
+        assert steering is not None, "there is a place to look at"
+        return Aim(steering, *maps)
+
+    def cover(self, at: Region | Sequence[Region]) -> tuple[tuple[Map, ...], tuple[Map, ...]]:
+        """-> coverage and target, one (rows, cols) float32 map per token grid of all images; 0 on images that no region
+        is on. RegionError."""
+        by_image = self._by_image(as_regions(at))
+        covered: list[Map] = []
+        targets: list[Map] = []
+        for number, image in enumerate(self.images, 1):
+            if number in by_image:
+                shares, weighted = image.cover(by_image[number])
+            else:
+                shares = weighted = tuple(np.zeros((grid.rows, grid.cols), np.float32) for grid in image.grids)
+            covered += shares
+            targets += weighted
+        return tuple(covered), tuple(targets)
+
+    def run(self, ask: Ask, cancel: CancelFlag | None = None, *, aim: Aim | None = None) -> Run:
+        """An answer to what is asked. All errors of the arguments are raised here; nothing is computed but zoomed images.
+
+        aim: that of ``ask.at``, where it was made before and nothing is zoomed. RegionError, HeadSetError, OptionError, TemplateError, ClosedError.
+        """
+        model = self.model
+        if ask.readers:
+            HeadSet(model.facts, ask.readers)  # HeadSetError if the model lacks one of them
+        seen, at, push = self, ask.at, ask.push
+        if ask.zoom and at is not None:
+            by_image = self._by_image(at.regions if isinstance(at, Steering) else at)
+            seen = Conversation(
+                model,
+                [
+                    (image.zoomed(by_image[number], cancel) or image) if number in by_image else image
+                    for number, image in enumerate(self.images, 1)
+                ],
+            )
+        aim = seen.aim(at, push) if aim is None or seen is not self else aim
+        layout = lay_out(model.native, model.template, ask.messages, [image.encoded for image in seen.images])
+        return Run(
+            model,
+            ask,
+            layout,
+            [image.frame for image in seen.images],
+            aim,
+            aim_at=lambda at: seen.aim(at, PushChange() if isinstance(at, Steering) else push),
+            cancel=cancel,
+        )
+
+    def _by_image(self, regions: Sequence[Region]) -> dict[int, list[Region]]:
+        """The regions by the image that they are on, counted from 1. RegionError."""
+        found: dict[int, list[Region]] = {}
+        count = len(self.images)
+        for region in regions:
+            if isinstance(region, OnImage):
+                number = region.image
+                if number > count:
+                    raise RegionError(f"{region} names image {number}; the conversation has {count}, counted from 1.")
+            elif count == 1:
+                number = 1
+            elif count == 0:
+                raise RegionError(f"{region} has no image to lie on: the conversation has none. Leave at= out.")
+            else:
+                raise RegionError(
+                    f"{region} does not say on which of the {count} images it lies; write lookhere.OnImage({region}, "
+                    f"{count}) for the last one."
+                )
+            found.setdefault(number, []).append(region)
+        return found

@@ -1,0 +1,26 @@
+"""How much of anything there may be. The engine's own limits stand in ``cpp/engine/limits.h``; a test compares them."""
+
+from __future__ import annotations
+
+CONTEXT = 2**22
+"""Tokens of the KV cache."""
+LEAST_CONTEXT = 16
+THREADS = 512
+IMAGE_TOKENS = 2**16
+"""Of one image."""
+IMAGE_ASPECT = 200
+"""The long side of an image in short sides."""
+IMAGE_PIXELS = 178_956_970
+"""Larger images are refused before they are decoded; Pillow's own limit against decompression bombs."""
+DOWNLOAD_BYTES = 256 * 2**20
+"""Of an image file."""
+MEBIBYTES = 2**24
+"""Of a budget of memory."""
+GPU_LAYERS = 2**16
+ANSWER_TOKENS = 2**31 - 1
+STRENGTH = 10_000.0
+"""Nats; the strength of the paper. Larger values are lost in the F16 of an attention mask."""
+SCHEDULE = 10_000
+"""Targets of a schedule, and tokens on one target."""
+PANELS = 10_000
+"""Rows or columns of a grid of panels."""

@@ -1,0 +1,171 @@
+"""What is loaded of a vision-language model: language model, projector, KV cache, chat template and head set."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from . import limits, questions
+from .cancel import CancelFlag
+from .engine import engine_errors
+from .errors import CancelledError, ClosedError, ContextError, ImageError
+from .images.image import Image
+from .images.image_cache import ImageCache
+from .kv.session import Session
+from .prompt.chat import ChatTemplate
+from .steering.head_set import HeadSet, ModelFacts
+
+if TYPE_CHECKING:
+    from . import _engine
+
+Self = TypeVar("Self", bound="LoadedModel")
+
+
+class LoadedModel:
+    """The parts of a model that answers are made with, and what holds for all of them.
+
+    facts: name, architecture, layers and heads. head_set: the heads that it is steered with, None where none are known.
+    images: the cache of encoded images.
+    """
+
+    def __init__(
+        self,
+        native: _engine.Model,
+        projector: _engine.Projector,
+        session: Session,
+        *,
+        projector_path: str | os.PathLike[str],
+        images: ImageCache,
+        template: ChatTemplate,
+        head_set: HeadSet | None = None,
+    ) -> None:
+        self._native: _engine.Model | None = native
+        self._projector: _engine.Projector | None = projector
+        self._encoding = threading.Lock()
+        self._session = session
+        self.images = images
+        self.head_set = head_set
+        self.template = template
+        self.path = native.path
+        self.projector_path = os.fspath(projector_path)
+        name = native.metadata.get("general.name") or Path(native.path).stem
+        self.facts = ModelFacts(name, native.architecture, native.layers, native.heads)
+
+    def __repr__(self) -> str:
+        facts = self.facts
+        return f"<Model {facts.name}, {facts.architecture}, {facts.layers} layers of {facts.heads} heads>"
+
+    @property
+    def name(self) -> str:
+        """general.name of the file, or the file's own name."""
+        return self.facts.name
+
+    @property
+    def architecture(self) -> str:
+        """As the file names it, for instance 'qwen3vl'."""
+        return self.facts.architecture
+
+    @property
+    def layers(self) -> int:
+        """Of the language model."""
+        return self.facts.layers
+
+    @property
+    def heads_per_layer(self) -> int:
+        """Query heads."""
+        return self.facts.heads
+
+    @property
+    def heads(self) -> HeadSet | None:
+        """The head set, by its old name."""
+        return self.head_set
+
+    @heads.setter
+    def heads(self, heads: HeadSet | None) -> None:
+        self.head_set = heads
+
+    @property
+    def prompt(self) -> str:
+        """The question that is asked where none is given: the head set's, or a general one."""
+        return (self.head_set and self.head_set.prompt) or questions.GENERAL
+
+    @property
+    def native(self) -> _engine.Model:
+        """The engine's model; ClosedError after close."""
+        if self._native is None:
+            raise ClosedError(self._is_closed)
+        return self._native
+
+    @property
+    def projector(self) -> _engine.Projector:
+        """The engine's projector; ClosedError after close."""
+        if self._projector is None:
+            raise ClosedError(self._is_closed)
+        return self._projector
+
+    @property
+    def session(self) -> Session:
+        """The KV cache and its turns; ClosedError after close."""
+        if self._native is None:
+            raise ClosedError(self._is_closed)
+        return self._session
+
+    def encode(self, image: Image, cancel: CancelFlag | None = None) -> _engine.EncodedImage:
+        """Encodes an image, unless one of the same pixels was encoded before and is still kept (``images``).
+
+        ImageError, ContextError, ClosedError, CancelledError.
+        """
+        long, short = max(image.width, image.height), min(image.width, image.height)
+        if long > limits.IMAGE_ASPECT * short:
+            raise ImageError(
+                f"The image is {image.width} x {image.height} pixels; expected a long side of at most "
+                f"{limits.IMAGE_ASPECT} times the short one. Cut it into pieces."
+            )
+        with self._encoding:
+            encoded = self._encode(image, cancel)
+        limit = self._session.limit
+        if encoded.tokens >= limit:
+            raise ContextError(
+                f"The image takes {encoded.tokens} tokens; the context holds {limit}. Load the model with a larger "
+                "context= (--context), or limit the image with load(max_image_tokens=...)."
+            )
+        return encoded
+
+    def _encode(self, image: Image, cancel: CancelFlag | None) -> _engine.EncodedImage:
+        projector = self.projector
+        found = self.images.find(image)
+        if found is not None:
+            if cancel is not None and cancel.is_set():
+                raise CancelledError("Cancelled while encoding the image.")
+            return found
+        with engine_errors("encoding the image"):
+            encoded = projector.encode(image.pixels, cancel.native if cancel else None)
+        self.images.keep(image, encoded)
+        return encoded
+
+    def close(self) -> None:
+        """Frees the model. May be called twice; whatever was made with it raises ClosedError from then on."""
+        native, projector = self._native, self._projector
+        self._native = self._projector = None
+        if native is None or projector is None:
+            return
+        self._session.close()
+        with self._encoding:
+            projector.close()
+            self.images.clear()
+        native.close()
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _is_closed(self) -> str:
+        return f"The model {self.name!r} is closed; load it again."

@@ -1,0 +1,177 @@
+"""Loading: from the names of two files to a model."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import checks, limits
+from ..engine import compiled, default_threads, forward_log
+from ..errors import ModelFileError, OptionError, ProjectorError
+from ..images.image_cache import ImageCache
+from ..kv.cache import KV_TYPES, Cache
+from ..kv.session import Session
+from ..model import Model
+from ..prompt.chat import ChatTemplate
+from ..steering.head_set import HeadSet
+from . import builtin
+from .pair import find_pair
+
+if TYPE_CHECKING:
+    from .. import _engine
+
+_FLASH_ATTENTION = ("auto", "on", "off")
+_log = logging.getLogger("lookhere.model")
+
+
+def load(
+    model: str | os.PathLike[str] | None = None,
+    *,
+    mmproj: str | os.PathLike[str] | None = None,
+    heads: HeadSet | str | os.PathLike[str] | None = None,
+    context: int | None = None,
+    kv_budget: int = 1024,
+    image_budget: int = 256,
+    threads: int | None = None,
+    min_image_tokens: int = 0,
+    max_image_tokens: int = 0,
+    kv_type: str = "f16",
+    flash_attention: str = "auto",
+    gpu_layers: int = 0,
+    mmap: bool = False,
+    chat_template: str | None = None,
+) -> Model:
+    """Loads a vision-language model; without a name, the built-in one.
+
+    model: a GGUF file. mmproj: its projector, None for the ``mmproj*.gguf`` beside it. heads: a head set or its JSON
+    file, None for the one that comes with the package. context: tokens that the KV cache holds, None to grow with what
+    is asked. kv_budget: MiB up to which a growing cache keeps the prompts that were asked, 32 at most; beyond it the
+    least recently used is evicted, and read again on demand. image_budget: MiB of encoded images that are kept for when
+    the same pixels are looked at again, 0 for none. threads: None for all cores, 16 at most (1 for a small model).
+    min_image_tokens, max_image_tokens: 0 for the model's own limits. kv_type: f32, f16, bf16, q8_0 or q4_0.
+    flash_attention: auto, on or off. mmap: map the file instead of reading it. A mapped file loads sooner and is shared
+    by processes, but weights that are rearranged for the processor are then resident twice, and the process dies if the
+    file is cut short meanwhile. chat_template: Jinja2, None for the model's own.
+
+    ModelFileError, ProjectorError, HeadSetError, OptionError.
+    """
+    whole = {
+        "context": (256 if context is None else context, limits.LEAST_CONTEXT, limits.CONTEXT),
+        "kv_budget": (kv_budget, 0, limits.MEBIBYTES),
+        "image_budget": (image_budget, 0, limits.MEBIBYTES),
+        "threads": (1 if threads is None else threads, 1, limits.THREADS),
+        "min_image_tokens": (min_image_tokens, 0, limits.IMAGE_TOKENS),
+        "max_image_tokens": (max_image_tokens, 0, limits.IMAGE_TOKENS),
+        "gpu_layers": (gpu_layers, 0, limits.GPU_LAYERS),
+    }
+    number = {name: checks.whole(name, *values) for name, values in whole.items()}
+    least, most = number["min_image_tokens"], number["max_image_tokens"]
+    if most and least > most:
+        raise OptionError(f"min_image_tokens={least} is more than max_image_tokens={most}.")
+    checks.flag("mmap", mmap)
+    checks.one_of("kv_type", kv_type, KV_TYPES)
+    checks.one_of("flash_attention", flash_attention, _FLASH_ATTENTION)
+    if chat_template is not None:
+        checks.text("chat_template", chat_template)
+    path, projector_path = find_pair(model, mmproj)
+    given = heads if isinstance(heads, HeadSet) or heads is None else HeadSet.read(heads)
+    native = _language_model(path, number["gpu_layers"], mmap)
+    cores = default_threads(native.parameters) if threads is None else number["threads"]
+    try:
+        cache = Cache(
+            native,
+            context=None if context is None else number["context"],
+            kv_budget=number["kv_budget"] * 2**20,
+            threads=cores,
+            kv_type=kv_type,
+            flash_attention=flash_attention,
+            on_gpu=number["gpu_layers"] > 0,
+        )
+        template = ChatTemplate(
+            chat_template or native.chat_template or ChatTemplate.source,
+            _special(native, native.bos_token),
+            _special(native, native.eos_token),
+        )
+        loaded = Model(
+            native,
+            _projector(projector_path, native, cores, number),
+            Session(cache),
+            projector_path=projector_path,
+            images=ImageCache(number["image_budget"] * 2**20),
+            template=template,
+        )
+        found = builtin.builtin_head_set() if model is None else builtin.find_head_set(loaded.facts)
+        loaded.head_set = given or found
+        if loaded.head_set is not None:
+            loaded.head_set.check(loaded.facts)
+        _log.info(
+            "%r from %s with %s, %d threads, %s.", loaded, path, projector_path, cores, _head_note(loaded.head_set)
+        )
+        return loaded
+    except BaseException:
+        native.close()
+        raise
+
+
+def _head_note(heads: HeadSet | None) -> str:
+    return f"{len(heads.heads)} heads to steer, found on {heads.model.name}" if heads else "no heads known to steer"
+
+
+def _language_model(path: Path, gpu_layers: int, mmap: bool) -> _engine.Model:
+    engine = compiled()
+    if gpu_layers and not engine.sees_gpu():
+        raise OptionError(
+            f"gpu_layers={gpu_layers}, but llama.cpp sees no GPU, only {engine.build_info()['devices']}. Expected 0, or "
+            "a build for the GPU (pip install . -C cmake.define.GGML_CUDA=ON) and its driver."
+        )
+    forward_log()
+    try:
+        native: _engine.Model = engine.Model(os.fspath(path), gpu_layers=gpu_layers, mmap=mmap)
+    except (engine.EngineError, MemoryError) as error:
+        raise ModelFileError(
+            f"The model does not load: {_reason(error, path)}. Expected a whole GGUF file of a model that llama.cpp "
+            "knows."
+        ) from error
+    return native
+
+
+def _projector(path: Path, native: _engine.Model, threads: int, number: Mapping[str, int]) -> _engine.Projector:
+    engine = compiled()
+    least, most = number["min_image_tokens"], number["max_image_tokens"]
+    # what a person asks for counts more than what the file states
+    stated_least, stated_most = (_stated(native, f"lookhere.image_{which}_tokens") for which in ("min", "max"))
+    least = least or min(stated_least, most or stated_least)
+    most = most or (max(stated_most, least) if stated_most else 0)
+    try:
+        projector: _engine.Projector = engine.Projector(
+            os.fspath(path),
+            native,
+            threads=threads,
+            min_tokens=least,
+            max_tokens=most,
+            gpu=number["gpu_layers"] > 0,
+        )
+    except (engine.EngineError, MemoryError) as error:
+        raise ProjectorError(
+            f"The projector does not work with this model: {_reason(error, path)}. Use the mmproj file that was "
+            "published with the model."
+        ) from error
+    return projector
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """What the engine says, which names the file; a lack of memory does not."""
+    return str(error).rstrip(".") or f"no memory for {str(path)!r}"
+
+
+def _stated(native: _engine.Model, key: str) -> int:
+    """A number of image tokens among the model's own metadata; 0 where it states none that can be."""
+    text = native.metadata.get(key, "")
+    return int(text) if text.isdecimal() and int(text) <= limits.IMAGE_TOKENS else 0
+
+
+def _special(native: _engine.Model, token: int) -> str:
+    return native.special_piece(token).decode(errors="replace") if token >= 0 else ""

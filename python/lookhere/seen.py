@@ -1,0 +1,120 @@
+"""An image as a model sees it: its pixels, its encoded tokens, and where those lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from .cancel import CancelFlag
+from .errors import RegionError
+from .images.image import Image, ImageSource
+from .loaded import LoadedModel
+from .regions.box import Box
+from .regions.region import Region, as_regions, placed
+from .tokens.coverage import coverage, target
+from .tokens.frame import Frame
+from .tokens.grid import Map, TokenGrid
+from .tokens.zoom import enlarged, in_image, window
+
+if TYPE_CHECKING:
+    from . import _engine
+
+Self = TypeVar("Self", bound="SeenImage")
+
+
+class SeenImage:
+    """One image, encoded once for one model. All pixels are those of the upright original image.
+
+    part: what of the image was enlarged and encoded (``zoom``), None for all of it.
+    """
+
+    def __init__(
+        self, model: LoadedModel, image: Image, encoded: _engine.EncodedImage, part: Box | None = None
+    ) -> None:
+        self.model = model
+        self.image = image
+        self.part = part
+        self._encoded = encoded
+        found = [each.grid for each in encoded.parts if each.grid is not None]
+        grids = (TokenGrid(g.rows, g.cols, g.x0, g.y0, g.x1, g.y1) for g in found)
+        if part is not None:
+            grids = (in_image(grid, part, image.width, image.height) for grid in grids)
+        self.grids: tuple[TokenGrid, ...] = tuple(grids)
+
+    @classmethod
+    def of(cls: type[Self], model: LoadedModel, source: ImageSource, cancel: CancelFlag | None = None) -> Self:
+        """An image that was given in any form. ImageError, ContextError, ClosedError, CancelledError."""
+        opened = Image.open(source)
+        return cls(model, opened, model.encode(opened, cancel))
+
+    def __repr__(self) -> str:
+        grids = ", ".join(f"{grid.rows} x {grid.cols}" for grid in self.grids)
+        zoomed = f", {self.part} of it" if self.part else ""
+        return f"<{type(self).__name__} {self.image.name}, {self.width} x {self.height} pixels{zoomed}, {grids} tokens>"
+
+    @property
+    def encoded(self) -> _engine.EncodedImage:
+        """The engine's encoded image."""
+        return self._encoded
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.image.width
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.image.height
+
+    @property
+    def frame(self) -> Frame:
+        """Its size and token grids; holds no pixels."""
+        return Frame(self.width, self.height, self.grids)
+
+    @property
+    def tokens(self) -> int:
+        """What the image takes of the context."""
+        return self._encoded.tokens
+
+    def zoomed(self, at: Region | Sequence[Region], cancel: CancelFlag | None = None) -> SeenImage | None:
+        """A window around small regions, enlarged until they are 3 tokens wide and high; None for larger ones.
+
+        The window has the image's shape and is encoded as another image of its size; the model does not see what is
+        outside. Regions and what comes back stay in pixels of the whole image. RegionError and those of ``encode``.
+        """
+        regions = placed(as_regions(at), self.width, self.height)
+        part = window(regions, self.grids, self.width, self.height) if self.part is None else None
+        if part is None:
+            return None
+        encoded = self.model.encode(Image.open(enlarged(self.image, part)), cancel)
+        return SeenImage(self.model, self.image, encoded, part)
+
+    def cover(self, at: Region | Sequence[Region]) -> tuple[tuple[Map, ...], tuple[Map, ...]]:
+        """-> ``coverage`` and ``target``, computed together."""
+        regions = placed(as_regions(at), self.width, self.height)
+        covered = self._checked(coverage(regions, self.grids), at)
+        return covered, self._checked(target(regions, self.grids, covered), at)
+
+    def coverage(self, at: Region | Sequence[Region]) -> tuple[Map, ...]:
+        """One (rows, cols) float32 map in 0..1 per token grid: which share of each token the regions cover.
+
+        RegionError if a region leaves the image, or all lie outside of the part of it that was enlarged.
+        """
+        return self.cover(at)[0]
+
+    def target(self, at: Region | Sequence[Region]) -> tuple[Map, ...]:
+        """One (rows, cols) float32 map in 0..1 per token grid: what a steering aims at, the coverage times the weight.
+
+        0 where the regions cover less than 1/16 of a token. RegionError if a region leaves the image.
+        """
+        return self.cover(at)[1]
+
+    def _checked(self, maps: tuple[Map, ...], at: object) -> tuple[Map, ...]:
+        """The maps, once something is covered: outside of an enlarged part there is nothing to look at."""
+        if self.part is not None and not any(each.any() for each in maps):
+            raise RegionError(
+                f"{at} lies outside of {self.part}, the part of the image that was enlarged. Look at the whole scene, "
+                "or zoom to another place."
+            )
+        return maps

@@ -1,0 +1,45 @@
+"""An aim: a steering, and what its regions cover of each token grid. Made once, then carried to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..tokens.grid import Map
+from .head_set import Head
+from .push import Push
+from .steering import Steering
+
+
+@dataclass(frozen=True, eq=False)
+class Aim:
+    """coverage, target: one (rows, cols) float32 map in 0..1 per token grid of all images, in their order.
+
+    coverage: which share of each token the regions cover. target: the same times the weight of the region, 0 where less
+    than 1/16 of a token is covered; what steered heads are told.
+    """
+
+    steering: Steering
+    coverage: tuple[Map, ...]
+    target: tuple[Map, ...]
+
+    @property
+    def push(self) -> Push:
+        """Of the steering."""
+        return self.steering.push
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """(layer, head) pairs that are steered, ascending."""
+        return tuple(sorted(self.steering.head_set.heads))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the steering."""
+        return self.steering.fingerprint
+
+    @cached_property
+    def values(self) -> Sequence[Map]:
+        """One (rows, cols) float32 map per token grid: nats, or weights where attention is moved."""
+        return [self.push.image_values(each) for each in self.target]
