@@ -34,7 +34,7 @@ from .loading.load import load
 from .model import Model
 from .prompt.message import ImagePart, Message
 from .regions.region import Box, Mask, OnImage, Panel, Point, Polygon, Weighted
-from .scene import Scene
+from .scenes.scene import Scene
 from .steering.aim import Aim
 from .steering.head_set import HeadSet
 from .steering.push import Push

@@ -9,14 +9,14 @@ from .answers.answer import Answer
 from .answers.ask import Ask, AskOptions
 from .answers.run import Run
 from .cancel import CancelFlag
-from .conversation import Conversation
 from .errors import PromptError
 from .images.image import ImageSource
 from .loaded import LoadedModel
 from .prompt.message import Message
 from .regions.region import Region
-from .scene import Scene
-from .seen import SeenImage
+from .scenes.conversation import Conversation
+from .scenes.scene import Scene
+from .scenes.seen import SeenImage
 from .steering.steering import Steering
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from .errors import OptionError, RegionError
 from .regions.box import Panel
 from .regions.region import Region
 from .regions.text import read_region
-from .scene import Scene
+from .scenes.scene import Scene
 from .steering.aim import Aim
 from .steering.push import PushChange
 

@@ -1,7 +1,8 @@
 """A stand-in for ``lookhere._engine``: no weights, bytes as tokens, and an answer that names the token it looks at.
 
 It follows ``_engine.pyi`` and refuses what that does not allow, so that tests of the package need no compiled engine.
-Unsteered it says "nothing in particular"; steered it says "row R, column C …" for the token with the largest bias.
+Unsteered it says "nothing in particular"; steered it says "row R, column C …" for the token with the largest bias, and with
+several images first which one that is.
 """
 
 import json
@@ -269,9 +270,11 @@ class Session:
         steering = self.steering
         if not steering or not self.heads or self.cells[-1][0] < steering["first_query"]:
             return UNSTEERED.encode(), done
-        bias = steering["spans"][0].bias
-        row, col = np.unravel_index(bias.argmax(), bias.shape)
-        return steered_text(row, col).encode(), done
+        spans = steering["spans"]
+        best = max(range(len(spans)), key=lambda index: spans[index].bias.max())
+        row, col = np.unravel_index(spans[best].bias.argmax(), spans[best].bias.shape)
+        named = f"image {best + 1}, " if len(spans) > 1 else ""
+        return (named + steered_text(row, col)).encode(), done
 
     def logits(self, row=-1):
         answer, done = self.drawn[row][1] if len(self.drawn) > 1 else self.row

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..comics import Strip
     from ..comics.poster import Poster
     from ..model import Model
-    from ..scene import Scene
+    from ..scenes.scene import Scene
     from ..steering.head_set import HeadSet
 
 MODEL_PANEL = 64  # pixels of a panel as the model sees it

@@ -29,7 +29,7 @@ from .picture import PictureFile, check_folder, save_picture
 
 if TYPE_CHECKING:
     from ..answers.answer import Answer
-    from ..scene import Scene
+    from ..scenes.scene import Scene
 
 LONGEST = 100
 """Tokens of an answer."""

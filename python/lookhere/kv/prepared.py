@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
+
+from .sequence import Acting, KvSequence
 
 if TYPE_CHECKING:
     from ..prompt.layout import Item
-    from .sequence import KvSequence
-
-Acting: TypeAlias = "tuple[str, int | None] | None"
-"""What acted on an item when it was read: the steering's fingerprint, and the prompt's end where that makes a
-difference; None where nothing did."""
 
 
 class Prepared:

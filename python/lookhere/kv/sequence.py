@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..prompt.layout import Layout
 from ..steering.aim import Aim
-from .prepared import Acting
 
 if TYPE_CHECKING:
     from .. import _engine
     from ..prompt.layout import Item
+
+Acting: TypeAlias = "tuple[str, int | None] | None"
+"""What acted on an item when it was read: the steering's fingerprint, and the prompt's end where that makes a
+difference; None where nothing did."""
 
 
 class KvSequence:

@@ -1,1 +1,12 @@
-"""The laboratory: which heads are gaze heads, what steering them is worth, and the page that shows it."""
+"""The laboratory: which heads are gaze heads, what steering them is worth, and the page that shows it.
+
+In the order of the work:
+
+- What is looked at: ``view``, ``picture``, ``item``, ``corpus``, ``material``, ``coco``, ``objects``, ``sheet``, ``edits``.
+- Finding heads: ``attention``, ``components``, ``ranking``, ``comparison``, ``settling``, ``readers``, ``calibration``,
+  ``checkpoint``, ``discovery``.
+- Asking: ``arms``, ``kinds``, ``protocols``, ``narration``, ``staircase``, ``sweeps``, ``experiments``.
+- Judging what was said: ``outcome``, ``reply``, ``judging``, ``choice``, ``endpoint``, ``fluency``, ``examiner``.
+- Where it looked: ``reading``, ``intersection``.
+- Telling: ``figures``, ``intervals``, ``evaluation``, ``tables``, ``readtable``, ``report``, ``examples``, ``svg``, ``page``.
+"""

@@ -15,7 +15,7 @@ from .picture import Edit, Picture, Place
 from .view import View
 
 if TYPE_CHECKING:
-    from ..scene import Scene
+    from ..scenes.scene import Scene
 
 Group: TypeAlias = Literal["main", "baseline", "control", "sweep", "mode", "reading"]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..comics import Strip
     from ..kv.session import Session
     from ..model import Model
-    from ..scene import Scene
+    from ..scenes.scene import Scene
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with the number of items that are done."""

@@ -323,7 +323,9 @@ def _maps(model: Model, options: Options, size: int, checkpoint: Checkpoint, pro
     strips = itertools.islice(generated_strips("evaluation", options.seed, options.maps, panel_size=size), options.maps)
     items = map(item_of, strips)
     tally = tally_attention(model, items, 6, seed=options.seed, checkpoint=checkpoint, progress=progress.done)
-    place = next((each for each in PLACES if model.head_set and model.head_set.evidence.get("read_at") == each), PLACES[0])
+    place = next(
+        (each for each in PLACES if model.head_set and model.head_set.evidence.get("read_at") == each), PLACES[0]
+    )
     attention = tally.attention(place)
     scores = Scores.of(attention)
     matrix = None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..comics import Strip
     from ..model import Model
-    from ..scene import Scene
+    from ..scenes.scene import Scene
 
 BoxXY: TypeAlias = tuple[float, float, float, float]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..questions import ORDINALS
 from ..regions.region import Box
-from ..scene import Scene
+from ..scenes.scene import Scene
 from .fluency import log_probabilities
 from .view import View
 

@@ -22,7 +22,7 @@ from .intersection import overlap
 
 if TYPE_CHECKING:
     from ..model import Model
-    from ..scene import Scene
+    from ..scenes.scene import Scene
     from ..tokens.frame import Frame
     from .item import Item
 

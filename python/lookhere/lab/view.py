@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..prompt.layout import Layout, lay_out
-from ..scene import Scene
+from ..scenes.scene import Scene
 from ..steering.steering import Steering
 
 

@@ -18,6 +18,7 @@ from ..tokens.frame import Frame
 from ..tokens.gaze import Gaze
 from ..tokens.grid import Map, TokenGrid
 from ..tokens.readback import Where
+from .region import read_region
 
 _FAR = 1e308
 
@@ -105,7 +106,10 @@ def read_answer(data: Any, what: str = "The answer") -> AnswerRecord:
     one = isinstance(data, dict) and "images" not in data
     shown = {"image", "grids"} if one else {"images"}
     entry.keys({"text", "finish", "prompt", "model", "tokens", "steering", "gaze", "where", "words", *shown}, set())
-    frames = (_frame(entry),) if one else tuple(_frame(each) for each in entry.children("images"))
+    images = [entry] if one else list(entry.children("images"))
+    for image in () if one else images:
+        image.keys({"image", "grids"}, set())
+    frames = tuple(map(_frame, images))
     tokens = entry.child("tokens")
     tokens.keys({"prompt", "cached", "answer"}, set())
     return AnswerRecord(
@@ -174,7 +178,10 @@ def _steering(entry: Entry) -> dict[str, Any]:
     entry.number("share", 0.0, 1.0)
     entry.whole("heads", 1)
     for region in entry.children("regions"):
-        region.keys({"kind"}, set(region.data) if isinstance(region.data, dict) else set())
+        if isinstance(region.data, dict) and region.data.get("kind") == "mask":  # told by its sha256, not its values
+            region.keys({"kind", "width", "height", "area", "sha256"}, {"weight", "image"})
+        else:
+            read_region(region)
     return dict(entry.data)
 
 

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .answers.ask import Ask
-from .answers.run import Run
-from .cancel import CancelFlag
-from .errors import HeadSetMissingError, RegionError
-from .loaded import LoadedModel
-from .prompt.layout import lay_out
-from .regions.region import OnImage, Region, as_regions
+from ..answers.ask import Ask
+from ..answers.run import Run
+from ..cancel import CancelFlag
+from ..errors import HeadSetMissingError, RegionError
+from ..loaded import LoadedModel
+from ..prompt.layout import lay_out
+from ..regions.region import OnImage, Region, as_regions
+from ..steering.aim import Aim
+from ..steering.head_set import HeadSet
+from ..steering.push import PushChange
+from ..steering.steering import Steering
+from ..tokens.grid import Map
 from .seen import SeenImage
-from .steering.aim import Aim
-from .steering.head_set import HeadSet
-from .steering.push import PushChange
-from .steering.steering import Steering
-from .tokens.grid import Map
 
 
 class Conversation:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .answers.answer import Answer
-from .answers.ask import Ask, AskOptions
-from .answers.group import Group
-from .answers.run import Run
-from .cancel import CancelFlag
-from .checks import text
+from ..answers.answer import Answer
+from ..answers.ask import Ask, AskOptions
+from ..answers.group import Group
+from ..answers.run import Run
+from ..cancel import CancelFlag
+from ..checks import text
+from ..prompt.message import ImagePart, Message
+from ..regions.region import Region
+from ..steering.aim import Aim
+from ..steering.push import PushChange
+from ..steering.steering import Steering
 from .conversation import Conversation
-from .prompt.message import ImagePart, Message
-from .regions.region import Region
 from .seen import SeenImage
-from .steering.aim import Aim
-from .steering.push import PushChange
-from .steering.steering import Steering
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from .cancel import CancelFlag
-from .errors import RegionError
-from .images.image import Image, ImageSource
-from .loaded import LoadedModel
-from .regions.box import Box
-from .regions.region import Region, as_regions, placed
-from .tokens.coverage import coverage, target
-from .tokens.frame import Frame
-from .tokens.grid import Map, TokenGrid
-from .tokens.zoom import enlarged, in_image, window
+from ..cancel import CancelFlag
+from ..errors import RegionError
+from ..images.image import Image, ImageSource
+from ..loaded import LoadedModel
+from ..regions.box import Box
+from ..regions.region import Region, as_regions, placed
+from ..tokens.coverage import coverage, target
+from ..tokens.frame import Frame
+from ..tokens.grid import Map, TokenGrid
+from ..tokens.zoom import enlarged, in_image, window
 
 if TYPE_CHECKING:
-    from . import _engine
+    from .. import _engine
 
 Self = TypeVar("Self", bound="SeenImage")
 

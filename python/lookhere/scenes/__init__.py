@@ -1,0 +1,1 @@
+"""Images as a model sees them, and conversations about them."""
