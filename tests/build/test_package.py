@@ -37,10 +37,12 @@ def test_data_and_types_are_in_the_package() -> None:
         files = {f"lookhere/{path.relative_to(PACKAGE).as_posix()}" for path in PACKAGE.rglob("*")}
     wanted = {"py.typed", "_engine.pyi"} | {
         path.relative_to(PACKAGE).as_posix()
-        for pattern in ("models/*.gguf", "heads/*.json")
+        for pattern in ("data/models/*.gguf", "data/models/*.md", "data/heads/*.json")
         for path in PACKAGE.glob(pattern)
     }
+    assert len(wanted) == 2 + 2 + 1 + 4
     assert {f"lookhere/{name}" for name in wanted} <= files
+    assert not [name for name in files if name.startswith("lookhere/data/") and name.endswith((".jsonl", ".log", ".csv"))]
     assert not [
         name for name in files if "__pycache__" in name and name.startswith("lookhere/") and name.endswith(".py")
     ]

@@ -198,12 +198,14 @@ class Cache:
 
     def evict(self, tokens: int, keep: Collection[int]) -> bool:
         """Evicts others, the oldest first, until so many tokens fit. -> whether they do."""
+        if tokens <= self.native.room:  # at nearly every step
+            return True
         for slot in self._oldest():
-            if tokens <= self.native.room:
-                return True
             if slot not in keep:
                 self._empty(slot)
-        return tokens <= self.native.room
+                if tokens <= self.native.room:
+                    return True
+        return False
 
     def forget(self, sequence: KvSequence) -> None:
         """Empties the slot of a sequence. A cache that no longer works is dropped, and made again at its next use."""
