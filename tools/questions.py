@@ -10,27 +10,28 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
-NUMBERS = ("one", "two", "three", "four", "five", "six")
+import lookhere_source  # noqa: F401
+from lookhere.questions import AMBIGUOUS as PAPER_AMBIGUOUS
+from lookhere.questions import NARRATION as PAPER_NARRATION
+from lookhere.questions import NUMBERS, ORDINALS
+from lookhere.questions import OBJECT as PAPER_OBJECT
+from lookhere.questions import ORDINAL as PAPER_ORDINAL
+from lookhere.questions import PANEL as PAPER_PANEL
+from lookhere.questions import POINTED as PAPER_POINTED
 
-PAPER_ORDINAL = "Look carefully at this {n}-panel comic strip. What is happening in the {k} panel from the left? Answer briefly."
 ORDINAL_STRIP = (PAPER_ORDINAL, "What is happening in the {k} panel from the left?", "What is happening in the {k} panel?",
                  "Describe the {k} panel.", "What happens in panel {d}?")
 ORDINAL_GRID = ("What is happening in row {r}, column {c}?", "What is happening in the {k} panel?",
                 "Describe the {k} panel.", "What happens in panel {d}?")
 
-NARRATION = ("describe what happens in each panel, in order", "Describe what happens in each panel, in order.",
+NARRATION = (PAPER_NARRATION, "Describe what happens in each panel, in order.",
              "Narrate this comic strip panel by panel.")
 
-PAPER_AMBIGUOUS = "What is the main action or event happening in this comic strip? Answer briefly."
-PAPER_PANEL = "What is happening in this panel of the comic strip?"
 AMBIGUOUS = (PAPER_AMBIGUOUS, PAPER_PANEL, "What is happening?", "What is happening here?", "Describe this image.",
              "What is in this image?")
 
-PAPER_POINTED = "describe each panel in order as I point you to them"
 POINTED = (PAPER_POINTED, "Describe each panel in order as I point you to them, one brief sentence each.")
 
-PAPER_OBJECT = "What is the main object in this part of the image? Answer in a few words."
 OBJECT = (PAPER_OBJECT, PAPER_OBJECT, "What is this?", "What is here?", "What is in this image?", "Describe this image.",
           "What is happening?")
 OBJECT_LIST = ("List the objects from left to right.",)

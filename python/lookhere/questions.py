@@ -19,15 +19,17 @@ NARRATION = "describe what happens in each panel, in order"
 PANEL = "What is happening in this panel of the comic strip?"
 """The paper's static narration."""
 
+ORDINAL = (
+    "Look carefully at this {n}-panel comic strip. What is happening in the {k} panel from the left? Answer briefly."
+)
+"""The paper's question about one panel of a strip of n."""
+
 OBJECT = "What is the main object in this part of the image? Answer in a few words."
 
 
 def ordinal(panel: int, panels: int) -> str:
     """The paper's question about one panel (from 0) of a strip."""
-    return (
-        f"Look carefully at this {NUMBERS[panels - 1]}-panel comic strip. "
-        f"What is happening in the {ORDINALS[panel]} panel from the left? Answer briefly."
-    )
+    return ORDINAL.format(n=NUMBERS[panels - 1], k=ORDINALS[panel])
 
 
 def named(label: str) -> str:

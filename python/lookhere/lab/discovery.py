@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from .. import checks
 from ..errors import HeadSetError, OptionError
 from ..steering.head_set import HeadSet, ModelFacts
 from . import material
@@ -97,8 +98,7 @@ class Options:
             ("seed", self.seed, 0, 999), ("panel_size", self.panel_size or 64, 16, 1024),
             ("readers", self.readers, 0, 10_000),
         ):  # fmt: skip
-            if not least <= value <= most:
-                raise OptionError(f"{name}={value!r}; expected a whole number from {least} to {most}.")
+            checks.whole(name, value, least, most)
         if not 0 <= self.floor < 1:
             raise OptionError(f"floor={self.floor!r}; expected a share of attention from 0 to less than 1.")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import checks
 from ..errors import OptionError
 from ..steering.head_set import HeadSet, to_dict
 from .attention import compare_heads, tally_attention
@@ -85,8 +86,7 @@ class Options:
             ("maps", self.maps, 0, 100_000), ("examples", self.examples, 0, 50), ("seed", self.seed, 0, 999),
             ("panel_size", self.panel_size or 64, 16, 1024),
         ):  # fmt: skip
-            if not least <= value <= most:
-                raise OptionError(f"{name}={value!r}; expected a whole number from {least} to {most}.")
+            checks.whole(name, value, least, most)
         unknown = set(self.protocols) - set(PROTOCOLS)
         if unknown or not self.protocols:
             raise OptionError(f"protocols={self.protocols!r}; expected some of {', '.join(PROTOCOLS)}.")

@@ -16,7 +16,7 @@ from .. import checks, limits
 from ..atomic import write_text
 from ..errors import HeadSetError, OptionError
 from ..strict import Entry
-from .push import MODES, QUERIES, Mode, Push, PushChange, Queries
+from .push import MODES, QUERIES, Mode, Push, PushChange, Pushed, Queries
 
 FORMAT = "lookhere-head-set"
 VERSION = 1
@@ -41,7 +41,7 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, init=False)
-class HeadSet:
+class HeadSet(Pushed):
     """(layer, head) pairs, best first, and what suits them.
 
     model: the facts of the one that they were found on. push: how they act; its values may be given one by one
@@ -95,31 +95,6 @@ class HeadSet:
         checked = from_dict(to_dict(self), "HeadSet")
         for name in ("heads", "scores", "readers"):
             object.__setattr__(self, name, getattr(checked, name))
-
-    @property
-    def strength(self) -> float:
-        """Nats, of the push."""
-        return self.push.strength
-
-    @property
-    def mode(self) -> Mode:
-        """Of the push."""
-        return self.push.mode
-
-    @property
-    def queries(self) -> Queries:
-        """Of the push."""
-        return self.push.queries
-
-    @property
-    def sharpness(self) -> float:
-        """Of the push."""
-        return self.push.sharpness
-
-    @property
-    def share(self) -> float:
-        """Of the push."""
-        return self.push.share
 
     @property
     def amount(self) -> str:

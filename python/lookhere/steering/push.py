@@ -112,6 +112,37 @@ class Push:
         return {"all": 0, "after_image": image_end, "answer": prompt_end - 1, "generated": prompt_end}[self.queries]
 
 
+class Pushed:
+    """Anything with a push; the push's values can be read from it."""
+
+    push: Push
+
+    @property
+    def strength(self) -> float:
+        """Nats, of the push."""
+        return self.push.strength
+
+    @property
+    def mode(self) -> Mode:
+        """Of the push."""
+        return self.push.mode
+
+    @property
+    def sharpness(self) -> float:
+        """Of the push."""
+        return self.push.sharpness
+
+    @property
+    def queries(self) -> Queries:
+        """Of the push."""
+        return self.push.queries
+
+    @property
+    def share(self) -> float:
+        """Of the push."""
+        return self.push.share
+
+
 @dataclass(frozen=True)
 class PushChange:
     """What a caller says of a push; None for what the head set says."""

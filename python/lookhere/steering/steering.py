@@ -10,11 +10,11 @@ from typing import Any
 
 from ..regions.region import Region, as_regions
 from .head_set import HeadSet
-from .push import Mode, Push, PushChange, Queries
+from .push import Mode, Push, PushChange, Pushed, Queries
 
 
 @dataclass(frozen=True, init=False)
-class Steering:
+class Steering(Pushed):
     """Heads, regions and the push (``Push`` says what its values do).
 
     push: a whole one instead of the head set's; strength, mode, sharpness, queries, share: what differs from it.
@@ -46,31 +46,6 @@ class Steering:
     def heads(self) -> HeadSet:
         """The head set, by its old name."""
         return self.head_set
-
-    @property
-    def strength(self) -> float:
-        """Nats, of the push."""
-        return self.push.strength
-
-    @property
-    def mode(self) -> Mode:
-        """Of the push."""
-        return self.push.mode
-
-    @property
-    def sharpness(self) -> float:
-        """Of the push."""
-        return self.push.sharpness
-
-    @property
-    def queries(self) -> Queries:
-        """Of the push."""
-        return self.push.queries
-
-    @property
-    def share(self) -> float:
-        """Of the push."""
-        return self.push.share
 
     def looking_at(self, at: Region | Sequence[Region]) -> Steering:
         """The same heads and push with another target. RegionError."""
