@@ -19,11 +19,11 @@ class ProjectorError(LookhereError):
 
 
 class TemplateError(LookhereError):
-    """The chat template of the model cannot be used for a prompt with an image."""
+    """The chat template of the model cannot be used for the conversation."""
 
 
 class PromptError(LookhereError):
-    """The prompt, the system text or a stop string is not usable text."""
+    """The prompt, the system text, a stop text or a message is not usable."""
 
 
 class ImageError(LookhereError):
@@ -67,7 +67,7 @@ class ClosedError(LookhereError):
 
 
 class BusyError(LookhereError):
-    """A second answer was asked for in the thread that is still reading a first one from the same model."""
+    """The model was called from inside one of its own steps, where waiting for a turn would never end."""
 
 
 class CancelledError(LookhereError):
