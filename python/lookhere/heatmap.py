@@ -1,5 +1,6 @@
 """Gaze as colours over an image. The public name of ``lookhere.pictures.heat_map``."""
 
-from .pictures.heat_map import colours, heat_map, spread
+from .images.colours import colours
+from .pictures.heat_map import heat_map, spread
 
 __all__ = ["colours", "heat_map", "spread"]

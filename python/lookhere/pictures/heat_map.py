@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images.colours import colours
 from ..images.image import Image
 from ..regions.region import Box, Mask, Placed, Polygon, Shape, weighed
 from ..tokens.grid import Map, TokenGrid
@@ -15,21 +16,7 @@ from ..tokens.grid import Map, TokenGrid
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-# dark violet to light yellow, ever lighter, so that it reads in print and for colour-blind people, too
-_SCALE = np.array(
-    [(13, 8, 60), (84, 15, 110), (150, 38, 103), (210, 68, 76), (245, 120, 40), (252, 180, 40), (252, 240, 150)],
-    dtype=np.float64,
-)
 _MARK = (0, 200, 255)
-
-
-def colours(values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """(..., 3) uint8 RGB for values in 0..1 of any shape."""
-    places = np.clip(values, 0.0, 1.0) * (len(_SCALE) - 1)
-    index = np.arange(len(_SCALE))
-    channels = [np.interp(places, index, _SCALE[:, channel]) for channel in range(3)]
-    rgb: NDArray[np.uint8] = np.stack(channels, axis=-1).round().astype(np.uint8)
-    return rgb
 
 
 def spread(maps: Sequence[Map], grids: Sequence[TokenGrid], width: int, height: int) -> NDArray[np.float32]:
