@@ -15,37 +15,50 @@ LONGEST = 80
 """Characters of a value that a message repeats."""
 
 
-def short(value: object) -> str:
-    """The repr of a value, cut where it is long."""
+def short(value: object, most: int = LONGEST) -> str:
+    """The repr of a value, cut where it is long. most: characters."""
     try:
         text = repr(value)
     except Exception:  # of an object that nobody here made
         text = f"a {type(value).__name__}"
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _scalar(value: object) -> object:
+    """What a NumPy scalar, or an array or tensor of no dimensions, holds; everything else as it is."""
+    if getattr(value, "shape", None) != () or isinstance(value, np.ma.MaskedArray):
+        return value
+    item = getattr(value, "item", None)
+    return item() if callable(item) else value
 
 
 def as_float(value: object) -> float | None:
     """A finite number of any type as a float; None for anything else, bool included."""
-    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
-        return None
     try:
+        value = _scalar(value)
+        if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+            return None
         found = float(value)
-    except (OverflowError, ValueError, TypeError):
+    except Exception:  # of an object that nobody here made, or a number that no float holds
         return None
     return found if math.isfinite(found) else None
 
 
 def as_number(value: object) -> float | None:
     """As ``as_float``, but a whole number of any integer type as an int."""
-    found = as_float(value)
-    return int(value) if found is not None and isinstance(value, Integral) else found
+    whole, found = as_whole(value), as_float(value)
+    return whole if whole is not None and found is not None else found
 
 
 def as_whole(value: object) -> int | None:
     """A whole number of any integer type as an int; None for anything else, bool included."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    try:
+        value = _scalar(value)
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            return None
+        return int(value)
+    except Exception:  # of an object that nobody here made
         return None
-    return int(value)
 
 
 def whole(name: str, value: object, least: int, most: int, *, error: type[LookhereError] = OptionError) -> int:

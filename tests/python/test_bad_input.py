@@ -255,7 +255,7 @@ ACCEPTED = [
     ),
     ("describe", "strip.png", "--prompt", "<__media__><image>[IMG]{{ messages }}{% raise %}\0"),
     ("describe", "strip.png", "--box", "0,0,96,32"),
-    ("describe", "strip.png", "--box", "0.25,0.25,0.5,0.5"),
+    ("describe", "strip.png", "--box", "0.25,0.25,1.5,1.5"),
     ("describe", "turned.png", "--box", "0,64,32,96"),
     ("describe", "strip.png", "--seed", str(2**32 - 2), "--temperature", "100"),
 ]

@@ -31,6 +31,8 @@ def run(run):
         ("--box", "80,16,96,32"),
         ("--point", "90,20"),
         ("--panel", "2,6/2,6"),
+        ("--box", "83.4%,50%,100%,100%"),
+        ("--point", "95%,60%"),
         ("--polygon", "80,16,96,16,96,32,80,32"),
         ("--polygon", "81,17, 95,17, 88,31"),
         ("--mask", "corner.png"),
@@ -57,6 +59,11 @@ def test_json_and_heat_map(run):
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
+        (("--box", "10%,0,50,100%"), 2, "mixes percent and pixels: 50 has no percent sign"),
+        (("--box", "10%,0,150%,100%"), 2, "x1 is 1.5; expected a number from 0 to 1"),
+        (("--box", "0.1,0,0.5,1"), 1, "Box.relative(0.1, 0, 0.5, 1), on the command line --box 10%,0%,50%,100%"),
+        (("--box", "167,0,333,1000"), 1, "Box.thousandths(167, 0, 333, 1000)"),
+        (("--polygon", "0%,0,50%,0,0,50%"), 2, "expected pixels"),
         (("--polygon", "0,0,5,5"), 2, "2 corners; expected at least 3"),
         (("--polygon", "0,0,5,0,5"), 2, "not of the form X,Y,X,Y,X,Y..."),
         (("--polygon", "0,0,5,0,a,b"), 2, "not of the form"),

@@ -35,12 +35,16 @@ sizes = st.floats(0.01, 500)
 
 @st.composite
 def plain(draw):
-    kind = draw(st.sampled_from(["box", "point", "panel", "polygon", "mask"]))
+    kind = draw(st.sampled_from(["box", "point", "relative", "panel", "polygon", "mask"]))
     x, y = draw(pixels), draw(pixels)
     if kind == "box":
         return Box(x, y, x + draw(sizes), y + draw(sizes))
     if kind == "point":
         return Point(x, y)
+    if kind == "relative":
+        corner = draw(st.integers(0, 999)), draw(st.integers(0, 999))
+        far = (draw(st.integers(each + 1, 1000)) for each in corner)
+        return draw(st.sampled_from([Point.thousandths(*corner), Box.thousandths(*corner, *far)]))
     if kind == "panel":
         rows, cols = draw(st.integers(1, 9)), draw(st.integers(1, 9))
         return Panel(draw(st.integers(1, rows)), draw(st.integers(1, cols)), rows, cols)

@@ -11,7 +11,8 @@ import click
 
 from .. import questions
 from ..loading.load import load
-from ..regions.region import Box, Panel, Point, Region
+from ..regions.box import percent
+from ..regions.region import Box, Panel, Point, Region, RelativeBox, RelativePoint
 from ..schedule import Pace, Walk
 from ..steering.push import Mode, PushChange, Queries
 from ..wire.answer import schedule_json, step_json
@@ -116,4 +117,8 @@ def _name(target: Region | None) -> str:
         return f"box {target.x0:g},{target.y0:g},{target.x1:g},{target.y1:g}"
     if isinstance(target, Point):
         return f"point {target.x:g},{target.y:g}"
+    if isinstance(target, RelativeBox):
+        return f"box {percent(target.x0, target.y0, target.x1, target.y1)}"
+    if isinstance(target, RelativePoint):
+        return f"point {percent(target.x, target.y)}"
     return str(target.as_json()["kind"])

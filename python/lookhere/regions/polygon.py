@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..errors import RegionError
 from .area import crossings, union_areas
-from .box import Box, Corners, finite
+from .box import Box, Corners, finite, plain
 
 MOST_CORNERS = 1000
 MOST_CROSSINGS = 1000
@@ -73,12 +74,27 @@ class Polygon:
         return {"kind": "polygon", "corners": [list(corner) for corner in self.corners]}
 
     def on(self, width: int, height: int) -> Polygon:
-        """Itself, once it is known to lie inside a width x height image; RegionError otherwise."""
+        """Itself, once it is known to lie inside a width x height image; RegionError otherwise.
+
+        Numbers from 0 to 1 alone are refused, too: they are meant as parts of the image.
+        """
+        box = self.bounds
+        positive = min(box.x0, box.y0) >= 0
+        if positive and max(box.x1, box.y1) <= 1 and width * height > 1:
+            raise RegionError(
+                f"{self!r} is less than a pixel of the image, which is {width} x {height} pixels. For the same part "
+                f"of it write Polygon([(x * {width}, y * {height}) for x, y in corners]); expected pixels otherwise."
+            )
         for x, y in self.corners:
             if not (0 <= x <= width and 0 <= y <= height):
+                hint = (
+                    " Are these thousandths of the image, as Qwen's models write them? Then write "
+                    f"Polygon([(x * {width} / 1000, y * {height} / 1000) for x, y in corners])."
+                )
                 raise RegionError(
-                    f"{self!r} leaves the image, which is {width} x {height} pixels, at ({x:g}, {y:g}); "
+                    f"{self!r} leaves the image, which is {width} x {height} pixels, at ({plain(x, y)}); "
                     f"expected 0 <= x <= {width} and 0 <= y <= {height} at every corner."
+                    f"{hint if positive and max(box.x1, box.y1) <= 1000 else ''}"
                 )
         return self
 
@@ -86,11 +102,14 @@ class Polygon:
 def _checked(corners: object) -> Corners:
     expected = "expected (x, y) pairs such as Polygon([(10, 10), (50, 10), (30, 40)])"
     if not isinstance(corners, Iterable) or isinstance(corners, (str, bytes)):
-        raise RegionError(f"Polygon({corners!r}): {expected}.")
-    pairs = []
-    for corner in corners:
-        if isinstance(corner, (str, bytes)) or not isinstance(corner, (Sequence, np.ndarray)) or len(corner) != 2:
-            raise RegionError(f"Polygon: a corner is {corner!r}; {expected}.")
+        raise RegionError(f"Polygon({checks.short(corners)}): {expected}.")
+    pairs: list[tuple[float, float]] = []
+    for given in corners:
+        if len(pairs) > MOST_CORNERS:  # with one more that closes it; an iterator may never end
+            raise _too_many(f"more than {MOST_CORNERS}")
+        corner = given.tolist() if isinstance(given, np.ndarray) else given
+        if isinstance(corner, (str, bytes)) or not isinstance(corner, Sequence) or len(corner) != 2:
+            raise RegionError(f"Polygon: a corner is {checks.short(corner)}; {expected}.")
         x, y = finite("Polygon", x=corner[0], y=corner[1])
         if max(abs(x), abs(y)) > _FARTHEST:
             raise RegionError(f"Polygon: a corner is ({x:g}, {y:g}), far from any image; {expected}.")
@@ -100,7 +119,9 @@ def _checked(corners: object) -> Corners:
     if len(pairs) < 3:
         raise RegionError(f"Polygon: {len(pairs)} corners; expected at least 3 different ones.")
     if len(pairs) > MOST_CORNERS:
-        raise RegionError(
-            f"Polygon: {len(pairs)} corners; expected at most {MOST_CORNERS}. Leave corners out, or give a Mask."
-        )
+        raise _too_many(str(len(pairs)))
     return tuple(pairs)
+
+
+def _too_many(count: str) -> RegionError:
+    return RegionError(f"Polygon: {count} corners; expected at most {MOST_CORNERS}. Leave corners out, or give a Mask.")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from .. import checks
 from ..errors import RegionError
-from .box import Box, Panel, Point
+from .box import Box, Panel, Point, RelativeBox, RelativePoint, plain
 from .mask import Mask
 from .polygon import Polygon
 
@@ -20,11 +19,13 @@ __all__ = [
     "Mask",
     "OnImage",
     "Panel",
-    "Plain",
     "Placed",
+    "Plain",
     "Point",
     "Polygon",
     "Region",
+    "RelativeBox",
+    "RelativePoint",
     "Shape",
     "Weighted",
     "as_regions",
@@ -37,18 +38,22 @@ SMALLEST_WEIGHT = 1 / 1000
 """ln of it is 6.9 nats, more than the usual strength: less would push the gaze away."""
 
 
+Plain: TypeAlias = Box | RelativeBox | Point | RelativePoint | Panel | Polygon | Mask
+"""A region without a weight."""
+
+
 @dataclass(frozen=True)
 class Weighted:
     """A region that draws less of the gaze than others: its coverage counts weight times, 1/1000 to 1."""
 
-    region: Box | Point | Panel | Polygon | Mask
+    region: Plain
     weight: float
 
     def __post_init__(self) -> None:
         if not isinstance(self.region, _PLAIN):
             raise RegionError(
-                f"Weighted: {self.region!r} is not a region to weigh; expected one {_KINDS}. For several: a list of "
-                "Weighted."
+                f"Weighted: {checks.short(self.region)} is not a region to weigh; expected one {_KINDS}. For several: "
+                "a list of Weighted."
             )
         weight = checks.number("Weighted: weight", self.weight, SMALLEST_WEIGHT, 1, error=RegionError)
         object.__setattr__(self, "weight", weight)
@@ -64,9 +69,9 @@ class Weighted:
 
 @dataclass(frozen=True)
 class OnImage:
-    """A region on one of several images of a conversation. image: which, counted from 1 in the order of the messages."""
+    """A region on one of several images of a conversation. image: which, from 1 in the order of the messages."""
 
-    region: Box | Point | Panel | Polygon | Mask | Weighted
+    region: Plain | Weighted
     image: int
 
     def __post_init__(self) -> None:
@@ -82,10 +87,8 @@ class OnImage:
         return {**self.region.as_json(), "image": self.image}
 
 
-Region: TypeAlias = Box | Point | Panel | Polygon | Mask | Weighted | OnImage
+Region: TypeAlias = Plain | Weighted | OnImage
 """What ``at=`` takes, one or several of them."""
-
-Plain: TypeAlias = Box | Point | Panel | Polygon | Mask
 
 Shape: TypeAlias = Box | Point | Polygon | Mask
 """A region in pixels of an image, without a weight."""
@@ -93,7 +96,7 @@ Shape: TypeAlias = Box | Point | Polygon | Mask
 Placed: TypeAlias = Shape | Weighted
 """A region in pixels of an image."""
 
-_PLAIN = (Box, Point, Panel, Polygon, Mask)
+_PLAIN = (Box, RelativeBox, Point, RelativePoint, Panel, Polygon, Mask)
 _ANY = (*_PLAIN, Weighted, OnImage)
 _KINDS = "Box, Point, Panel, Polygon or Mask"
 
@@ -102,15 +105,19 @@ def as_regions(at: object) -> tuple[Region, ...]:
     """One region or a sequence of them, as a tuple; RegionError for anything else."""
     if isinstance(at, _ANY):
         return (at,)
-    if isinstance(at, Sequence) and not isinstance(at, (str, bytes)):
+    if isinstance(at, np.ndarray) and at.ndim == 1:
+        at = at.tolist()
+    if isinstance(at, Sequence) and not isinstance(at, (str, bytes, bytearray, memoryview)):
         if at and all(isinstance(each, _ANY) for each in at):
             return tuple(at)
-        if len(at) in (2, 4) and all(isinstance(each, Real) for each in at):
-            name = "Point" if len(at) == 2 else "Box"
-            numbers = ", ".join(f"{each:g}" for each in at)
-            raise RegionError(f"at={at!r} is plain numbers; write lookhere.{name}({numbers}).")
+        numbers = [checks.as_number(each) for each in at] if len(at) in (2, 4) else [None]
+        if found := [number for number in numbers if number is not None] if None not in numbers else []:
+            name = "Point" if len(found) == 2 else "Box"
+            raise RegionError(f"at={checks.short(at)} is plain numbers; write lookhere.{name}({plain(*found)}).")
         if len(at) > 2 and all(isinstance(each, (tuple, list)) and len(each) == 2 for each in at):
-            raise RegionError(f"at={at!r} is plain pairs; write lookhere.Polygon([(x, y), ...]) for an outline.")
+            raise RegionError(
+                f"at={checks.short(at)} is plain pairs; write lookhere.Polygon([(x, y), ...]) for an outline."
+            )
     if isinstance(at, np.ndarray):
         raise RegionError(f"at= is an array of shape {at.shape}; write lookhere.Mask(array) for a mask of the image.")
     raise RegionError(f"at={checks.short(at)} is not a region; expected a {_KINDS}, or a list of them.")
@@ -130,5 +137,5 @@ def weighed(region: Placed) -> tuple[Shape, float]:
     """A placed region and its weight, 1 where it has none."""
     if not isinstance(region, Weighted):
         return region, 1.0
-    assert not isinstance(region.region, Panel), "a placed panel is a box"
+    assert not isinstance(region.region, (Panel, RelativeBox, RelativePoint)), "a placed one is in pixels"
     return region.region, region.weight

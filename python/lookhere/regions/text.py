@@ -1,11 +1,14 @@
-"""Regions as people write them: ``40,60,220,300``, ``3/6``, ``box:40,60,220,300``. The one parser of such texts."""
+"""Regions as people write them: ``40,60,220,300``, ``10%,0,50%,100%``, ``3/6``, ``box:40,60,220,300``. The one parser
+of such texts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-from .box import Box, Panel, Point
+from ..checks import short
+from ..errors import RegionError
+from .box import Box, Panel, Point, RelativeBox, RelativePoint
 from .mask import Mask
 from .polygon import Polygon
 from .region import Plain
@@ -13,16 +16,17 @@ from .region import Plain
 _PANEL = re.compile(r"(\d{1,9})/(\d{1,9})|(\d{1,9}),(\d{1,9})/(\d{1,9}),(\d{1,9})")
 
 
-def read_box(text: str) -> Box:
-    """``X0,Y0,X1,Y1``. ValueError where it is not of this form, RegionError where it is no box."""
-    x0, y0, x1, y1 = _numbers(text, 4)
-    return Box(x0, y0, x1, y1)
+def read_box(text: str) -> Box | RelativeBox:
+    """``X0,Y0,X1,Y1``; in percent of the image where percent signs stand. ValueError where it is not of this form,
+    RegionError where it is no box."""
+    numbers, relative = _places(text, 4)
+    return Box.relative(*numbers) if relative else Box(*numbers)
 
 
-def read_point(text: str) -> Point:
-    """``X,Y``. ValueError, RegionError."""
-    x, y = _numbers(text, 2)
-    return Point(x, y)
+def read_point(text: str) -> Point | RelativePoint:
+    """``X,Y``; in percent of the image where percent signs stand. ValueError, RegionError."""
+    numbers, relative = _places(text, 2)
+    return Point.relative(*numbers) if relative else Point(*numbers)
 
 
 def read_panel(text: str) -> Panel:
@@ -35,7 +39,9 @@ def read_panel(text: str) -> Panel:
 
 def read_polygon(text: str) -> Polygon:
     """``X,Y,X,Y,X,Y...``. ValueError, RegionError."""
-    numbers = _numbers(text)
+    if "%" in text:
+        raise RegionError(f"The outline {short(text)} is in percent; expected pixels. Boxes and points take percent.")
+    numbers = [float(part) for part in text.split(",")]
     return Polygon(list(zip(numbers[::2], numbers[1::2], strict=True)))
 
 
@@ -61,8 +67,19 @@ def _unknown(text: str) -> Plain:
     raise ValueError(text)
 
 
-def _numbers(text: str, count: int | None = None) -> list[float]:
-    numbers = [float(part) for part in text.split(",")]
-    if count is not None and len(numbers) != count:
+def _places(text: str, count: int) -> tuple[list[float], bool]:
+    """The numbers, and whether they are parts of the image: each in percent, or 0."""
+    parts = [part.strip() for part in text.split(",")]
+    relative = any(part.endswith("%") for part in parts)
+    numbers = [float(part.removesuffix("%")) for part in parts]
+    if len(numbers) != count:
         raise ValueError(text)
-    return numbers
+    if not relative:
+        return numbers, False
+    mixed = [part for part, number in zip(parts, numbers, strict=True) if number and not part.endswith("%")]
+    if mixed:
+        raise RegionError(
+            f"{short(text)} mixes percent and pixels: {mixed[0]} has no percent sign; expected one at every number, or "
+            "at none."
+        )
+    return [number / 100 for number in numbers], True

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import RegionError
-from ..regions.box import Box, Panel, Point
+from ..regions.box import Box, Panel, Point, RelativeBox, RelativePoint
 from ..regions.mask import Mask
 from ..regions.polygon import Polygon
 from ..regions.region import OnImage, Plain, Region, Weighted
@@ -35,9 +35,9 @@ def region_json(region: Region) -> dict[str, Any]:
 def read_region(entry: Entry) -> Region:
     """A region from its object. The error of the entry where a key is wrong, RegionError where it is no region.
 
-    kinds: box (x0, y0, x1, y1), point (x, y), panel (row, col, rows, cols), polygon (corners, a list of [x, y]), mask
-    (width, height, values: base64 of zlib of little-endian float32; or file: a path, an address or a data URI). Each may
-    have a weight, and an image, its number among several.
+    kinds: box (x0, y0, x1, y1), point (x, y), relative_box and relative_point (the same from 0 to 1), panel (row, col,
+    rows, cols), polygon (corners, a list of [x, y]), mask (width, height, values: base64 of zlib of little-endian
+    float32; or file: a path, an address or a data URI). Each may have a weight, and an image, its number among several.
     """
     entry.keys({"kind"}, set(entry.data) if isinstance(entry.data, dict) else set())
     kind = entry.one_of("kind", "", tuple(_KINDS))
@@ -59,6 +59,15 @@ def _box(entry: Entry) -> Box:
 
 def _point(entry: Entry) -> Point:
     return Point(*(entry.number(name, 0.0, _FAR, -_FAR) for name in ("x", "y")))
+
+
+def _relative_box(entry: Entry) -> RelativeBox:
+    x0, y0, x1, y1 = (entry.number(name, 0.0, 1.0) for name in ("x0", "y0", "x1", "y1"))
+    return RelativeBox(x0, y0, x1, y1)
+
+
+def _relative_point(entry: Entry) -> RelativePoint:
+    return RelativePoint(entry.number("x", 0.0, 1.0), entry.number("y", 0.0, 1.0))
 
 
 def _panel(entry: Entry) -> Panel:
@@ -89,6 +98,8 @@ _FAR = 1e308
 _KINDS: dict[str, tuple[set[str], Callable[[Entry], Plain]]] = {
     "box": ({"x0", "y0", "x1", "y1"}, _box),
     "point": ({"x", "y"}, _point),
+    "relative_box": ({"x0", "y0", "x1", "y1"}, _relative_box),
+    "relative_point": ({"x", "y"}, _relative_point),
     "panel": ({"row", "col", "rows", "cols"}, _panel),
     "polygon": ({"corners"}, _polygon),
     "mask": ({"width", "height", "values"}, _mask),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from ...errors import RegionError
-from ...regions.region import Box, Mask, Panel, Point, Polygon, Region
+from ...regions.region import Box, Mask, Panel, Point, Polygon, Region, RelativeBox, RelativePoint
 from ...regions.text import FORMS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -23,7 +23,7 @@ class _RegionType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # g
         self._form, self._read = FORMS[kind]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Region:
-        if isinstance(value, (Box, Mask, Panel, Point, Polygon)):
+        if isinstance(value, (Box, Mask, Panel, Point, Polygon, RelativeBox, RelativePoint)):
             return value
         try:
             return self._read(value)
@@ -41,13 +41,14 @@ _OPTIONS = (
         "--box",
         type=_RegionType("box"),
         multiple=True,
-        help="Look at a rectangle: left, top, right, bottom in pixels. Several regions are looked at together.",
+        help="Look at a rectangle: left, top, right, bottom in pixels, or of the image: 10%,0,50%,100%. Several "
+        "regions are looked at together.",
     ),
     click.option(
         "--point",
         type=_RegionType("point"),
         multiple=True,
-        help="Look at one place, in pixels from the top left corner.",
+        help="Look at one place, in pixels from the top left corner, or of the image: 50%,20%.",
     ),
     click.option(
         "--panel",
