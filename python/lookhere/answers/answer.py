@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from html import escape
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import CancelledError
+from .. import checks
+from ..errors import CancelledError, OptionError
+from ..images.image import Image
+from ..pictures.gaze_picture import gaze_picture
+from ..regions.region import OnImage
 from ..steering.steering import Steering
 from ..tokens.frame import Frame
-from ..tokens.gaze import Gaze
+from ..tokens.gaze import Gaze, GridMaps
 from ..tokens.readback import Where
+from .attention import save_attention
 from .word import Word, words_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
 
 Finish: TypeAlias = Literal["end", "length", "stop", "context", "cancelled"]
 """The model ended the answer; max_tokens; a stop text; the context is full; cancelled or closed."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, repr=False)
 class Step:
     """One generated token.
 
     index: from 0. token: its id. text: what it adds to the answer, always valid text, may be empty. gaze: one (rows,
     cols) float32 map per token grid, the attention mass of the query that chose this token, averaged over the head set,
-    as if no bias acted (natural). steered_gaze: the same as it acted. head_gaze: (heads, rows, cols) per grid, natural,
-    in the order of the head set. reading: as gaze, averaged over the head set's readers where it names some; the heads
-    that tell where the model looked. The maps that were not asked for are empty.
+    as if no bias acted (natural). steered_gaze: the same as it acted. head_gaze: (heads, rows, cols) float32 per grid,
+    natural, in the order of the head set; where all heads were asked for, (layers, heads, rows, cols) float16. reading:
+    as gaze, averaged over the head set's readers where it names some; the heads that tell where the model looked. The
+    maps that were not asked for are empty.
     """
 
     index: int
@@ -36,20 +46,27 @@ class Step:
     text: str
     gaze: Gaze = Gaze()
     steered_gaze: Gaze = Gaze()
-    head_gaze: tuple[NDArray[np.float32], ...] = ()
+    head_gaze: GridMaps = GridMaps()
     reading: Gaze = Gaze()
+
+    def __repr__(self) -> str:
+        return f"<Step {self.index}, {checks.short(self.text, 60)}, token {self.token}>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook."""
+        return _html(self.text, f"step {self.index}, token {self.token}", self.reading or self.gaze)
 
     @property
     def frame(self) -> Frame | None:
         """What the maps cover; None where nothing was read, or with several images (``reading.frames`` has all)."""
-        return (self.reading or self.gaze or self.steered_gaze).frame
+        return (self.reading or self.gaze or self.steered_gaze or self.head_gaze).frame
 
     def where(self) -> Where | None:
         """Where the query that chose this token looked; None where no gaze was read."""
         return self.reading.where()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """A finished answer.
 
@@ -71,6 +88,15 @@ class Answer:
     def __str__(self) -> str:
         return self.text
 
+    def __repr__(self) -> str:
+        steered = ", steered" if self.steering else ""
+        return f"<Answer {checks.short(self.text)}, {len(self.steps)} tokens, {self.finish}{steered}>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the text, how it came about, and the gaze in colours."""
+        told = f"{len(self.steps)} tokens, {self.finish}" + (f", {self.steering!r}" if self.steering else "")
+        return _html(self.text, told, self.reading or self.gaze)
+
     @property
     def frame(self) -> Frame | None:
         """What the maps cover; None where nothing was read, or with several images (``reading.frames`` has all)."""
@@ -83,6 +109,59 @@ class Answer:
     def words(self) -> tuple[Word, ...]:
         """The words in order, each with where the model looked for it."""
         return words_of([step.text for step in self.steps], [step.reading for step in self.steps])
+
+    def heatmap(self, image: object = None, *, number: int = 1) -> PillowImage:
+        """Where the model looked, as a Pillow image: over the image, with what was steered to outlined.
+
+        image: the scene, or what ``Model.look`` takes; an answer holds no pixels, so that without it the map stands
+        alone. number: which of several images, from 1. OptionError where no gaze was read; ImageError.
+        """
+        gaze = self.reading or self.gaze
+        if not gaze.frames:
+            raise OptionError(
+                "This answer brings no gaze, so that there is nothing to draw; ask with gaze=True of a model with a head "
+                "set, or name readers=."
+            )
+        shown = gaze.on(number)
+        regions = [
+            region for region in (self.steering.regions if self.steering else ())
+            if not isinstance(region, OnImage) or region.image == number
+        ]  # fmt: skip
+        opened = None if image is None else Image.open(getattr(image, "image", image))
+        return gaze_picture(shown, shown.frames[0], opened, regions)
+
+    def attention(self) -> GridMaps:
+        """Natural attention of every head to every image token: (token, layer, head, row, col) float16 per token grid.
+
+        ``frames`` says what they lie on. It is a copy of what the steps hold: two bytes for each token of the answer,
+        layer, head and image token. OptionError unless it was asked for with ``head_gaze="all"``.
+        """
+        steps = [step.head_gaze for step in self.steps]
+        if not steps or any(not each or each[0].ndim != 4 for each in steps):
+            raise OptionError(
+                f"This answer of {len(steps)} tokens does not bring the attention of all heads; ask with "
+                "head_gaze='all'."
+            )
+        return GridMaps([np.stack(grid) for grid in zip(*steps, strict=True)], steps[0].frames)
+
+    def save_attention(self, path: str | os.PathLike[str]) -> None:
+        """Writes ``attention()`` as an ``.npz`` that NumPy reads by itself; docs/python.md names what is in it.
+
+        OptionError as that of ``attention``, or where the file cannot be written.
+        """
+        save_attention(
+            path,
+            self.attention(),
+            tokens=[step.token for step in self.steps],
+            texts=[step.text for step in self.steps],
+            prompt=self.prompt,
+        )
+
+
+def _html(text: str, told: str, gaze: Gaze) -> str:
+    """Nothing that a model or a caller wrote is read as HTML."""
+    shown = gaze._repr_html_() if gaze else ""
+    return f'<div><div style="white-space: pre-wrap">{escape(text)}</div><small>{escape(told)}</small>{shown}</div>'
 
 
 def joined_steps(

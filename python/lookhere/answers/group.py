@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
+from typing import NoReturn
 
 from ..cancel import CancelFlag
 from ..errors import CancelledError, ContextError
@@ -49,6 +50,12 @@ class Group:
         self._source.close()
         for run in self._runs:
             run.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A Group belongs to the engine of this process, so that it can be neither copied nor pickled; keep the "
+            "answers: group.answers()."
+        )
 
     def __iter__(self) -> Iterator[tuple[int, Step]]:
         return self

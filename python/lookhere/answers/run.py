@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +17,19 @@ from ..loaded import LoadedModel
 from ..prompt.layout import Layout
 from ..regions.region import Region
 from ..steering.aim import Aim
+from ..steering.head_set import Head
 from ..steering.steering import Steering
 from ..tokens.frame import Frame
-from ..tokens.gaze import Gaze
+from ..tokens.gaze import Gaze, GridMaps
 from .answer import Answer, Finish, Step, joined_steps
 from .ask import Ask
+from .attention import check_memory
 from .transcript import Transcript
 
 if TYPE_CHECKING:
     from .. import _engine
+
+Floating = TypeVar("Floating", np.float16, np.float32)
 
 AimAt: TypeAlias = Callable[[Region | Sequence[Region] | Steering | None], Aim | None]
 """What makes an aim of a place: the images that are asked about."""
@@ -70,9 +74,11 @@ class Run:
         heads = aim.steering.head_set if aim else model.head_set
         wanted = bool(self._grids) and (ask.gaze or ask.steered_gaze or ask.head_gaze)
         self._read = heads.heads if heads and wanted else ()
+        self._every = model.facts.every_head if ask.head_gaze == "all" and self._grids else ()
         readers = (heads.readers if heads else ()) if ask.readers is None else ask.readers
         self._readers = tuple(readers) if ask.gaze and self._grids else ()
-        layers = {layer for layer, _ in (*self._read, *self._readers)}
+        layers = {layer for layer, _ in (*self._read, *self._readers, *self._every)}
+        check_memory(self._every, self._grids, min(sampling.max_tokens, model.session.limit - layout.tokens))
         self.sequence = KvSequence(layout, aim, room=sampling.max_tokens, layers=layers)
         self._cancel = (cancel or CancelFlag()).native
         self._index = 0
@@ -160,6 +166,12 @@ class Run:
     ) -> None:
         self.close()
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A Run belongs to the engine of this process, so that it can be neither copied nor pickled; read it to its "
+            "end and keep the Answer: run.join()."
+        )
+
     def __del__(self) -> None:
         if hasattr(self, "sequence"):
             self.sequence.closed = True
@@ -241,18 +253,24 @@ class Run:
         return None if self._session.has_room(together) else "context"
 
     def _step(self, token: int, text: str, row: int) -> Step:
-        session, ask = self._session, self.ask
-        mean, single = ask.gaze and bool(self._read), ask.head_gaze and bool(self._read)
-        natural = session.attention(self._read, steered=False, row=row) if mean or single else None
+        session, ask, facts = self._session, self.ask, self._model.facts
+        every = session.attention(self._every, steered=False, row=row) if self._every else None
+
+        def natural(heads: Sequence[Head]) -> NDArray[np.float32]:
+            if every is None:
+                return session.attention(heads, steered=False, row=row)
+            return every[[layer * facts.heads + head for layer, head in heads]]
+
+        single = ask.head_gaze is True and bool(self._read)
+        read = natural(self._read) if self._read and (ask.gaze or single) else None
         acted = session.attention(self._read, steered=True, row=row) if ask.steered_gaze and self._read else None
-        gaze = self._gaze(natural) if mean else Gaze()
-        reading = gaze
-        if self._readers:
-            reading = self._gaze(session.attention(self._readers, steered=False, row=row))
-        step = Step(
-            self._index, token, text, gaze, self._gaze(acted),
-            self._maps(natural) if single and natural is not None else (), reading,
-        )  # fmt: skip
+        gaze = self._gaze(read) if ask.gaze else Gaze()
+        reading = self._gaze(natural(self._readers)) if self._readers else gaze
+        heads = read if single else None
+        if every is not None:
+            heads = every.reshape(facts.layers, facts.heads, -1).astype(np.float16)
+        head_gaze = GridMaps() if heads is None else GridMaps(self._maps(heads), self._frames)
+        step = Step(self._index, token, text, gaze, self._gaze(acted), head_gaze, reading)
         self._index += 1
         return step
 
@@ -260,7 +278,7 @@ class Run:
         """(heads, image tokens) as one map per grid, the mean over the heads."""
         return Gaze() if mass is None else Gaze(self._maps(mass.mean(axis=0)), self._frames)
 
-    def _maps(self, mass: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def _maps(self, mass: NDArray[Floating]) -> tuple[NDArray[Floating], ...]:
         """(..., image tokens) as (..., rows, cols) per grid."""
         maps, start = [], 0
         for grid in self._grids:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import checks
 from ..tokens.gaze import Gaze
 from ..tokens.readback import Where
 
@@ -16,19 +17,21 @@ _LETTERS = rf"(?:(?!{_UNSPACED})\w)+"
 _WORD = re.compile(rf"{_UNSPACED}|{_LETTERS}(?:['’-]{_LETTERS})*")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, repr=False)
 class Word:
     """A word without the punctuation around it. start, stop: its steps, start <= index < stop.
 
-    reading: natural attention of the heads that read, averaged from the
-    query that chose the word's first token to the query of its last token. A word whose last token ends the answer
-    lacks the last of these.
+    reading: natural attention of the heads that read, averaged from the query that chose the word's first token to the
+    query of its last token. A word whose last token ends the answer lacks the last of these.
     """
 
     text: str
     start: int
     stop: int
     reading: Gaze = Gaze()
+
+    def __repr__(self) -> str:
+        return f"<Word {checks.short(self.text, 60)}, steps {self.start} to {self.stop - 1}>"
 
     def where(self) -> Where | None:
         """Where the model looked for this word; None where no gaze was read."""

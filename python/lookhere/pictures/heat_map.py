@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..images.colours import colours
+from ..images.heat_colours import colours
 from ..images.image import Image
 from ..regions.region import Box, Mask, Placed, Polygon, Shape, weighed
 from ..tokens.grid import Map, TokenGrid

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from html import escape
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from ..cancel import CancelFlag
+from ..checks import label
 from ..errors import RegionError
 from ..images.image import Image, ImageSource
+from ..images.inline import inline
 from ..loaded import LoadedModel
 from ..regions.box import Box
 from ..regions.region import Region, as_regions, placed
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from .. import _engine
 
 Self = TypeVar("Self", bound="SeenImage")
+
+_THUMBNAIL = 240
+"""Pixels of an image in a notebook, at its long side."""
 
 
 class SeenImage:
@@ -48,9 +54,22 @@ class SeenImage:
         return cls(model, opened, model.encode(opened, cancel))
 
     def __repr__(self) -> str:
-        grids = ", ".join(f"{grid.rows} x {grid.cols}" for grid in self.grids)
-        zoomed = f", {self.part} of it" if self.part else ""
-        return f"<{type(self).__name__} {self.image.name}, {self.width} x {self.height} pixels{zoomed}, {grids} tokens>"
+        grids = " + ".join(f"{grid.rows} x {grid.cols}" for grid in self.grids[:2])
+        grids += f" and {len(self.grids) - 2} more grids of" if len(self.grids) > 2 else ""
+        zoomed = ", a part of it" if self.part else ""
+        return f"<{type(self).__name__} {label(self.image.name, 40)}, {self.width} x {self.height} pixels{zoomed}, {grids} tokens>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the image, small, and what it is."""
+        picture = self.image.pillow()
+        picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
+        return f'<div><img src="{inline(picture)}" alt=""><br><small>{escape(repr(self))}</small></div>'
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"A {type(self).__name__} holds what the engine of this process encoded, so that it can be neither copied nor "
+            "pickled; keep the image, and look at it again with the model of the other process."
+        )
 
     @property
     def encoded(self) -> _engine.EncodedImage:

@@ -12,7 +12,7 @@ from .push import Push
 from .steering import Steering
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Aim:
     """coverage, target: one (rows, cols) float32 map in 0..1 per token grid of all images, in their order.
 
@@ -23,6 +23,10 @@ class Aim:
     steering: Steering
     coverage: tuple[Map, ...]
     target: tuple[Map, ...]
+
+    def __repr__(self) -> str:
+        covered, every = (sum(count) for count in zip(*(((each > 0).sum(), each.size) for each in self.target)))
+        return f"<Aim at {self.steering.place}, {covered} of {every} tokens>"
 
     @property
     def push(self) -> Push:

@@ -1,6 +1,7 @@
 """Head sets: which attention heads a model is steered with, how, and the evidence for it; read and written as JSON.
 
-A ranking is the same file with every head in it, best first; ``HeadSet.top`` makes a head set of it.
+A ranking is the same file with every head in it, best first; ``HeadSet.top`` makes a head set of it, or of the ranking
+that a head set lists in its evidence.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class ModelFacts:
         return tuple((layer, head) for layer in range(self.layers) for head in range(self.heads))
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class HeadSet(Pushed):
     """(layer, head) pairs, best first, and what suits them.
 
@@ -96,6 +97,13 @@ class HeadSet(Pushed):
         for name in ("heads", "scores", "readers"):
             object.__setattr__(self, name, getattr(checked, name))
 
+    def __repr__(self) -> str:
+        count = len(self.heads)
+        heads = "1 head" if count == 1 else f"{count} heads"
+        return (
+            f"<HeadSet of {heads} of {checks.label(self.model.name, 48)}, {self.mode}, {self.amount}, {self.queries}>"
+        )
+
     @property
     def amount(self) -> str:
         """How strongly, for people: '5 nats' or 'share 0.3'."""
@@ -106,10 +114,37 @@ class HeadSet(Pushed):
         return replace(self, push=replace(self.push, **changes))
 
     def top(self, k: int) -> HeadSet:
-        """The k best heads; HeadSetError if there are fewer."""
-        if not 1 <= k <= len(self.heads):
-            raise HeadSetError(f"top({k}) of a head set with {len(self.heads)} heads; expected 1 to {len(self.heads)}.")
-        return replace(self, heads=self.heads[:k], scores=self.scores[:k])
+        """The k best heads of ``ranked``; HeadSetError if there are fewer. Scores stay where all of them have one."""
+        if 1 <= (checks.as_whole(k) or 0) <= len(self.heads):
+            return replace(self, heads=self.heads[:k], scores=self.scores[:k])
+        ranked = self.ranked
+        found = checks.as_whole(k)
+        if found is None or not 1 <= found <= len(ranked):
+            raise HeadSetError(
+                f"top({checks.short(k)}) of a head set with {len(self.heads)} heads, {len(ranked)} with those that its "
+                f"ranking lists; expected 1 to {len(ranked)}. For every head read a ranking with HeadSet.read: lookhere "
+                "discover writes one with --save-ranking."
+            )
+        return replace(self, heads=ranked[:found], scores=())
+
+    @property
+    def ranked(self) -> tuple[Head, ...]:
+        """Every head that is known, best first: those of the set, then the others that ``evidence["ranking"]`` lists.
+
+        HeadSetError where that is not a list of heads.
+        """
+        listed = self.evidence.get("ranking", [])
+        expected = f"The ranking in the evidence of {checks.short(self.model.name)} is not a list of [layer, head]"
+        if not isinstance(listed, list):
+            raise HeadSetError(f"{expected}.")
+        others = []
+        for pair in listed:
+            numbers = [checks.as_whole(each) for each in pair] if isinstance(pair, (list, tuple)) else []
+            layer, head = numbers if len(numbers) == 2 else (None, None)
+            if layer is None or head is None or not (0 <= layer < self.model.layers and 0 <= head < self.model.heads):
+                raise HeadSetError(f"{expected} of the model: {checks.short(pair)}.")
+            others.append((layer, head))
+        return tuple(dict.fromkeys((*self.heads, *others)))
 
     @property
     def layers(self) -> tuple[int, ...]:

@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .. import checks
+from ..errors import HeadSetError, OptionError
 from ..regions.region import Region, as_regions
 from .head_set import HeadSet
 from .push import Mode, Push, PushChange, Pushed, Queries
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class Steering(Pushed):
     """Heads, regions and the push (``Push`` says what its values do).
 
     push: a whole one instead of the head set's; strength, mode, sharpness, queries, share: what differs from it.
-    OptionError where a value is wrong or a number is given that the mode does not take; RegionError.
+    OptionError where a value is wrong or a number is given that the mode does not take; RegionError; HeadSetError.
     """
 
     head_set: HeadSet
@@ -37,10 +39,27 @@ class Steering(Pushed):
         share: float | None = None,
         push: Push | None = None,
     ) -> None:
+        if not isinstance(heads, HeadSet):
+            raise HeadSetError(
+                f"Steering: heads={checks.short(heads)}; expected a HeadSet, as model.head_set, HeadSet.read('heads.json') "
+                "or HeadSet(model.facts, [(layer, head), ...])."
+            )
+        if push is not None and not isinstance(push, Push):
+            raise OptionError(f"Steering: push={checks.short(push)}; expected a Push, as Push(strength=5).")
         change = PushChange(mode=mode, strength=strength, share=share, sharpness=sharpness, queries=queries)
         object.__setattr__(self, "head_set", heads)
         object.__setattr__(self, "regions", as_regions(at))
         object.__setattr__(self, "push", change.on(push or heads.push))
+
+    def __repr__(self) -> str:
+        count = len(self.head_set.heads)
+        heads = "1 head" if count == 1 else f"{count} heads"
+        return f"<Steering of {heads} at {self.place}, {self.push.mode}, {self.push.amount}>"
+
+    @property
+    def place(self) -> str:
+        """The regions, for people, in 60 characters."""
+        return checks.short(self.regions[0] if len(self.regions) == 1 else list(self.regions), 60)
 
     @property
     def heads(self) -> HeadSet:

@@ -4,39 +4,95 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import checks
+from ..errors import OptionError
+from ..images.heat_colours import colours
+from ..images.inline import inline
 from .frame import Frame
 from .grid import Map, mean_maps
 from .readback import THRESHOLD, Where, read_back
 
+Self = TypeVar("Self", bound="GridMaps")
 
-class Gaze(tuple[Map, ...]):
-    """One (rows, cols) float32 map of attention mass per token grid, of all images in their order; empty where nothing
-    was read. frames: of each image, its size and token grids."""
+SHOWN = 12
+"""Grids that a notebook shows; a model that cuts large images into tiles has more."""
+_WIDTH = 240
+"""Pixels of a grid in a notebook, of its long side."""
+
+
+class GridMaps(tuple[NDArray[Any], ...]):
+    """One (..., rows, cols) array of attention mass per token grid, of all images in their order; empty where nothing
+    was read. frames: of each image, its size and token grids. Equal where the numbers and the frames are."""
 
     frames: tuple[Frame, ...]
+    _dimensions: int | None = None  # of each array; None for any
 
-    def __new__(cls, maps: Sequence[Map] = (), frames: Sequence[Frame] = ()) -> Gaze:
-        made = super().__new__(cls, maps)
-        made.frames = tuple(frames)
+    def __new__(cls: type[Self], maps: Sequence[NDArray[Any]] = (), frames: Sequence[Frame] = ()) -> Self:
+        made = super().__new__(cls, _arrays(cls.__name__, maps, cls._dimensions))
+        made.frames = _frames(cls.__name__, frames)
+        grids = [(grid.rows, grid.cols) for frame in made.frames for grid in frame.grids]
+        if made.frames and made and [each.shape[-2:] for each in made] != grids:
+            raise OptionError(
+                f"{cls.__name__}: maps of {checks.short([each.shape for each in made])} on token grids of "
+                f"{checks.short(grids)}; expected one map of (rows, cols) for each grid."
+            )
         return made
 
-    @classmethod
-    def mean(cls, several: Sequence[Gaze]) -> Gaze:
-        """The mean over several of the same images; empty ones do not count, of nothing else it is empty."""
-        known = [gaze for gaze in several if gaze]
-        return cls(mean_maps(known), known[0].frames) if known else cls()
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, tuple) or len(self) != len(other):
+            return NotImplemented if not isinstance(other, tuple) else False
+        if isinstance(other, GridMaps) and self.frames != other.frames:
+            return False
+        return all(np.array_equal(one, two, equal_nan=True) for one, two in zip(self, other, strict=True))
+
+    def __hash__(self) -> int:
+        return hash(tuple(each.shape for each in self))
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if not self:
+            return f"<{name}, nothing was read>"
+        grids = " + ".join(" x ".join(map(str, each.shape)) for each in self[:3])
+        grids += f" and {len(self) - 3} more grids" if len(self) > 3 else ""
+        images = ", ".join(f"{frame.width} x {frame.height}" for frame in self.frames[:2])
+        images += f" and {len(self.frames) - 2} more images" if len(self.frames) > 2 else ""
+        return f"<{name} {grids}{f' on {images} pixels' if images else ''}>"
 
     @property
     def frame(self) -> Frame | None:
         """What the maps lie on where there is one image; None where there is none, or several."""
         return self.frames[0] if len(self.frames) == 1 else None
 
-    def on(self, image: int) -> Gaze:
-        """The maps of one image, counted from 1."""
+    def on(self: Self, image: int) -> Self:
+        """The maps of one image, counted from 1. OptionError."""
+        if not self.frames:
+            raise OptionError(
+                "The maps lie on no image: nothing was read. Ask with gaze=True of a model with a head set."
+            )
+        image = checks.whole("image", image, 1, len(self.frames))
         before = sum(len(frame.grids) for frame in self.frames[: image - 1])
         frame = self.frames[image - 1]
-        return Gaze(self[before : before + len(frame.grids)], (frame,))
+        return type(self)(self[before : before + len(frame.grids)], (frame,))
+
+
+class Gaze(GridMaps):
+    """One (rows, cols) float32 map of attention mass per token grid, of all images in their order; empty where nothing
+    was read. frames: of each image, its size and token grids."""
+
+    _dimensions = 2
+
+    @classmethod
+    def mean(cls, several: Sequence[Gaze]) -> Gaze:
+        """The mean over several of the same images; empty ones do not count, of nothing else it is empty. OptionError."""
+        known = [gaze for gaze in several if gaze]
+        if any([each.shape for each in gaze] != [each.shape for each in known[0]] for gaze in known):
+            raise OptionError("Gaze.mean: maps of several sizes; expected gazes on the same images.")
+        return cls(mean_maps(known), known[0].frames) if known else cls()
 
     def where(self, *, threshold: float = THRESHOLD) -> Where | None:
         """The place that the attention lies on; None where nothing was read. Of several images it is a place on the one
@@ -50,3 +106,43 @@ class Gaze(tuple[Map, ...]):
         image = masses.index(max(masses)) + 1
         found = read_back(every[image - 1], self.frames[image - 1], threshold=threshold)
         return replace(found, image=image)
+
+    def _repr_html_(self) -> str:
+        """The maps in colours for a notebook, a pixel per token; bright where most of the attention is."""
+        from PIL import Image as pillow
+
+        grids = [grid for frame in self.frames for grid in frame.grids]
+        most = max((float(np.nanmax(each)) for each in self if each.size), default=0.0)
+        shown = []
+        for index, values in enumerate(self[:SHOWN]):
+            high, wide = values.shape
+            if index < len(grids):
+                high, wide = grids[index].y1 - grids[index].y0, grids[index].x1 - grids[index].x0
+            scale = _WIDTH / max(wide, high, 1)
+            tokens = pillow.fromarray(colours(np.nan_to_num(values / most if most > 0 else values)))
+            shown.append(
+                f'<img src="{inline(tokens)}" alt="" style="image-rendering: pixelated; '
+                f'display: inline-block; width: {max(wide * scale, 1):.0f}px; height: {max(high * scale, 1):.0f}px">'
+            )
+        more = f" and {len(self) - SHOWN} more" if len(self) > SHOWN else ""
+        return f"<div>{' '.join(shown)}{more}</div>" if shown else "<div>no gaze was read</div>"
+
+
+def _arrays(name: str, maps: object, dimensions: int | None) -> list[NDArray[Any]]:
+    try:
+        found = [np.asarray(each) for each in maps]  # type: ignore[attr-defined]
+        if all(
+            each.dtype.kind in "buif" and (each.ndim == dimensions if dimensions else each.ndim >= 2) for each in found
+        ):
+            return found
+    except Exception:  # no sequence, rows of several lengths, or of an object that nobody here made
+        pass
+    raise OptionError(
+        f"{name}: the maps are {checks.short(maps)}; expected arrays of numbers, (rows, cols) for each token grid."
+    )
+
+
+def _frames(name: str, frames: object) -> tuple[Frame, ...]:
+    if not isinstance(frames, Sequence) or not all(isinstance(each, Frame) for each in frames):
+        raise OptionError(f"{name}: frames={checks.short(frames)}; expected the frame of each image, as scene.frame.")
+    return tuple(frames)
