@@ -17,7 +17,7 @@ from ..regions.region import Region, as_regions, placed
 from ..tokens.coverage import coverage, target
 from ..tokens.frame import Frame
 from ..tokens.grid import Map, TokenGrid
-from ..tokens.zoom import enlarged, in_image, window
+from ..tokens.zoom import close_up, in_image, window
 
 if TYPE_CHECKING:
     from .. import _engine
@@ -44,7 +44,7 @@ class SeenImage:
         found = [each.grid for each in encoded.parts if each.grid is not None]
         grids = (TokenGrid(g.rows, g.cols, g.x0, g.y0, g.x1, g.y1) for g in found)
         if part is not None:
-            grids = (in_image(grid, part, image.width, image.height) for grid in grids)
+            grids = (in_image(grid, part, encoded.width, encoded.height) for grid in grids)
         self.grids: tuple[TokenGrid, ...] = tuple(grids)
 
     @classmethod
@@ -106,7 +106,7 @@ class SeenImage:
         part = window(regions, self.grids, self.width, self.height) if self.part is None else None
         if part is None:
             return None
-        encoded = self.model.encode(Image.open(enlarged(self.image, part)), cancel)
+        encoded = self.model.encode(close_up(self.image, part, self.grids), cancel)
         return SeenImage(self.model, self.image, encoded, part)
 
     def cover(self, at: Region | Sequence[Region]) -> tuple[tuple[Map, ...], tuple[Map, ...]]:

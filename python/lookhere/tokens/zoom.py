@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ LEAST = 1.2
 """A window that would be enlarged less is not worth another image."""
 MARGIN = 0.1
 """Of the region's size, on each side, stays in the window."""
+_REACH = 3
+"""Pixels around a part that its enlarging reads."""
+_PIXELS_OF_A_TOKEN = 64
+"""Of a side; the models of all families read 32 at most."""
 
 
 def window(regions: Sequence[Placed], grids: Sequence[TokenGrid], width: int, height: int) -> Box | None:
@@ -48,13 +53,30 @@ def window(regions: Sequence[Placed], grids: Sequence[TokenGrid], width: int, he
     return Box(x, y, x + wide, y + high)
 
 
-def enlarged(image: Image, part: Box) -> NDArray[np.uint8]:
-    """(height, width, 3) uint8: a part of an image, as large as the image itself; bicubic."""
+def enlarged(image: Image, part: Box, shrink: int = 1) -> NDArray[np.uint8]:
+    """(height, width, 3) uint8: a part of an image, as large as the image itself, or 1/shrink of that; bicubic."""
     from PIL import Image as pillow
 
-    box = (part.x0, part.y0, part.x1, part.y1)
-    picture = image.pillow().resize((image.width, image.height), pillow.Resampling.BICUBIC, box=box)
-    return np.array(picture, dtype=np.uint8, order="C")
+    left, top = (max(int(place) - _REACH, 0) for place in (part.x0, part.y0))
+    right, bottom = (int(place) + 1 + _REACH for place in (part.x1, part.y1))
+    near = pillow.fromarray(np.ascontiguousarray(image.pixels[top:bottom, left:right]))
+    size = (max(1, round(image.width / shrink)), max(1, round(image.height / shrink)))
+    box = (part.x0 - left, part.y0 - top, part.x1 - left, part.y1 - top)
+    return np.asarray(near.resize(size, pillow.Resampling.BICUBIC, box=box), dtype=np.uint8, order="C")
+
+
+def close_up(image: Image, part: Box, grids: Sequence[TokenGrid]) -> Image:
+    """The enlarged part as an image, which is drawn only if nobody has encoded it before.
+
+    grids: those of the whole image. Where a token of theirs is far larger than what a model reads for it, the part is
+    enlarged less: the model would shrink it again.
+    """
+    token = min(min(grid.token_width, grid.token_height) for grid in grids)
+    shrink = max(1, int(token / _PIXELS_OF_A_TOKEN))
+    told = f"{image.fingerprint} enlarged {part!r} {shrink}"
+    size = (max(1, round(image.width / shrink)), max(1, round(image.height / shrink)))
+    fingerprint = hashlib.sha256(told.encode()).hexdigest()
+    return Image.later(lambda: enlarged(image, part, shrink), size, fingerprint, f"a part of {image.name}")
 
 
 def in_image(grid: TokenGrid, part: Box, width: int, height: int) -> TokenGrid:
