@@ -83,6 +83,59 @@ def test_transformers_environment():
     ]
 
 
+MISTRAL = (
+    "{% for m in messages %}[INST]{% if m.content is string %}{{ m.content | trim }}{% else %}{% for c in m.content %}"
+    "{% if c.type == 'image' %}[IMG]{% else %}{{ c.text | trim }}{% endif %}{% endfor %}{% endif %}[/INST]{% endfor %}"
+)
+
+
+def test_an_image_before_what_begins_like_it():
+    message = Message("user", ("Hm?", ImagePart(None)))
+    assert ChatTemplate(MISTRAL).pieces([message]) == [
+        Piece("template", "[INST]"),
+        Piece("text", "Hm?"),
+        Piece("image"),
+        Piece("template", "[/INST]"),
+    ]
+    assert ChatTemplate("[IMG] " + MISTRAL).pieces([message])[2:] == [Piece("image"), Piece("template", "[/INST]")]
+
+
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [
+        (MISTRAL, "Hm?\n\nHa"),
+        (MISTRAL.replace("c.text | trim", "c.text"), "\n Hm?\n\nHa \n"),
+        (MISTRAL.replace("c.text | trim", "c.text.strip('\\n')"), " Hm?\n\nHa "),
+        (CHATML, "\n Hm?\n\nHa \n"),
+    ],
+)
+def test_white_space_around_texts_is_kept_or_taken_as_the_template_does(source, written):
+    pieces = ChatTemplate(source).pieces(asked("\n Hm?\n\nHa \n"))
+    assert [piece.text for piece in pieces if piece.kind == "text"] == [written]
+
+
+@pytest.mark.parametrize("marker", ["<|patch|>", "<image><|patch|><|patch|></image>", "[IMG][IMG_END]"])
+def test_a_marker_that_is_not_known(marker):
+    with pytest.raises(TemplateError, match=r"writes '.*' for an image, which is not known here; known are .*\[IMG\]"):
+        pieces_of(ChatTemplate(MISTRAL.replace("[IMG]", marker)), "Hm?")
+
+
+def test_what_a_template_says_is_bounded():
+    with pytest.raises(TemplateError) as caught:
+        pieces_of(ChatTemplate("{{ raise_exception('x' * 10000) }}"), "Hm?")
+    assert len(str(caught.value)) < 500
+
+
+def test_blocks_around_what_the_model_wrote():
+    source = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}"
+        "{% else %}{{ m.content }}"
+        "{% endif %}|{% endfor %}"
+    )
+    said = [Message("user", ("One?",)), Message("assistant", ("Two.",)), Message("user", ("Three?",))]
+    assert "".join(piece.text for piece in ChatTemplate(source).pieces(said)) == "One?|Two.|Three?|"
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -1,26 +1,21 @@
 """The chat template of a GGUF, and what of a rendered prompt is template, what somebody's text, and what an image.
 
-Rendered as transformers does it: a sandboxed, immutable Jinja2 environment with trim_blocks and lstrip_blocks, loop
-controls, ``raise_exception``, ``strftime_now`` and its ``tojson``. Texts and images never pass through the template:
-sentinels stand in for them, so that nothing that anybody writes is read as a special token or an image marker.
+Rendered as transformers does it (``environment``). Texts and images never pass through the template: sentinels stand in
+for them, so that nothing that anybody writes is read as a special token or an image marker.
 """
 
 from __future__ import annotations
 
-import datetime
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from .. import checks
 from ..errors import TemplateError
 from ..families import image_markers
+from .environment import compiled
 from .message import ImagePart, Message
-
-if TYPE_CHECKING:
-    import jinja2
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
@@ -28,6 +23,8 @@ CHATML = (
 )
 """For a GGUF without a template."""
 
+_TOKEN = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]")
+"""What looks like a special token. Where one stands beside a known marker, the two together are something else."""
 _SENTINEL = re.compile("(\ue000lookhere (?:text|image) \\d+\ue001)")
 Content: TypeAlias = "Callable[[Message, list[str]], str | list[dict[str, str]]]"
 """How a message's content is given to a template, with sentinels for its parts."""
@@ -66,8 +63,10 @@ class ChatTemplate:
         ):
             if rendered.count(sentinel) != 1:
                 raise TemplateError(
-                    f"The model's chat template writes the {what} {rendered.count(sentinel)} times; expected once. {_OTHER}"
+                    f"The model's chat template writes the {what} {rendered.count(sentinel)} times; expected once. "
+                    f"{_OTHER}"
                 )
+        texts = self._trimmed(texts, messages, rendered)
         pieces = []
         known = {_text(k): text for k, text in enumerate(texts)}
         images = {_image(k) for k in range(count)}
@@ -80,27 +79,46 @@ class ChatTemplate:
                 pieces.append(Piece("template", run))
         return [piece for piece in pieces if piece.text or piece.kind == "image"]
 
-    def _rendered(self, messages: Sequence[Message]) -> str:
-        """The rendered conversation with sentinels for its images and texts.
+    def _trimmed(self, texts: list[str], messages: Sequence[Message], rendered: str) -> list[str]:
+        """The texts without the white space at their ends that the template takes away, as many do.
 
-        Templates differ in what they take as content: a list of parts from users, or from everybody, or texts alone. The
-        first form of which nothing is lost is taken.
+        rendered: the conversation with bare sentinels. The white space itself goes through the template a second time,
+        around the sentinels: what is left of it there belongs to the text.
+        """
+        edges = [_edges(text) for text in texts]
+        kept = list(texts)
+        for turn in (0, 1):  # every other text, so that two never share the white space between them
+            chosen = [each if k % 2 == turn else ("", "") for k, each in enumerate(edges)]
+            if not any(before or after for before, after in chosen):
+                continue
+            spaced = self._rendered(messages, chosen)
+            for k in range(turn, len(texts), 2):
+                if spaced.count(_text(k)) == 1:
+                    (bare_before, bare_after), (before, after) = (_around(x, _text(k)) for x in (rendered, spaced))
+                    kept[k] = before[len(bare_before) :] + texts[k].strip() + after[: len(after) - len(bare_after)]
+        return kept
+
+    def _rendered(self, messages: Sequence[Message], edges: Sequence[tuple[str, str]] = ()) -> str:
+        """The rendered conversation with sentinels for its images and texts. edges: white space around each text's.
+
+        Templates differ in what they take as content: a list of parts from users, or from everybody, or texts alone.
+        The first form of which nothing is lost is taken.
         """
         count = sum(len(message.images) for message in messages)
         if count:
             for content in (_users_listed, _all_listed):
-                listed = self._render(_filled(messages, content), strict=False)
-                plain = self._render(_filled(_without_images(messages), content), strict=False)
+                listed = self._render(_filled(messages, content, edges), strict=False)
+                plain = self._render(_filled(_without_images(messages), content, edges), strict=False)
                 if listed and plain and "'type'" not in listed and '"type"' not in listed and _whole(listed, messages):
                     marker = self._marker(content)
                     if marker is not None:
                         return _marked(listed, plain, marker, count)
         else:
             for content in (_joined, _all_listed):
-                rendered = self._render(_filled(messages, content), strict=False)
+                rendered = self._render(_filled(messages, content, edges), strict=False)
                 if rendered and _whole(rendered, messages):
                     return rendered
-        return self._render(_filled(messages, _joined), strict=True)
+        return self._render(_filled(messages, _joined, edges), strict=True)
 
     def _marker(self, content: Content) -> str | None:
         """What the template writes for an image, learned from a conversation of one; None if it writes nothing.
@@ -110,14 +128,16 @@ class ChatTemplate:
         one = [Message("user", (ImagePart(None), "text"))]
         plain = self._render(_filled(_without_images(one), content), strict=True)
         listed = self._render(_filled(one, content), strict=True)
-        start, end = _inserted(plain, listed)
-        written = listed[start:end]
+        written = _inserted(plain, listed)
         for marker in image_markers():
-            if marker in written:
+            beside = [each.replace(marker, "", 1) for each in written if marker in each]
+            if beside and not any(map(_TOKEN.search, beside)):
                 return marker
-        if written.strip():
+        if written[0].strip():
+            shown = next((each for each in written if each.startswith(("<", "["))), written[0])
             raise TemplateError(
-                f"The model's chat template writes {written!r} for an image, which is not known here. {_OTHER}"
+                f"The model's chat template writes {checks.short(shown)} for an image, which is not known here; known "
+                f"are {', '.join(image_markers())}. {_OTHER}"
             )
         return None
 
@@ -125,20 +145,30 @@ class ChatTemplate:
         import jinja2
 
         try:
-            return _compiled(self.source).render(
-                messages=messages,
-                add_generation_prompt=True,
-                bos_token=self.bos_token,
-                eos_token=self.eos_token,
-                tools=None,
-                documents=None,
+            return compiled(self.source).render(
+                messages=messages, add_generation_prompt=True, tools=None, documents=None, **self._special_tokens
             )
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(
+                f"The model's chat template is not valid Jinja2: line {error.lineno}: {error.message}. {_OTHER}"
+            ) from error
         except Exception as error:  # a template may fail in any way that Python can
             if not strict and not isinstance(error, jinja2.exceptions.SecurityError):
                 return ""
             raise TemplateError(
-                f"The model's chat template cannot be rendered: {type(error).__name__}: {error}. {_OTHER}"
+                f"The model's chat template cannot be rendered: {type(error).__name__}: {_bounded(str(error))}. "
+                f"{_OTHER}"
             ) from error
+
+    @property
+    def _special_tokens(self) -> dict[str, str]:
+        """Those that there are; transformers leaves out the others, and templates ask whether they are defined."""
+        return {name: text for name in ("bos_token", "eos_token") if (text := getattr(self, name))}
+
+
+def _bounded(words: str) -> str:
+    """What a template says, which may be long."""
+    return words if len(words) <= 300 else words[:297] + "..."
 
 
 def _text(k: int) -> str:
@@ -164,15 +194,31 @@ def _whole(rendered: str, messages: Sequence[Message]) -> bool:
     return all(_text(k) in rendered for k in range(len(_text_names(messages))))
 
 
-def _filled(messages: Sequence[Message], content: Content) -> list[dict[str, Any]]:
-    """The conversation as a template takes it, with sentinels for texts and images."""
+def _edges(text: str) -> tuple[str, str]:
+    """The white space that a text begins and ends with; all of it before, where there is nothing else."""
+    start = len(text) - len(text.lstrip())
+    return text[:start], text[max(start, len(text.rstrip())) :]
+
+
+def _around(rendered: str, sentinel: str) -> tuple[str, str]:
+    """The white space directly before and after a sentinel."""
+    before, _, after = rendered.partition(sentinel)
+    return _edges(before)[1] if before.strip() else before, _edges(after)[0]
+
+
+def _filled(
+    messages: Sequence[Message], content: Content, edges: Sequence[tuple[str, str]] = ()
+) -> list[dict[str, Any]]:
+    """The conversation as a template takes it, with sentinels for texts and images. edges: white space around each
+    text's."""
     texts = images = 0
     filled = []
     for message in messages:
         sentinels = []
         for part in message.parts:
             if isinstance(part, str):
-                sentinels.append(_text(texts))
+                before, after = edges[texts] if edges else ("", "")
+                sentinels.append(before + _text(texts) + after)
                 texts += 1
             else:
                 sentinels.append(_image(images))
@@ -207,57 +253,44 @@ def _without_images(messages: Sequence[Message]) -> list[Message]:
 
 def _marked(listed: str, plain: str, marker: str, count: int) -> str:
     """listed with a sentinel in place of each marker that plain, the same without images, does not have."""
-    start, end = _inserted(plain, listed) if count == 1 else (0, len(listed))
-    written = listed[start:end]
-    if count > 1 and (written.count(marker) != count or marker in plain):
+    extra = listed.count(marker) - plain.count(marker)
+    if extra != count or (count > 1 and marker in plain):
         raise TemplateError(
-            f"The model's chat template writes {marker!r} {written.count(marker)} times for {count} images; expected once "
-            f"for each. {_OTHER}"
+            f"The model's chat template writes {marker!r} {extra} times for {count} "
+            f"image{'s' if count > 1 else ''}; expected once for each. {_OTHER}"
         )
-    for k in range(count):
-        written = written.replace(marker, _image(k), 1)
-    return listed[:start] + written + listed[end:]
-
-
-def _inserted(plain: str, listed: str) -> tuple[int, int]:
-    """Where listed holds what plain does not: start and end in listed."""
-    start = 0
-    while start < min(len(plain), len(listed)) and plain[start] == listed[start]:
-        start += 1
-    tail = 0
-    while tail < min(len(plain), len(listed)) - start and plain[-1 - tail] == listed[-1 - tail]:
-        tail += 1
-    return start, len(listed) - tail
-
-
-@lru_cache(maxsize=16)
-def _compiled(source: str) -> jinja2.Template:
-    import jinja2
-    from jinja2.ext import loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
-    environment.filters["tojson"] = _tojson
-    environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = _strftime_now
-    try:
-        return environment.from_string(source)
-    except jinja2.TemplateSyntaxError as error:
+    if marker not in plain:
+        for k in range(count):
+            listed = listed.replace(marker, _image(k), 1)
+        return listed
+    found = next((each for each in _insertions(plain, listed) if marker in listed[each[0] : each[1]]), None)
+    if found is None:
         raise TemplateError(
-            f"The model's chat template is not valid Jinja2: line {error.lineno}: {error.message}. "
-            "Give another template with load(chat_template=...)."
-        ) from error
+            f"The model's chat template writes {marker!r} for an image and elsewhere, too; which is which is unknown. "
+            f"{_OTHER}"
+        )
+    start = listed.index(marker, found[0])
+    return listed[:start] + _image(0) + listed[start + len(marker) :]
 
 
-def _tojson(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _inserted(plain: str, listed: str) -> list[str]:
+    """What listed holds and plain does not; of several readings, all."""
+    return [listed[start:end] for start, end in _insertions(plain, listed)]
 
 
-def _raise_exception(message: str) -> NoReturn:
-    import jinja2
+def _insertions(plain: str, listed: str) -> list[tuple[int, int]]:
+    """Where listed holds what plain does not: start and end in listed.
 
-    raise jinja2.exceptions.TemplateError(message)
-
-
-def _strftime_now(pattern: str) -> str:
-    return datetime.datetime.now().strftime(pattern)
+    Where the same characters stand at the beginning of what is inserted and after it, as in ``[IMG][/INST]``, there are
+    several such places, one character apart.
+    """
+    most = min(len(plain), len(listed))
+    start = next((k for k in range(most) if plain[k] != listed[k]), most)
+    tail = next((k for k in range(most - start) if plain[-1 - k] != listed[-1 - k]), most - start)
+    places = [(start, len(listed) - tail)]
+    while places[0][0] > 0 and len(listed) - len(plain) == places[0][1] - places[0][0] > 0:
+        first, end = places[0]
+        if listed[first - 1] != listed[end - 1]:
+            break
+        places.insert(0, (first - 1, end - 1))
+    return places
