@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import weakref
 
 import fake_engine as fake
 import lookhere
@@ -123,6 +124,18 @@ def test_scenes_that_are_gone_make_room_first(engine, pair, head_set):
         model.look(np.zeros((112, 160), np.uint8)).describe("", max_tokens=3)
         kept.describe("", max_tokens=3)
         assert images_read(kept) == 3
+
+
+def test_a_scene_that_was_asked_and_is_gone_frees_its_image(engine, pair, head_set):
+    with lookhere.load(pair[0], heads=head_set, image_budget=0) as model:
+        scene = model.look(STRIP)
+        gone = weakref.ref(scene.encoded)
+        scene.describe(at=Point(0, 0))
+        scene.describe_all([Point(0, 0), Point(90, 20)])
+        list(zip(scene.stream(), scene.stream(at=Point(0, 0)), strict=False))
+        del scene
+        gc.collect()
+        assert gone() is None
 
 
 def test_more_prompts_than_the_cache_has_sequences(scene, head_set):

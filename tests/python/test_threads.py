@@ -6,11 +6,15 @@ import queue
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 
 import fake_engine as fake
 import lookhere
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lookhere import Panel
 from lookhere.comics import generate_strip
 from lookhere.kv.turns import Turns
@@ -227,6 +231,97 @@ def wait_until_closed(model):
             return
         time.sleep(0.01)
     pytest.fail("the model is still open")
+
+
+@contextmanager
+def cells_that_know_what_acted():
+    """The fake engine notes for every cell of its cache what its row was steered by, None for nothing."""
+    plain, plain_image = fake.Session.decode, fake.Session.decode_image
+
+    def acting(session, position):
+        steering = session.steering
+        if steering is None or position < steering["first_query"]:
+            return None
+        return tuple(int(span.bias.argmax()) for span in steering["spans"])
+
+    def decode(session, tokens, *, sequence=0, outputs=(), cancel=None):
+        for index, token in enumerate(tokens):
+            plain(session, [token], sequence=sequence, outputs=[0] if index in outputs else (), cancel=cancel)
+            cell = session.sequences[sequence][-1]
+            session.__dict__.setdefault("acted", {})[id(cell)] = (cell, acting(session, cell[0]))
+
+    def decode_image(session, image, *, sequence=0, cancel=None):
+        plain_image(session, image, sequence=sequence, cancel=cancel)
+        cell = session.sequences[sequence][-1]
+        session.__dict__.setdefault("acted", {})[id(cell)] = (cell, acting(session, cell[0]))
+
+    fake.Session.decode, fake.Session.decode_image = decode, decode_image
+    try:
+        yield
+    finally:
+        fake.Session.decode, fake.Session.decode_image = plain, plain_image
+
+
+def check_rows(model, run, aims):
+    """aims: what acted at each step so far; the first one on the prompt, the others on one token each."""
+    native, sequence = model.session.native, run.sequence
+    cells = native.sequences[sequence.slot]
+    layout = sequence.layout
+    assert len(cells) == len(layout.items) + len(aims) - 1
+    for index, cell in enumerate(cells):
+        aim = aims[max(0, index - len(layout.items) + 1)]
+        steered = aim is not None and cell[0] >= sequence.first_query(aim)
+        expected = tuple(int(values.argmax()) for values in aim.values) if steered else None
+        assert native.acted[id(cell)][1] == expected, (index, cell)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["begin", "step", "step", "step", "move", "close", "ask", "several"]), st.integers(0, 9)
+        ),
+        max_size=60,
+    ),
+    st.sampled_from([128, 256, 512]),
+    st.sampled_from(["answer", "after_image", "all"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_any_order_of_steps_moves_and_ends(engine, pair, head_set, program, context, queries):
+    """Runs about several images and prompts in a cache that is too small for them: every step is what it is alone, and
+    every row that it sees was read under the aim that it had then."""
+    with (
+        cells_that_know_what_acted(),
+        lookhere.load(pair[0], heads=replace(head_set, queries=queries), context=context) as model,
+    ):
+        scenes = [model.look(np.full((48, 64), value, np.uint8)) for value in range(3)]  # 3 x 4 tokens
+        runs = []  # (run, the place that it looks at)
+        for what, number in program:
+            place = None if number == 9 else (number % 3, number % 4)
+            at = place and lookhere.Point(16 * place[1], 16 * place[0])
+            expected = fake.steered_text(*place) if place else fake.UNSTEERED
+            if what == "begin":
+                runs.append([scenes[number % 3].stream("?" * (number % 2), at=at, max_tokens=15), expected, 0, []])
+            elif what == "ask":
+                assert scenes[number % 3].describe("", at=at, max_tokens=4).text == expected[:4]
+            elif what == "several":
+                told = scenes[number % 3].describe_all([at, None, at], "", max_tokens=2)
+                assert [each.text for each in told] == [expected[:2], fake.UNSTEERED[:2], expected[:2]]
+            elif runs:
+                run, says, index, _ = turn = runs[number % len(runs)]
+                if run.finish is not None:
+                    continue
+                if what == "step":
+                    assert next(run).text == says[index]
+                    turn[2] += 1
+                    turn[3].append(run.aim)
+                    check_rows(model, run, turn[3])
+                elif what == "move":
+                    run.look_at(at)
+                    turn[1] = expected
+                else:
+                    run.close()
+        if model.session.context:
+            assert model.session.native.all_used() <= model.session.context
 
 
 @pytest.fixture(scope="module")
