@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -68,7 +68,7 @@ class Step:
 
 @dataclass(frozen=True, repr=False)
 class Answer:
-    """A finished answer.
+    """A finished answer. Answers are equal where all but cached_tokens is.
 
     gaze, reading: natural, one (rows, cols) float32 map per token grid, mean over the steps. prompt: the question.
     prompt_tokens: of the whole prompt, images included; cached_tokens: those of them that were in the KV cache already.
@@ -83,7 +83,7 @@ class Answer:
     prompt_tokens: int
     steering: Steering | None
     reading: Gaze = Gaze()
-    cached_tokens: int = 0
+    cached_tokens: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         return self.text
@@ -119,8 +119,8 @@ class Answer:
         gaze = self.reading or self.gaze
         if not gaze.frames:
             raise OptionError(
-                "This answer brings no gaze, so that there is nothing to draw; ask with gaze=True of a model with a head "
-                "set, or name readers=."
+                "This answer brings no gaze, so that there is nothing to draw; ask with gaze=True, of a model with a "
+                "head set or with readers=."
             )
         shown = gaze.on(number)
         regions = [

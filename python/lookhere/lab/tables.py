@@ -1,4 +1,4 @@
-"""An evaluation as CSV: one row per figure, and one row per answer."""
+"""An evaluation as tables, in Python and as CSV: one row per figure, and one row per answer."""
 
 from __future__ import annotations
 
@@ -30,11 +30,26 @@ def write_csv(path: Path, evaluation: Evaluation) -> None:
     OSError where that cannot be written.
     """
     if path.suffix.lower() == ".csv":
-        write_text(path, _text(FIGURES, map(_figure, evaluation.figures)))
+        write_text(path, _text(FIGURES, figure_rows(evaluation)))
         return
     path.mkdir(exist_ok=True)
-    write_text(path / "figures.csv", _text(FIGURES, map(_figure, evaluation.figures)))
-    write_text(path / "answers.csv", _text(ANSWERS, (row for each in evaluation.figures for row in _answers(each))))
+    write_text(path / "figures.csv", _text(FIGURES, figure_rows(evaluation)))
+    write_text(path / "answers.csv", _text(ANSWERS, answer_rows(evaluation)))
+
+
+def figure_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """A row for each figure, with all columns of ``FIGURES``, None where something was not measured."""
+    return [_row(FIGURES, _figure(figure)) for figure in evaluation.figures]
+
+
+def answer_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """A row for each answer, with all columns of ``ANSWERS``, None where something was not measured: what was said,
+    about which place, and its outcome (right, other, none, junk). picks: JSON, by judge."""
+    return [_row(ANSWERS, row) for figure in evaluation.figures for row in _answers(figure)]
+
+
+def _row(columns: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values.get(name) for name in columns}
 
 
 def _figure(figure: Figure) -> dict[str, Any]:

@@ -25,6 +25,9 @@ class ImagePart:
 
     source: Any
 
+    def __repr__(self) -> str:
+        return f"ImagePart({checks.short(self.source)})"
+
 
 MessagePart: TypeAlias = str | ImagePart
 

@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from .. import checks, limits
@@ -77,19 +76,25 @@ class HeadSet(Pushed):
         *,
         push: Push | None = None,
     ) -> None:
+        if not isinstance(model, ModelFacts):
+            raise HeadSetError(
+                f"HeadSet: model={checks.short(model)}; expected the ModelFacts of a model, as model.facts."
+            )
+        if push is not None and not isinstance(push, Push):
+            raise HeadSetError(f"HeadSet: push={checks.short(push)}; expected a Push, as Push(strength=5).")
         try:
             change = PushChange(mode=mode, strength=strength, share=share, sharpness=sharpness, queries=queries)
         except OptionError as error:
             raise HeadSetError(f"HeadSet: {error}") from error
         values = {
             "model": model,
-            "heads": tuple(heads),
+            "heads": as_heads("HeadSet: heads", heads),
             "push": change.on(push or Push(), fitting=False),
             "prompt": prompt,
-            "scores": tuple(scores),
+            "scores": _scores(scores),
             "source": source,
             "evidence": {} if evidence is None else evidence,
-            "readers": tuple(readers),
+            "readers": as_heads("HeadSet: readers", readers),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -98,11 +103,8 @@ class HeadSet(Pushed):
             object.__setattr__(self, name, getattr(checked, name))
 
     def __repr__(self) -> str:
-        count = len(self.heads)
-        heads = "1 head" if count == 1 else f"{count} heads"
-        return (
-            f"<HeadSet of {heads} of {checks.label(self.model.name, 48)}, {self.mode}, {self.amount}, {self.queries}>"
-        )
+        name, count = checks.label(self.model.name, 48), len(self.heads)
+        return f"<HeadSet of {count} head{'s' * (count > 1)} of {name}, {self.mode}, {self.amount}, {self.queries}>"
 
     @property
     def amount(self) -> str:
@@ -115,15 +117,15 @@ class HeadSet(Pushed):
 
     def top(self, k: int) -> HeadSet:
         """The k best heads of ``ranked``; HeadSetError if there are fewer. Scores stay where all of them have one."""
-        if 1 <= (checks.as_whole(k) or 0) <= len(self.heads):
-            return replace(self, heads=self.heads[:k], scores=self.scores[:k])
+        found = checks.as_whole(k) or 0
+        if 1 <= found <= len(self.heads):
+            return replace(self, heads=self.heads[:found], scores=self.scores[:found])
         ranked = self.ranked
-        found = checks.as_whole(k)
-        if found is None or not 1 <= found <= len(ranked):
+        if not 1 <= found <= len(ranked):
             raise HeadSetError(
                 f"top({checks.short(k)}) of a head set with {len(self.heads)} heads, {len(ranked)} with those that its "
-                f"ranking lists; expected 1 to {len(ranked)}. For every head read a ranking with HeadSet.read: lookhere "
-                "discover writes one with --save-ranking."
+                f"ranking lists; expected 1 to {len(ranked)}. lookhere discover --save-ranking writes a file with every "
+                "head, which HeadSet.read reads."
             )
         return replace(self, heads=ranked[:found], scores=())
 
@@ -133,18 +135,8 @@ class HeadSet(Pushed):
 
         HeadSetError where that is not a list of heads.
         """
-        listed = self.evidence.get("ranking", [])
-        expected = f"The ranking in the evidence of {checks.short(self.model.name)} is not a list of [layer, head]"
-        if not isinstance(listed, list):
-            raise HeadSetError(f"{expected}.")
-        others = []
-        for pair in listed:
-            numbers = [checks.as_whole(each) for each in pair] if isinstance(pair, (list, tuple)) else []
-            layer, head = numbers if len(numbers) == 2 else (None, None)
-            if layer is None or head is None or not (0 <= layer < self.model.layers and 0 <= head < self.model.heads):
-                raise HeadSetError(f"{expected} of the model: {checks.short(pair)}.")
-            others.append((layer, head))
-        return tuple(dict.fromkeys((*self.heads, *others)))
+        name = f"The ranking in the evidence of {checks.label(self.model.name, 48)}"
+        return tuple(dict.fromkeys((*self.heads, *as_heads(name, self.evidence.get("ranking", ())))))
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -153,6 +145,8 @@ class HeadSet(Pushed):
 
     def check(self, model: ModelFacts) -> None:
         """HeadSetError if the model is of another architecture or lacks a head."""
+        if not isinstance(model, ModelFacts):
+            raise HeadSetError(f"check({checks.short(model)}); expected the ModelFacts of a model, as model.facts.")
         for layer, head in (*self.heads, *self.readers):
             if layer >= model.layers or head >= model.heads:
                 raise HeadSetError(
@@ -168,28 +162,43 @@ class HeadSet(Pushed):
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> HeadSet:
         """The head set in a JSON file; HeadSetError names the file and what is wrong in it."""
+        file = checks.path("HeadSet.read: path", path, error=HeadSetError)
+        name = f"The head set {str(file)!r}"
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise HeadSetError(
-                f"There is no file {os.fspath(path)!r}; expected a head set, as lookhere discover writes it."
+                f"There is no file {str(file)!r}; expected a head set, as lookhere discover writes it."
             ) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise HeadSetError(f"The head set {os.fspath(path)!r} cannot be read: {error}.") from error
+            raise HeadSetError(f"{name} cannot be read: {error}.") from error
         try:
             data = json.loads(text, parse_constant=_not_a_number)
         except (ValueError, RecursionError) as error:
-            name = os.fspath(path)
-            raise HeadSetError(f"The head set {name!r} is not JSON ({error}). Was it half written?") from error
-        return from_dict(data, f"The head set {os.fspath(path)!r}")
+            raise HeadSetError(f"{name} is not JSON ({error}). Was it half written?") from error
+        return from_dict(data, name)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Writes JSON, whole or not at all. HeadSetError if the folder does not take it."""
-        text = json.dumps(to_dict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        """Writes JSON, whole or not at all. HeadSetError if the folder does not take it, or the evidence has
+        no form in JSON."""
+        file = checks.path("HeadSet.write: path", path, error=HeadSetError)
         try:
-            write_text(path, text)
+            text = json.dumps(to_dict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        except (TypeError, ValueError, RecursionError) as error:
+            raise HeadSetError(f"The evidence of the head set has no form in JSON: {error}.") from error
+        try:
+            write_text(file, text)
         except (OSError, UnicodeEncodeError) as error:
-            raise HeadSetError(f"The head set cannot be written to {os.fspath(path)!r}: {error}.") from error
+            raise HeadSetError(f"The head set cannot be written to {str(file)!r}: {error}.") from error
+
+
+def as_heads(name: str, heads: object) -> tuple[Head, ...]:
+    """(layer, head) pairs of whole numbers. HeadSetError."""
+    pairs = checks.items(heads)
+    found = [tuple(checks.as_whole(each) for each in checks.items(pair) or ()) for pair in pairs or ()]
+    if pairs is None or not all(len(pair) == 2 and all(n is not None and n >= 0 for n in pair) for pair in found):
+        raise HeadSetError(f"{name}={checks.short(heads)}; expected (layer, head) pairs, counted from 0.")
+    return tuple(found)  # type: ignore[arg-type]  # pairs of numbers, as was seen
 
 
 def to_dict(head_set: HeadSet) -> dict[str, Any]:
@@ -267,8 +276,8 @@ def _heads(what: str, key: str, items: Any, facts: ModelFacts) -> tuple[tuple[He
         pair = entry.whole("layer", 0), entry.whole("head", 0)
         if pair[0] >= facts.layers or pair[1] >= facts.heads:
             raise HeadSetError(
-                f"{what}: {key}[{index}] is layer {pair[0]}, head {pair[1]}; its own model facts allow layers 0 to "
-                f"{facts.layers - 1} and heads 0 to {facts.heads - 1}."
+                f"{what}: {key}[{index}] is layer {checks.short(pair[0])}, head {checks.short(pair[1])}; its own model "
+                f"facts allow layers 0 to {facts.layers - 1} and heads 0 to {facts.heads - 1}."
             )
         heads.append(pair)
         if "score" in item:
@@ -278,6 +287,14 @@ def _heads(what: str, key: str, items: Any, facts: ModelFacts) -> tuple[tuple[He
     if scores and len(scores) != len(heads):
         raise HeadSetError(f"{what}: {len(scores)} of {len(heads)} heads have a score; expected all or none.")
     return tuple(heads), tuple(scores)
+
+
+def _scores(scores: object) -> tuple[float, ...]:
+    given = checks.items(scores)
+    found = [checks.as_float(each) for each in given or ()]
+    if given is None or None in found:
+        raise HeadSetError(f"HeadSet: scores={checks.short(scores)}; expected a number for each head, or none.")
+    return tuple(each for each in found if each is not None)
 
 
 def _not_a_number(name: str) -> float:

@@ -41,8 +41,8 @@ class Steering(Pushed):
     ) -> None:
         if not isinstance(heads, HeadSet):
             raise HeadSetError(
-                f"Steering: heads={checks.short(heads)}; expected a HeadSet, as model.head_set, HeadSet.read('heads.json') "
-                "or HeadSet(model.facts, [(layer, head), ...])."
+                f"Steering: heads={checks.short(heads)}; expected a HeadSet, as model.head_set, "
+                "HeadSet.read('heads.json') or HeadSet(model.facts, [(layer, head), ...])."
             )
         if push is not None and not isinstance(push, Push):
             raise OptionError(f"Steering: push={checks.short(push)}; expected a Push, as Push(strength=5).")
@@ -53,8 +53,7 @@ class Steering(Pushed):
 
     def __repr__(self) -> str:
         count = len(self.head_set.heads)
-        heads = "1 head" if count == 1 else f"{count} heads"
-        return f"<Steering of {heads} at {self.place}, {self.push.mode}, {self.push.amount}>"
+        return f"<Steering of {count} head{'s' * (count > 1)} at {self.place}, {self.push.mode}, {self.push.amount}>"
 
     @property
     def place(self) -> str:
@@ -72,6 +71,8 @@ class Steering(Pushed):
 
     def changed(self, change: PushChange) -> Steering:
         """The same heads and target with another push. OptionError."""
+        if not isinstance(change, PushChange):
+            raise OptionError(f"changed({checks.short(change)}); expected a PushChange, as PushChange(strength=3).")
         return Steering(self.head_set, self.regions, push=change.on(self.push)) if change.given else self
 
     @property

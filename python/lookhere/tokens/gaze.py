@@ -14,7 +14,7 @@ from ..errors import OptionError
 from ..images.heat_colours import colours
 from ..images.inline import inline
 from .frame import Frame
-from .grid import Map, mean_maps
+from .grid import mean_maps
 from .readback import THRESHOLD, Where, read_back
 
 Self = TypeVar("Self", bound="GridMaps")
@@ -88,8 +88,14 @@ class Gaze(GridMaps):
 
     @classmethod
     def mean(cls, several: Sequence[Gaze]) -> Gaze:
-        """The mean over several of the same images; empty ones do not count, of nothing else it is empty. OptionError."""
-        known = [gaze for gaze in several if gaze]
+        """The mean over several of the same images; empty ones do not count, of nothing else it is empty.
+
+        OptionError where they are of several sizes.
+        """
+        given = checks.items(several)
+        if given is None or not all(isinstance(gaze, Gaze) for gaze in given):
+            raise OptionError(f"Gaze.mean({checks.short(several)}); expected a list of Gaze values.")
+        known = [gaze for gaze in given if gaze]
         if any([each.shape for each in gaze] != [each.shape for each in known[0]] for gaze in known):
             raise OptionError("Gaze.mean: maps of several sizes; expected gazes on the same images.")
         return cls(mean_maps(known), known[0].frames) if known else cls()
@@ -129,20 +135,21 @@ class Gaze(GridMaps):
 
 
 def _arrays(name: str, maps: object, dimensions: int | None) -> list[NDArray[Any]]:
+    given = checks.items(maps)
     try:
-        found = [np.asarray(each) for each in maps]  # type: ignore[attr-defined]
-        if all(
-            each.dtype.kind in "buif" and (each.ndim == dimensions if dimensions else each.ndim >= 2) for each in found
-        ):
-            return found
-    except Exception:  # no sequence, rows of several lengths, or of an object that nobody here made
-        pass
-    raise OptionError(
-        f"{name}: the maps are {checks.short(maps)}; expected arrays of numbers, (rows, cols) for each token grid."
-    )
+        found = [np.asarray(each) for each in given or ()]
+    except Exception:  # rows of several lengths, or of an object that nobody here made
+        given, found = None, []
+    fitting = (each.ndim == dimensions if dimensions else each.ndim >= 2 for each in found)
+    if given is None or not all(fitting) or any(each.dtype.kind not in "buif" for each in found):
+        raise OptionError(
+            f"{name}: the maps are {checks.short(maps)}; expected arrays of numbers, (rows, cols) for each token grid."
+        )
+    return found
 
 
 def _frames(name: str, frames: object) -> tuple[Frame, ...]:
-    if not isinstance(frames, Sequence) or not all(isinstance(each, Frame) for each in frames):
+    given = checks.items(frames)
+    if given is None or not all(isinstance(each, Frame) for each in given):
         raise OptionError(f"{name}: frames={checks.short(frames)}; expected the frame of each image, as scene.frame.")
-    return tuple(frames)
+    return given
