@@ -56,8 +56,8 @@ class SeenImage:
     def __repr__(self) -> str:
         grids = " + ".join(f"{grid.rows} x {grid.cols}" for grid in self.grids[:2])
         grids += f" and {len(self.grids) - 2} more grids of" if len(self.grids) > 2 else ""
-        zoomed = ", a part of it" if self.part else ""
-        return f"<{type(self).__name__} {label(self.image.name, 40)}, {self.width} x {self.height} pixels{zoomed}, {grids} tokens>"
+        size = f"{self.width} x {self.height} pixels{', a part of it' if self.part else ''}"
+        return f"<{type(self).__name__} {label(self.image.name, 40)}, {size}, {grids} tokens>"
 
     def _repr_html_(self) -> str:
         """For a notebook: the image, small, and what it is."""
@@ -67,8 +67,8 @@ class SeenImage:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"A {type(self).__name__} holds what the engine of this process encoded, so that it can be neither copied nor "
-            "pickled; keep the image, and look at it again with the model of the other process."
+            f"A {type(self).__name__} holds what the engine of this process encoded, so that it can be neither copied "
+            "nor pickled; keep the image, and look at it again with the model of the other process."
         )
 
     @property
