@@ -13,7 +13,7 @@ import fake_engine as fake
 import lookhere
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from lookhere import Panel
 from lookhere.comics import generate_strip
@@ -285,7 +285,9 @@ def check_rows(model, run, aims):
     st.sampled_from([128, 256, 512]),
     st.sampled_from(["answer", "after_image", "all"]),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@example([("begin", 0), ("step", 0), ("begin", 6), ("step", 1)], 512, "all")  # one prompt, two aims
+@example([("begin", 0), ("step", 0), ("close", 0), ("begin", 6), ("step", 1)], 512, "after_image")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 def test_any_order_of_steps_moves_and_ends(engine, pair, head_set, program, context, queries):
     """Runs about several images and prompts in a cache that is too small for them: every step is what it is alone, and
     every row that it sees was read under the aim that it had then."""
