@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from lookhere.cli import main
+from lookhere.comics import generate_strip
 from lookhere.loading import builtin as registry
 from PIL import Image
 
@@ -35,14 +36,18 @@ def test_python_with_the_fake_engine(fake_builtin, capsys):
     exec(compile(PYTHON[0], "README.md", "exec"), {})
     described, streamed = capsys.readouterr().out.split("\n")
     assert described == fake.steered_text(0, 4)
-    assert streamed == fake.steered_text(0, 0)[:4] + fake.steered_text(0, 16)[4:]
+    assert streamed == fake.steered_text(0, 0)[:1] + fake.steered_text(0, 16)[1:]
 
 
 def test_python_with_the_built_in_model(builtin, capsys):
     exec(compile(PYTHON[0], "README.md", "exec"), {})
     described, streamed = capsys.readouterr().out.split("\n", 1)
-    assert described
-    assert streamed
+    for said in (described, streamed):  # what the README says that it prints
+        assert f"`{said}`" in README.replace("\n", " ")
+    captions = generate_strip(7).captions
+    assert described == captions[1]
+    assert streamed.split()[0] == captions[0].split()[0]
+    assert streamed.split()[1:] == captions[4].split()[-len(streamed.split()) + 1 :]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
