@@ -58,3 +58,13 @@ def test_padding_and_several_grids():
 
 def test_a_large_image_stays_as_large():
     assert pixels_of(np.zeros((40, 4000), np.uint8), [TokenGrid(4, 400, 0, 0, 4000, 40)]).shape == (40, 4000, 3)
+
+
+def test_a_huge_image_is_drawn_smaller():
+    grid = TokenGrid(2, 8, 0, 0, 8192, 2000)
+    coverage = np.zeros((2, 8), np.float32)
+    coverage[1, 3] = 1
+    pixels = pixels_of(np.full((2000, 8192), 128, np.uint8), [grid], [coverage])
+    assert pixels.shape == (1000, 4096, 3)
+    found = [[colourful(middle(pixels, grid, 0.5, row, col)) for col in range(8)] for row in range(2)]
+    assert np.argwhere(found).tolist() == [[1, 3]]

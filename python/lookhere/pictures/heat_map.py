@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..images.heat_colours import colours
 from ..images.image import Image
-from ..regions.region import Box, Mask, Placed, Polygon, Shape, weighed
+from ..regions.region import Box, Mask, Polygon, Region, Shape, as_regions, placed, weighed
+from ..tokens.frame import Frame
 from ..tokens.grid import Map, TokenGrid
+from ..tokens.laid import grids_of, laid
+from .canvas import Canvas
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
+LARGEST = 2048
+"""Pixels of the long side: smaller images are drawn larger up to it, larger ones smaller."""
 _MARK = (0, 200, 255)
 
 
@@ -49,42 +54,61 @@ def spread(maps: Sequence[Map], grids: Sequence[TokenGrid], width: int, height: 
 
 
 def heat_map(
-    image: Image, maps: Sequence[Map], grids: Sequence[TokenGrid], regions: Sequence[Placed] = ()
+    image: Any,
+    maps: Sequence[Map],
+    grids: Frame | Sequence[TokenGrid] | None = None,
+    regions: Region | Sequence[Region] = (),
 ) -> PillowImage:
-    """The image in grey with the maps as colours over it and the regions outlined; as large as the image."""
+    """The image in grey with the maps as colours over it and the regions outlined.
+
+    image: a scene's, or anything that ``look`` takes. maps: a gaze, which knows its grids; or one (rows, cols) map per
+    grid, with the grids or their frame. The picture is as large as the image, a whole multiple of it where tokens are
+    small, and 2048 pixels at most on its long side. ImageError, RegionError, OptionError.
+    """
     from PIL import Image as pillow
 
-    heat = spread(maps, grids, image.width, image.height)
-    grey = np.asarray(image.pillow().convert("L"), dtype=np.float32)[..., None] * 0.75 + 48
-    share = (0.12 + 0.68 * heat**0.7)[..., None]
-    picture = pillow.fromarray((grey * (1 - share) + colours(heat) * share).astype(np.uint8))
-    line = max(1, round(min(image.width, image.height) / 150))
-    for region in regions:
-        _outline(picture, weighed(region)[0], line)
+    shown = Image.open(image)
+    on = grids_of("heat_map", maps, grids)
+    known = laid("heat_map", maps, on)
+    none = regions is None or (isinstance(regions, (list, tuple)) and not regions)
+    places = () if none else placed(as_regions(regions), shown.width, shown.height)
+    canvas = Canvas.of(shown, on, LARGEST)
+    heat = pillow.fromarray((spread(known, canvas.grids, *canvas.picture.size) * 255).round().astype(np.uint8))
+    levels = np.arange(256) / 255
+    coloured = heat.copy()
+    coloured.putpalette(colours(levels).tobytes())
+    grey = canvas.picture.convert("L").point([round(level * 0.75) + 48 for level in range(256)]).convert("RGB")
+    share = heat.point([round(255 * each) for each in (0.12 + 0.68 * levels**0.7).tolist()])
+    picture = pillow.composite(coloured.convert("RGB"), grey, share)
+    line = max(1, round(min(picture.size) / 150))
+    for region in places:
+        _outline(picture, weighed(region)[0], canvas.scale, line)
     return picture
 
 
-def _outline(picture: PillowImage, region: Shape, line: int) -> None:
-    """Draws the border of a region, or a ring around a point. line: pixels, how thick."""
+def _outline(picture: PillowImage, region: Shape, scale: float, line: int) -> None:
+    """Draws the border of a region, or a ring around a point. scale: of the picture. line: pixels, how thick."""
     from PIL import Image as pillow
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(picture)
     if isinstance(region, Box):
-        corners = (region.x0, region.y0, region.x1 - 1, region.y1 - 1)
-        if corners[2] >= corners[0] and corners[3] >= corners[1]:
-            draw.rectangle(corners, outline=_MARK, width=line)
+        left, top = min(round(region.x0 * scale), picture.width - 1), min(round(region.y0 * scale), picture.height - 1)
+        right, bottom = max(round(region.x1 * scale) - 1, left), max(round(region.y1 * scale) - 1, top)
+        draw.rectangle((left, top, right, bottom), outline=_MARK, width=line)
     elif isinstance(region, Polygon):
         draw.polygon(
-            [(min(x, picture.width - 1), min(y, picture.height - 1)) for x, y in region.corners],
+            [(min(x * scale, picture.width - 1), min(y * scale, picture.height - 1)) for x, y in region.corners],
             outline=_MARK,
             width=line,
         )
     elif isinstance(region, Mask):
-        border = _border(region.values >= region.values.max() / 2, line)
+        inside = pillow.fromarray(region.values >= region.values.max() / 2)
+        border = _border(np.asarray(inside.resize(picture.size, pillow.Resampling.NEAREST)), line)
         picture.paste(_MARK, mask=pillow.fromarray(border.astype(np.uint8) * 255))
     else:
         (x, y), reach = region.centre, 3 * line
+        x, y = x * scale, y * scale
         draw.ellipse((x - reach, y - reach, x + reach, y + reach), outline=_MARK, width=line)
 
 

@@ -57,6 +57,10 @@ class TokenGrid:
         left, top = self.x0 + col * self.token_width, self.y0 + row * self.token_height
         return Box(left, top, left + self.token_width, top + self.token_height)
 
+    def scaled(self, scale: float) -> TokenGrid:
+        """The grid over the image at another size."""
+        return TokenGrid(self.rows, self.cols, self.x0 * scale, self.y0 * scale, self.x1 * scale, self.y1 * scale)
+
     def token_at(self, x: float, y: float) -> tuple[int, int] | None:
         """(row, col) of the token under a place in pixels, None outside of the grid."""
         if not (self.x0 <= x <= self.x1 and self.y0 <= y <= self.y1):

@@ -13,6 +13,7 @@ from .. import checks
 from ..regions.box import Box, Point
 from .frame import Frame
 from .grid import Map
+from .laid import frame_of, laid
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -47,16 +48,17 @@ class Where:
         }
 
 
-def read_back(maps: Sequence[Map], frame: Frame, *, threshold: float = THRESHOLD) -> Where:
+def read_back(maps: Sequence[Map], frame: Frame | None = None, *, threshold: float = THRESHOLD) -> Where:
     """The place that a map of attention lies on; never empty.
 
-    maps: one (rows, cols) map of attention mass per token grid. threshold: 0..1. Method: the mass per square pixel,
-    that of overlapping grids added; less its median over the image, which is the background; what reaches the threshold
-    times the largest rise; of the patches that touch at an edge the one with the most attention. A map without any rise
-    gives the whole image. OptionError.
+    maps: one (rows, cols) map of attention mass per token grid. frame: what they lie on; a gaze knows it. threshold:
+    0..1. Method: the mass per square pixel, that of overlapping grids added; less its median over the image, which is
+    the background; what reaches the threshold times the largest rise; of the patches that touch at an edge the one with
+    the most attention. A map without any rise gives the whole image. OptionError.
     """
     threshold = checks.number("threshold", threshold, 0, 1, hint=f"{THRESHOLD:g} is usual")
-    xs, ys, density = _densities(maps, frame)
+    frame = frame_of("read_back", maps, frame)
+    xs, ys, density = _densities(laid("read_back", maps, frame.grids), frame)
     areas = np.diff(ys)[:, None] * np.diff(xs)
     rise = np.clip(density - _median(density, areas), 0.0, None)
     if not rise.max() > 0:
