@@ -90,7 +90,7 @@ class Answer:
 
     def __repr__(self) -> str:
         steered = ", steered" if self.steering else ""
-        return f"<Answer {checks.short(self.text)}, {len(self.steps)} tokens, {self.finish}{steered}>"
+        return f"<Answer {checks.short(self.text, 76)}, {len(self.steps)} tokens, {self.finish}{steered}>"
 
     def _repr_html_(self) -> str:
         """For a notebook: the text, how it came about, and the gaze in colours."""

@@ -54,10 +54,10 @@ class SeenImage:
         return cls(model, opened, model.encode(opened, cancel))
 
     def __repr__(self) -> str:
-        grids = " + ".join(f"{grid.rows} x {grid.cols}" for grid in self.grids[:2])
-        grids += f" and {len(self.grids) - 2} more grids of" if len(self.grids) > 2 else ""
+        grids = self.grids
+        tokens = f"{grids[0].rows} x {grids[0].cols}" if len(grids) == 1 else f"{len(grids)} grids of"
         size = f"{self.width} x {self.height} pixels{', a part of it' if self.part else ''}"
-        return f"<{type(self).__name__} {label(self.image.name, 40)}, {size}, {grids} tokens>"
+        return f"<{type(self).__name__} {label(self.image.name, 30)}, {size}, {tokens} tokens>"
 
     def _repr_html_(self) -> str:
         """For a notebook: the image, small, and what it is."""

@@ -25,7 +25,7 @@ class Aim:
     target: tuple[Map, ...]
 
     def __repr__(self) -> str:
-        covered, every = (sum(count) for count in zip(*(((each > 0).sum(), each.size) for each in self.target)))
+        covered, every = sum(int((each > 0).sum()) for each in self.target), sum(each.size for each in self.target)
         return f"<Aim at {self.steering.place}, {covered} of {every} tokens>"
 
     @property

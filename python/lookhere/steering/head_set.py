@@ -103,7 +103,7 @@ class HeadSet(Pushed):
             object.__setattr__(self, name, getattr(checked, name))
 
     def __repr__(self) -> str:
-        name, count = checks.label(self.model.name, 48), len(self.heads)
+        name, count = checks.label(self.model.name, 44), len(self.heads)
         return f"<HeadSet of {count} head{'s' * (count > 1)} of {name}, {self.mode}, {self.amount}, {self.queries}>"
 
     @property

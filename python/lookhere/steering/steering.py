@@ -57,8 +57,8 @@ class Steering(Pushed):
 
     @property
     def place(self) -> str:
-        """The regions, for people, in 60 characters."""
-        return checks.short(self.regions[0] if len(self.regions) == 1 else list(self.regions), 60)
+        """The regions, for people, in 54 characters."""
+        return checks.short(self.regions[0] if len(self.regions) == 1 else list(self.regions), 54)
 
     @property
     def heads(self) -> HeadSet:

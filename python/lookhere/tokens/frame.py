@@ -16,6 +16,6 @@ class Frame:
     grids: tuple[TokenGrid, ...]
 
     def __repr__(self) -> str:
-        grids = " + ".join(f"{grid.rows} x {grid.cols}" for grid in self.grids[:3])
-        more = f" and {len(self.grids) - 3} more grids of" if len(self.grids) > 3 else ""
-        return f"<Frame {self.width} x {self.height} pixels, {grids or 'no'}{more} tokens>"
+        grids = self.grids
+        tokens = f"{grids[0].rows} x {grids[0].cols}" if len(grids) == 1 else f"{len(grids)} grids of"
+        return f"<Frame {self.width} x {self.height} pixels, {tokens} tokens>"

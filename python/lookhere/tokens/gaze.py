@@ -44,11 +44,16 @@ class GridMaps(tuple[NDArray[Any], ...]):
         return made
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, tuple) or len(self) != len(other):
-            return NotImplemented if not isinstance(other, tuple) else False
+        if not isinstance(other, tuple):
+            return NotImplemented
         if isinstance(other, GridMaps) and self.frames != other.frames:
             return False
-        return all(np.array_equal(one, two, equal_nan=True) for one, two in zip(self, other, strict=True))
+        pairs = zip(self, other, strict=False)
+        return len(self) == len(other) and all(np.array_equal(one, two, equal_nan=True) for one, two in pairs)
+
+    def __ne__(self, other: object) -> bool:  # a tuple's own would compare arrays by their truth
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
 
     def __hash__(self) -> int:
         return hash(tuple(each.shape for each in self))
@@ -57,11 +62,11 @@ class GridMaps(tuple[NDArray[Any], ...]):
         name = type(self).__name__
         if not self:
             return f"<{name}, nothing was read>"
-        grids = " + ".join(" x ".join(map(str, each.shape)) for each in self[:3])
-        grids += f" and {len(self) - 3} more grids" if len(self) > 3 else ""
-        images = ", ".join(f"{frame.width} x {frame.height}" for frame in self.frames[:2])
-        images += f" and {len(self.frames) - 2} more images" if len(self.frames) > 2 else ""
-        return f"<{name} {grids}{f' on {images} pixels' if images else ''}>"
+        shape = " x ".join(map(str, self[0].shape))
+        grids = f" and {len(self) - 1} more grids" if len(self) > 1 else ""
+        size = f" on {self.frames[0].width} x {self.frames[0].height} pixels" if self.frames else ""
+        images = f" and {len(self.frames) - 1} more images" if len(self.frames) > 1 else ""
+        return f"<{name} {shape}{grids}{size}{images}>"
 
     @property
     def frame(self) -> Frame | None:
