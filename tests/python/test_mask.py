@@ -5,6 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 from lookhere import ImageError, Mask, RegionError
 from lookhere.regions.region import placed
 from lookhere.tokens.coverage import coverage
@@ -67,11 +70,69 @@ def test_bounds():
         ([[1, 0], [1]], "expected"),
         (None, "expected"),
         ("mask.png", r"Mask\.open\(path\)"),
+        (np.ones((5, 4, 4), bool), "For several masks"),
+        (np.array([[-9.0, 12.0]]), "For logits: mask > 0"),
+        (np.array([[0, 3, 255]], np.uint8), "values from 0 to 255"),  # classes, where 255 is none of them
+        (np.array([[0, 255.0]]), "values from 0"),
+        (np.zeros((1,) * 60), "shape"),
+        (np.zeros((2, 2), [(f"field{k}", "u1") for k in range(400)]), "expected"),
+        (np.broadcast_to(np.ones((), np.uint8), (10**6, 10**6)), "more pixels"),
     ],
 )
 def test_what_is_no_mask(values, message):
-    with pytest.raises(RegionError, match=message):
+    with pytest.raises(RegionError, match=message) as error:
         Mask(values)
+    assert len(str(error.value)) < 400
+
+
+class Tensor:
+    """As those of other libraries: it says how it becomes an array, and is none."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        if isinstance(self.values, Exception):
+            raise self.values
+        return np.asarray(self.values, dtype)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_arrays_that_are_surely_masks():
+    flat = np.array([[0, 1], [1, 0], [0, 0]])
+    expected = Mask(flat)
+    same = (
+        flat[None], flat[:, :, None], flat * 255, (flat * 255).astype(np.uint8), (flat * 255)[None], np.matrix(flat),
+        np.asfortranarray(flat), flat.astype(">u2"), flat.astype(np.float16), np.ma.masked_array(flat), Tensor(flat),
+        Tensor(flat[None] > 0), flat.astype(np.longdouble), flat[::-1][::-1],
+    )  # fmt: skip
+    for values in same:
+        assert Mask(values) == Mask.open(values) == expected
+    for values in (np.ones((1, 5, 1)), Tensor(np.ones((1, 5)))):
+        assert Mask(values).values.shape == (1, 5)
+    for wrong in (Tensor(RuntimeError("x" * 10_000)), Tensor(None), Tensor("text"), object(), np.float64(1)):
+        with pytest.raises(RegionError, match="expected"):
+            Mask(wrong)
+
+
+@given(
+    arrays(
+        st.one_of(scalar_dtypes(), st.just(np.dtype(object)), st.just(np.dtype([("a", "u1")]))),
+        array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=4),
+    )
+)
+def test_any_array_is_a_mask_or_a_named_error(values):
+    try:
+        mask = Mask(values)
+    except RegionError as error:
+        told = str(error)
+    else:
+        told = ""
+        assert mask.values.dtype == np.float32
+        assert mask.values.ndim == 2
+        assert 0 <= mask.values.min() <= mask.values.max() <= 1
+        assert mask.area > 0
+    assert len(told) < 400
 
 
 def test_it_is_as_large_as_the_image():
@@ -105,6 +166,38 @@ class TestFiles:
         noise = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)
         Image.fromarray(noise).convert("RGB").save(file, "jpeg")
         assert Mask.open(file.getvalue()).width == 32
+
+    @pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "WEBP"])
+    @pytest.mark.parametrize("mode", ["L", "P", "RGB", "LA", "RGBA", "I;16", "I"])
+    def test_zeros_and_ones_are_a_mask(self, kind, mode):
+        flat = np.array([[0, 1, 1], [0, 0, 1]], np.uint8)
+        picture = Image.fromarray(flat)
+        if mode.startswith("I"):
+            picture = Image.fromarray(flat.astype(np.uint16 if mode == "I;16" else np.int32))
+        else:
+            picture = picture.convert(mode)
+        assert Mask.open(picture) == Mask(flat)
+        file = io.BytesIO()
+        if (kind, mode) not in {
+            ("PNG", "I"),
+            ("BMP", "LA"),
+            ("BMP", "I"),
+            ("BMP", "I;16"),
+            ("WEBP", "I"),
+            ("WEBP", "I;16"),
+        }:
+            picture.save(file, kind, **({"lossless": True} if kind == "WEBP" else {}))
+            assert Mask.open(file) == Mask(flat)  # an open file, too
+
+    def test_numbers_of_classes_are_told_what_to_write(self):
+        for picture in (Image.fromarray(np.arange(12, dtype=np.uint8)[None]), Image.new("L", (4, 4), 2)):
+            with pytest.raises(RegionError, match=r"nearly black.*PIL\.Image\.open\(file\)\) == number"):
+                Mask.open(picture)
+        classes = Image.fromarray(np.array([[0, 1, 2]], np.uint8)).convert("P")
+        classes.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+        with pytest.raises(RegionError, match=r"has colours.*== value"):
+            Mask.open(classes)
+        assert Mask.open(Image.new("L", (4, 4), 64)).area == pytest.approx(16 * 64 / 255)
 
     def test_errors(self, tmp_path):
         with pytest.raises(ImageError, match="no file"):
