@@ -1,13 +1,19 @@
 """Head sets in JSON."""
 
+import itertools
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lookhere import HeadSet, HeadSetError
 from lookhere.loading import builtin as registry
 from lookhere.steering.head_set import ModelFacts, to_dict
+from PIL import Image
 
 
 def test_written_is_read(head_set, tmp_path):
@@ -24,6 +30,78 @@ def test_written_is_read(head_set, tmp_path):
     with pytest.raises(HeadSetError, match="top"):
         ranking.top(4)
     assert [path.name for path in tmp_path.iterdir()] == ["heads.json"]
+
+
+@st.composite
+def listed(draw):
+    """A head set, and a ranking in its evidence that may share heads with it."""
+    every = st.tuples(st.integers(0, 5), st.integers(0, 5))
+    own = draw(st.lists(every, min_size=1, max_size=6, unique=True))
+    ranking = draw(st.lists(every, max_size=20, unique=True))
+    scores = draw(st.sampled_from([(), tuple(range(len(own)))]))
+    made = HeadSet(
+        ModelFacts("m", "fake", 6, 6), own, scores=scores, evidence={"ranking": [list(head) for head in ranking]}
+    )
+    return made, ranking
+
+
+@given(listed())
+def test_top_goes_on_with_the_ranking(found):
+    head_set, ranking = found
+    own = head_set.heads
+    assert head_set.ranked == (*own, *(head for head in ranking if head not in own))
+    before = ()
+    for k in range(1, len(head_set.ranked) + 1):
+        top = head_set.top(np.int8(k))
+        assert len(top.heads) == k
+        assert top.heads[:-1] == before  # one more is one more
+        assert top.scores == (head_set.scores[:k] if k <= len(own) else ())
+        assert (top.push, top.readers, top.evidence) == (head_set.push, head_set.readers, head_set.evidence)
+        before = top.heads
+    assert head_set.top(len(own)) == head_set
+    if tuple(ranking[: len(own)]) == own:  # nothing was added or removed
+        assert all(head_set.top(k).heads == tuple(ranking[:k]) for k in range(1, len(ranking) + 1))
+    for wrong in (0, -1, len(before) + 1, 10**5000, 1.0, True, None, "2", [1]):
+        with pytest.raises(HeadSetError, match=f"expected 1 to {len(before)}"):
+            head_set.top(wrong)
+
+
+@pytest.mark.parametrize(
+    "ranking", [5, "ab", {}, [5], [[1]], [[1, 2, 3]], [[1.0, 2]], [[-1, 0]], [["a", "b"]], [[99, 0]]]
+)
+def test_a_ranking_that_is_none(head_set, ranking):
+    wrong = replace(head_set, evidence={"ranking": ranking})
+    assert wrong.top(2) == wrong  # nothing of it is read for what the set has by itself
+    with pytest.raises(HeadSetError, match=r"ranking|layer 99"):
+        wrong.top(3)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"model": None}, {"model": "m"}, {"heads": None}, {"heads": 5}, {"heads": [5]}, {"heads": [(0, 0, 0)]},
+        {"heads": [("a", 0)]}, {"heads": []}, {"heads": itertools.repeat((0, 0))}, {"heads": [(10**5000, 0)]},
+        {"readers": 5}, {"readers": [(0.5, 1)]}, {"scores": 5}, {"scores": [None, None]}, {"scores": [1]},
+        {"evidence": 5}, {"source": 5}, {"prompt": 5}, {"push": 5},
+    ],
+)  # fmt: skip
+def test_what_a_head_set_is_not_made_of(head_set, wrong):
+    with pytest.raises(HeadSetError) as caught:
+        HeadSet(**{"model": head_set.model, "heads": head_set.heads, **wrong})
+    assert len(str(caught.value)) < 400
+
+
+def test_where_head_sets_are_not_read_or_written(head_set):
+    for path in (None, 5, "a\0b", b"\xff\0", object()):
+        with pytest.raises(HeadSetError, match="expected the path"):
+            HeadSet.read(path)
+        with pytest.raises(HeadSetError, match="expected the path"):
+            head_set.write(path)
+    with pytest.raises(HeadSetError, match="no form in JSON"):
+        replace(head_set, evidence={"k": object()}).write("heads.json")
+    assert not Path("heads.json").exists()
+    with pytest.raises(HeadSetError, match="ModelFacts"):
+        head_set.check("Fake")
 
 
 def test_a_failed_write_leaves_the_old_file(head_set, tmp_path):
@@ -121,6 +199,7 @@ def test_published_head_sets_say_what_they_are_and_are_found(name, architecture,
     listed = [tuple(head) for head in published.evidence["ranking"]]
     assert len(set(listed)) == 100
     assert tuple(listed[:best]) == published.heads
+    assert published.top(best + 10).heads == tuple(listed[: best + 10])
     assert max(layer for layer, _ in listed) < 28
     assert max(head for _, head in listed) < heads
     for file in files:
@@ -145,6 +224,20 @@ def test_lookup_by_model_facts(monkeypatch):
     assert find("Other") is None
     assert find("") is None
     assert find("Qwen2-VL-7B-Instruct", layers=36) is None
+
+
+def test_the_other_number_of_heads_in_the_docs(pair, head_set, engine, monkeypatch, tmp_path, capsys):
+    page = (Path(__file__).parents[2] / "docs/heads.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    head_set.write("heads.json")
+    every = ModelFacts("Fake", "fake", 4, 2).every_head
+    replace(head_set, heads=every).write("ranking.json")
+    Image.fromarray(np.full((32, 96, 3), 200, np.uint8)).save("strip.png")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    exec(compile(code.replace("top(40)", "top(5)"), "heads.md", "exec"), space := {})
+    assert space["forty"].heads == every[:5]
+    assert space["forty"].push == head_set.push
+    assert capsys.readouterr().out.strip()
 
 
 def test_the_example_in_the_docs(tmp_path):

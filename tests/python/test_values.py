@@ -3,11 +3,9 @@
 import copy
 import json
 import pickle
-import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-import lookhere
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,7 +17,6 @@ from lookhere import (
     Box,
     Gaze,
     HeadSet,
-    HeadSetError,
     ImageError,
     ImagePart,
     Message,
@@ -157,9 +154,7 @@ def test_no_text_becomes_html(answer, name):
         if same is not None:
             assert page.tags == read_page(same._repr_html_()).tags
         if text:
-            assert "".join(page.texts).startswith(text.replace("\r\n", "\n").replace("\r", "\n")) or text in "".join(
-                page.texts
-            )
+            assert text in "".join(page.texts)
 
 
 @given(gazes(), st.integers(0, 8))
@@ -432,10 +427,7 @@ def test_attention_of_the_built_in_model(builtin):
     assert (mass <= 1 + 1e-3).all()
 
 
-def test_heads_from_the_whole_ranking(builtin):
+def test_heads_beyond_the_own_ones_steer_the_built_in_model(builtin):
     more = builtin.head_set.top(len(builtin.head_set.heads) + 5)
     scene = builtin.look(np.full((64, 384, 3), 200, np.uint8))
     assert scene.describe(at=Steering(more, Panel(2, 6)), max_tokens=2).steering.head_set == more
-    with pytest.raises(HeadSetError, match=re.escape(f"expected 1 to {len(builtin.head_set.ranked)}")):
-        builtin.head_set.top(10**6)
-    assert lookhere.HeadSet is type(more)
