@@ -413,6 +413,7 @@ def test_attention_of_the_built_in_model(builtin):
     from lookhere.comics import generate_strip
 
     scene = builtin.look(generate_strip(7).image)
+    scene.describe(at=Panel(2, 6), max_tokens=1)  # a prompt that is read rounds otherwise than one in the cache
     every = scene.describe(at=Panel(2, 6), head_gaze="all", max_tokens=6)
     single = scene.describe(at=Panel(2, 6), head_gaze=True, max_tokens=6)
     (attention,) = every.attention()
