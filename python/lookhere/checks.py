@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +18,9 @@ from .errors import LookhereError, OptionError, PromptError
 LONGEST = 80
 """Characters of a value that a message repeats."""
 
+MOST_ITEMS = 100_000
+"""Of an iterable that a caller gives; more may never end."""
+
 
 def short(value: object, most: int = LONGEST) -> str:
     """The repr of a value, cut where it is long. most: characters."""
@@ -21,6 +28,12 @@ def short(value: object, most: int = LONGEST) -> str:
         text = repr(value)
     except Exception:  # of an object that nobody here made
         text = f"a {type(value).__name__}"
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def label(name: str, most: int) -> str:
+    """A name as it is, but for line breaks and other signs that do not print, cut where it is long."""
+    text = repr(name)[1:-1]
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
@@ -90,6 +103,28 @@ def number(
             f"{name}={short(value)}; expected a number{of} from {least:g} to {most:g}{f' ({hint})' if hint else ''}."
         )
     return found
+
+
+def items(value: object) -> tuple[Any, ...] | None:
+    """What a list, an array or any other iterable holds; None for anything else, for texts, and for what has no end."""
+    if not isinstance(value, Iterable) or isinstance(value, (str, bytes, bytearray, memoryview, Mapping)):
+        return None
+    try:
+        found = tuple(islice(value, MOST_ITEMS + 1))
+    except Exception:  # of an object that nobody here made, and of an array without dimensions
+        return None
+    return found if len(found) <= MOST_ITEMS else None
+
+
+def path(name: str, value: object, *, error: type[LookhereError]) -> Path:
+    """The value as a path, if it can be one; the error that is named otherwise."""
+    try:
+        found = os.fsdecode(value)  # type: ignore[arg-type]  # TypeError for what is none
+        if "\0" not in found:
+            return Path(found)
+    except Exception:  # of an object that nobody here made
+        pass
+    raise error(f"{name}={short(value)}; expected the path of a file.")
 
 
 def one_of(name: str, value: object, allowed: Sequence[str]) -> str:

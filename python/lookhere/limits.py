@@ -18,9 +18,13 @@ MEBIBYTES = 2**24
 """Of a budget of memory."""
 GPU_LAYERS = 2**16
 ANSWER_TOKENS = 2**31 - 1
+LEAST_TEMPERATURE = 1e-6
+"""Lower ones are greedy, which they tend to; the logits divided by them leave the range of a float32."""
 STRENGTH = 10_000.0
 """Nats; the strength of the paper. Larger values are lost in the F16 of an attention mask."""
 SCHEDULE = 10_000
 """Targets of a schedule, and tokens on one target."""
 PANELS = 10_000
 """Rows or columns of a grid of panels."""
+ATTENTION_BYTES = 2**31
+"""Of the attention of all heads over one answer."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .answers.answer import Answer
-from .answers.ask import Ask, AskOptions
+from .answers.ask import Ask, AskOptions, known_options
 from .answers.run import Run
 from .cancel import CancelFlag
 from .errors import PromptError
@@ -21,6 +21,9 @@ from .steering.steering import Steering
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+
+_ARGUMENTS = ("messages", "at", "cancel")
 
 
 class Model(LoadedModel):
@@ -39,6 +42,20 @@ class Model(LoadedModel):
         """
         return Scene.of(self, image, cancel)
 
+    def describe(
+        self,
+        image: ImageSource,
+        prompt: str | None = None,
+        *,
+        at: Region | Sequence[Region] | Steering | None = None,
+        system: str | None = None,
+        cancel: CancelFlag | None = None,
+        **options: Unpack[AskOptions],
+    ) -> Answer:
+        """Looks at an image and describes it: ``look(image).describe(prompt, ...)``, whose arguments it takes."""
+        known_options("Model.describe", options, ("image", "prompt", "at", "system", "cancel"))
+        return self.look(image, cancel=cancel).describe(prompt, at=at, system=system, cancel=cancel, **options)
+
     def stream_chat(
         self,
         messages: Sequence[Mapping[str, Any] | Message],
@@ -50,11 +67,12 @@ class Model(LoadedModel):
         """An answer to a conversation, token by token.
 
         messages: lists of roles and parts as OpenAI's clients and the chat templates of transformers take them, or
-        ``Message`` values; any number of turns and images. An image is what ``look`` takes, or a ``Scene`` of this model.
-        at: where to look; with several images, which one is said by ``OnImage``. What an earlier turn read is not read
+        ``Message`` values; any number of turns and images. An image is what ``look`` takes, or a ``Scene`` of this
+        model. at: where to look; with several images, which one is said by ``OnImage``. What an earlier turn read is not read
         again. The other arguments are those of ``Scene.stream``. Images are encoded here, and errors of the arguments
         raised; all other errors come from the steps.
         """
+        known_options("Model.stream_chat", options, _ARGUMENTS)
         ask = Ask.of(messages, at, **options)
         images = [part.source for message in ask.messages for part in message.images]
         return Conversation(self, [self._seen(image, cancel) for image in images]).run(ask, cancel)
@@ -68,6 +86,7 @@ class Model(LoadedModel):
         **options: Unpack[AskOptions],
     ) -> Answer:
         """The whole answer; the arguments are those of ``stream_chat``, whose steps it joins. CancelledError."""
+        known_options("Model.chat", options, _ARGUMENTS)
         return self.stream_chat(messages, at=at, cancel=cancel, **options).join()
 
     def _seen(self, image: Any, cancel: CancelFlag | None) -> SeenImage:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Literal, TypeAlias, TypedDict
+
+import numpy as np
 
 from .. import checks
-from ..errors import HeadSetError
+from ..errors import HeadSetError, OptionError
 from ..prompt.message import Message, as_messages
 from ..regions.region import Region, as_regions
 from ..steering.head_set import Head
@@ -16,13 +19,18 @@ from ..steering.steering import Steering
 from .sampling import Sampling
 
 
+HeadGaze: TypeAlias = bool | Literal["all"]
+"""Whether each step brings the maps of single heads: of the head set's, or of every head of every layer."""
+
+
 class AskOptions(TypedDict, total=False):
     """What an answer may be told beside its messages and where to look.
 
     strength: nats on the attention scores; mode, share, sharpness, queries: see ``Push``; None for the head set's.
-    max_tokens, temperature (0 is greedy), top_k, top_p, min_p, repeat_penalty, seed, stop (texts that end the answer and
-    are not part of it): see ``Sampling``. gaze, steered_gaze, head_gaze: which maps each step brings. readers: (layer,
-    head) pairs that tell where the model looked, None for the head set's. zoom: whether small regions are enlarged first.
+    max_tokens, temperature (0 is greedy), top_k, top_p, min_p, repeat_penalty, seed, stop (texts that end the answer
+    and are not part of it): see ``Sampling``. gaze, steered_gaze, head_gaze: which maps each step brings; head_gaze="all"
+    brings those of every head of every layer. readers: (layer, head) pairs that tell where the model looked, None for
+    the head set's. zoom: whether small regions are enlarged first.
     """
 
     strength: float | None
@@ -40,7 +48,7 @@ class AskOptions(TypedDict, total=False):
     stop: str | Sequence[str] | None
     gaze: bool
     steered_gaze: bool
-    head_gaze: bool
+    head_gaze: HeadGaze
     readers: Sequence[Head] | None
     zoom: bool
 
@@ -53,7 +61,7 @@ MAP_OPTIONS = ("gaze", "steered_gaze", "head_gaze")
 OPTIONS = (*PUSH_OPTIONS, *SAMPLING_OPTIONS, *MAP_OPTIONS, "readers", "zoom")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ask:
     """messages: the conversation, up to the user's message that is answered. at: where to look: regions, a whole
     steering, or None for where the model wants. push: what differs from the head set's. The others: ``AskOptions``.
@@ -65,30 +73,40 @@ class Ask:
     sampling: Sampling = Sampling()
     gaze: bool = True
     steered_gaze: bool = False
-    head_gaze: bool = False
+    head_gaze: HeadGaze = False
     readers: tuple[Head, ...] | None = None
     zoom: bool = False
+
+    def __repr__(self) -> str:
+        images = f", {self.images} image{'s' * (self.images != 1)}" if self.images else ""
+        places = self.at.regions if isinstance(self.at, Steering) else self.at
+        at = f", at {checks.short(places[0] if len(places) == 1 else list(places), 44)}" if places else ""
+        return f"<Ask {checks.short(self.prompt, 48)}{images}{at}>"
+
+    def __post_init__(self) -> None:
+        at = self.at
+        for name, kind in (("push", PushChange), ("sampling", Sampling)):
+            if not isinstance(getattr(self, name), kind):
+                raise OptionError(f"{name}={checks.short(getattr(self, name))}; expected a {kind.__name__}.")
+        checked = {
+            "messages": as_messages(self.messages),
+            "at": at if at is None or isinstance(at, Steering) else as_regions(at),
+            "readers": checked_heads("readers", self.readers),
+            "head_gaze": _head_gaze(self.head_gaze),
+            **{name: checks.flag(name, getattr(self, name)) for name in ("gaze", "steered_gaze", "zoom")},
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def of(cls, messages: object, at: Region | Sequence[Region] | Steering | None = None, **options: object) -> Ask:
         """An ask from what a caller gives, checked. TypeError for an option that there is not; PromptError,
         RegionError, OptionError, HeadSetError."""
-        unknown = sorted(options.keys() - set(OPTIONS))
-        if unknown:
-            raise TypeError(f"there is no option {unknown[0]!r}; expected some of {', '.join(OPTIONS)}")
+        known_options("Ask.of", options, ("messages", "at"))
         push = {name: options[name] for name in PUSH_OPTIONS if name in options}
         sampling = {name: options[name] for name in SAMPLING_OPTIONS if name in options}
-        return cls(
-            as_messages(messages),
-            at if at is None or isinstance(at, Steering) else as_regions(at),
-            PushChange(**push),  # type: ignore[arg-type]
-            Sampling(**sampling),  # type: ignore[arg-type]
-            gaze=checks.flag("gaze", options.get("gaze", True)),
-            steered_gaze=checks.flag("steered_gaze", options.get("steered_gaze", False)),
-            head_gaze=checks.flag("head_gaze", options.get("head_gaze", False)),
-            readers=checked_heads("readers", options.get("readers")),
-            zoom=checks.flag("zoom", options.get("zoom", False)),
-        )
+        others = {name: options[name] for name in options.keys() - {*PUSH_OPTIONS, *SAMPLING_OPTIONS}}
+        return cls(messages, at, PushChange(**push), Sampling(**sampling), **others)  # type: ignore[arg-type]
 
     @property
     def prompt(self) -> str:
@@ -101,17 +119,33 @@ class Ask:
         return sum(len(message.images) for message in self.messages)
 
 
+def _head_gaze(value: object) -> HeadGaze:
+    """True, False or "all"; OptionError."""
+    if isinstance(value, str) and value == "all":
+        return "all"
+    if not isinstance(value, (bool, np.bool_)):
+        raise OptionError(f"head_gaze={checks.short(value)}; expected True, False or 'all'.")
+    return bool(value)
+
+
+def known_options(method: str, options: Iterable[str], arguments: Sequence[str] = ()) -> None:
+    """TypeError in Python's own words if one of them is no option; it names the method that the caller called.
+
+    arguments: what the method takes beside the options.
+    """
+    for name in options:
+        if name not in OPTIONS:
+            near = difflib.get_close_matches(name, (*OPTIONS, *arguments), 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected some of {', '.join((*arguments, *OPTIONS))}"
+            raise TypeError(f"{method}() got an unexpected keyword argument {checks.short(name)}; {hint}")
+
+
 def checked_heads(name: str, heads: object) -> tuple[Head, ...] | None:
     """(layer, head) pairs of whole numbers, None for None. HeadSetError."""
     if heads is None:
         return None
-    expected = f"{name}={checks.short(heads)}; expected (layer, head) pairs, counted from 0."
-    if not isinstance(heads, Iterable) or isinstance(heads, (str, bytes)):
-        raise HeadSetError(expected)
-    found = []
-    for pair in heads:
-        numbers = [checks.as_whole(each) for each in pair] if isinstance(pair, Iterable) else []
-        if len(numbers) != 2 or numbers[0] is None or numbers[1] is None or min(numbers[0], numbers[1]) < 0:
-            raise HeadSetError(expected)
-        found.append((numbers[0], numbers[1]))
-    return tuple(found)
+    pairs = checks.items(heads)
+    found = [[checks.as_whole(each) for each in checks.items(pair) or ()] for pair in pairs or ()]
+    if pairs is None or not all(len(pair) == 2 and all(n is not None and n >= 0 for n in pair) for pair in found):
+        raise HeadSetError(f"{name}={checks.short(heads)}; expected (layer, head) pairs, counted from 0.")
+    return tuple((pair[0], pair[1]) for pair in found)  # type: ignore[misc]  # none of them is None

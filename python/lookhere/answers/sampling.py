@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .. import checks, limits
@@ -11,7 +10,8 @@ from ..errors import PromptError
 
 @dataclass(frozen=True)
 class Sampling:
-    """temperature 0 is greedy. top_k 0, top_p 1, min_p 0 and repeat_penalty 1 are off. max_tokens: generated tokens.
+    """temperature 0 is greedy, and so is all below 1e-6, which becomes 0. top_k 0, top_p 1, min_p 0 and
+    repeat_penalty 1 are off. max_tokens: generated tokens.
 
     stop: texts that end the answer; they are not part of it. OptionError, PromptError.
     """
@@ -28,7 +28,7 @@ class Sampling:
     def __post_init__(self) -> None:
         checked = {
             "max_tokens": checks.whole("max_tokens", self.max_tokens, 1, limits.ANSWER_TOKENS),
-            "temperature": checks.number("temperature", self.temperature, 0.0, 100.0),
+            "temperature": _temperature(self.temperature),
             "top_k": checks.whole("top_k", self.top_k, 0, 2**30),
             "top_p": checks.number("top_p", self.top_p, 0.0, 1.0),
             "min_p": checks.number("min_p", self.min_p, 0.0, 1.0),
@@ -40,12 +40,16 @@ class Sampling:
             object.__setattr__(self, name, value)
 
 
+def _temperature(temperature: object) -> float:
+    found = checks.number("temperature", temperature, 0.0, 100.0)
+    return found if found >= limits.LEAST_TEMPERATURE else 0.0
+
+
 def _stops(stop: object) -> tuple[str, ...]:
     """None counts as no stop text, as OpenAI's clients send it."""
     if stop is None:
         return ()
-    stops = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, Iterable) else (stop,)
-    for each in stops:
-        if not isinstance(each, str) or not each:
-            raise PromptError(f"stop={checks.short(stop)}; expected a text or a list of texts, none of them empty.")
-    return stops
+    stops = (stop,) if isinstance(stop, str) else checks.items(stop)
+    if stops is None or not all(isinstance(each, str) and each for each in stops):
+        raise PromptError(f"stop={checks.short(stop)}; expected a text or a list of texts, none of them empty.")
+    return tuple(checks.text("stop", each) for each in stops)

@@ -29,6 +29,7 @@ __all__ = [
     "Shape",
     "Weighted",
     "as_regions",
+    "is_region",
     "placed",
     "weighed",
     "without_image",
@@ -99,6 +100,11 @@ Placed: TypeAlias = Shape | Weighted
 _PLAIN = (Box, RelativeBox, Point, RelativePoint, Panel, Polygon, Mask)
 _ANY = (*_PLAIN, Weighted, OnImage)
 _KINDS = "Box, Point, Panel, Polygon or Mask"
+
+
+def is_region(value: object) -> bool:
+    """Whether it is one region."""
+    return isinstance(value, _ANY)
 
 
 def as_regions(at: object) -> tuple[Region, ...]:

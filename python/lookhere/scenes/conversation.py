@@ -8,7 +8,7 @@ import numpy as np
 
 from ..answers.ask import Ask
 from ..answers.run import Run
-from ..cancel import CancelFlag
+from ..cancel import CancelFlag, checked_flag
 from ..errors import HeadSetMissingError, RegionError
 from ..loaded import LoadedModel
 from ..prompt.layout import lay_out
@@ -46,9 +46,9 @@ class Conversation:
         if self.model.head_set is None:
             facts = self.model.facts
             raise HeadSetMissingError(
-                f"No head set is known for {facts.name!r} ({facts.architecture}, {facts.layers} layers of {facts.heads} "
-                "heads), so that its gaze cannot be steered. Give one with load(heads='heads.json') or --heads, find it "
-                "with lookhere discover, or ask without a region."
+                f"No head set is known for {facts.name!r} ({facts.architecture}, {facts.layers} layers of "
+                f"{facts.heads} heads), so that its gaze cannot be steered. Give one with load(heads='heads.json') or "
+                "--heads, find it with lookhere discover, or ask without a region."
             )
         return Steering(self.model.head_set, regions, push=change.on(self.model.head_set.push))
 
@@ -77,11 +77,12 @@ class Conversation:
         return tuple(covered), tuple(targets)
 
     def run(self, ask: Ask, cancel: CancelFlag | None = None, *, aim: Aim | None = None) -> Run:
-        """An answer to what is asked. All errors of the arguments are raised here; nothing is computed but zoomed images.
+        """An answer to what is asked. All errors of the arguments are raised here; only zoomed images are computed.
 
-        aim: that of ``ask.at``, where it was made before and nothing is zoomed. RegionError, HeadSetError, OptionError, TemplateError, ClosedError.
+        aim: that of ``ask.at``, where it was made before and nothing is zoomed. RegionError, HeadSetError, OptionError,
+        TemplateError, ClosedError.
         """
-        model = self.model
+        model, cancel = self.model, checked_flag(cancel)
         if ask.readers:
             HeadSet(model.facts, ask.readers)  # HeadSetError if the model lacks one of them
         seen, at, push = self, ask.at, ask.push

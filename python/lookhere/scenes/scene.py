@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..answers.answer import Answer
-from ..answers.ask import Ask, AskOptions
+from ..answers.ask import Ask, AskOptions, known_options
 from ..answers.group import Group
 from ..answers.run import Run
-from ..cancel import CancelFlag
-from ..checks import text
+from ..cancel import CancelFlag, checked_flag
+from ..checks import as_number, items, text
 from ..prompt.message import ImagePart, Message
-from ..regions.region import Region
+from ..regions.region import Region, as_regions, is_region
 from ..steering.aim import Aim
 from ..steering.push import PushChange
 from ..steering.steering import Steering
@@ -21,6 +21,9 @@ from .seen import SeenImage
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+
+_ARGUMENTS = ("prompt", "at", "system", "cancel")
 
 
 class Scene(SeenImage):
@@ -70,6 +73,7 @@ class Scene(SeenImage):
         text. cancel: a flag that ends it from another thread. options: ``AskOptions`` names them all (max_tokens,
         temperature, strength, gaze, zoom, ...). Errors of the arguments are raised here, all others by the steps.
         """
+        known_options("Scene.stream", options, _ARGUMENTS)
         return self.run(self.ask(prompt, at=at, system=system, **options), cancel=cancel)
 
     def describe(
@@ -82,11 +86,12 @@ class Scene(SeenImage):
         **options: Unpack[AskOptions],
     ) -> Answer:
         """The whole answer; the arguments are those of ``stream``, whose steps it joins. CancelledError."""
+        known_options("Scene.describe", options, _ARGUMENTS)
         return self.stream(prompt, at=at, system=system, cancel=cancel, **options).join()
 
     def describe_all(
         self,
-        at: Sequence[Region | Sequence[Region] | Steering | None],
+        at: Sequence[Region | Sequence[Region] | Steering | None] | Region | Steering | None,
         prompt: str | None = None,
         *,
         system: str | None = None,
@@ -97,12 +102,13 @@ class Scene(SeenImage):
 
         CancelledError.
         """
+        known_options("Scene.describe_all", options, _ARGUMENTS)
         with self.stream_all(at, prompt, system=system, cancel=cancel, **options) as group:
             return group.answers()
 
     def stream_all(
         self,
-        at: Sequence[Region | Sequence[Region] | Steering | None],
+        at: Sequence[Region | Sequence[Region] | Steering | None] | Region | Steering | None,
         prompt: str | None = None,
         *,
         system: str | None = None,
@@ -111,13 +117,14 @@ class Scene(SeenImage):
     ) -> Group:
         """One answer for each place, token by token: (number of the place, Step), those of several places by turns.
 
-        What is a list within ``at`` is looked at together. The other arguments are those of ``stream``. Where the
-        steering begins after the image (queries ``after_image``, ``answer`` or ``generated``), what the answers have in
-        common is held once, and a token of each is computed at once: faster than one after another, and equal but for
-        rounding. Errors of the arguments are raised here, all others by the steps.
+        A list within ``at`` is looked at together; one region alone is one place. The other arguments are those of
+        ``stream``. Where the steering begins after the image (queries ``after_image``, ``answer`` or ``generated``),
+        what the answers have in common is held once, and a token of each is computed at once: faster than one after
+        another, and equal but for rounding. Errors of the arguments are raised here, all others by the steps.
         """
-        flag = cancel or CancelFlag()
-        asks = [self.ask(prompt, at=each, system=system, **options) for each in at]
+        known_options("Scene.stream_all", options, _ARGUMENTS)
+        flag = checked_flag(cancel) or CancelFlag()
+        asks = [self.ask(prompt, at=each, system=system, **options) for each in _places(at)]
         return Group([self.run(ask, cancel=flag) for ask in asks], flag)
 
     def ask(
@@ -129,6 +136,7 @@ class Scene(SeenImage):
         **options: Unpack[AskOptions],
     ) -> Ask:
         """What ``stream`` would ask with these arguments, as a value. PromptError, RegionError, OptionError."""
+        known_options("Scene.ask", options, _ARGUMENTS[:-1])
         asked = self.model.prompt if prompt is None else text("prompt", prompt)
         messages = [Message("user", (ImagePart(self), asked))]
         if system is not None:
@@ -142,3 +150,13 @@ class Scene(SeenImage):
     @property
     def _conversation(self) -> Conversation:
         return Conversation(self.model, (self,))
+
+
+def _places(at: object) -> Sequence[Any]:
+    """The places of several answers. RegionError for what is neither a place nor a list of them."""
+    if at is None or isinstance(at, Steering) or is_region(at):
+        return (at,)
+    places = items(at)
+    if places is None or any(as_number(each) is not None for each in places):
+        return (as_regions(at),)  # which says what to write
+    return places

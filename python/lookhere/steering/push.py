@@ -154,7 +154,9 @@ class PushChange:
     queries: Queries | None = None
 
     def __post_init__(self) -> None:
-        self.on(Push(), fitting=False)  # a wrong value is an error whatever it is a change of
+        checked = self.on(Push(), fitting=False)  # a wrong value is an error whatever it is a change of
+        for name in self.given:
+            object.__setattr__(self, name, getattr(checked, name))
 
     @property
     def given(self) -> dict[str, Any]:
