@@ -31,6 +31,11 @@ def short(value: object, most: int = LONGEST) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+def reason(error: Exception) -> str:
+    """What an error says, on a line and cut where it is long; an OSError's without the path."""
+    return label(str(getattr(error, "strerror", None) or error), 2 * LONGEST)
+
+
 def label(name: str, most: int) -> str:
     """A name as it is, but for line breaks and other signs that do not print, cut where it is long."""
     text = repr(name)[1:-1]
@@ -120,7 +125,7 @@ def path(name: str, value: object, *, error: type[LookhereError]) -> Path:
     """The value as a path, if it can be one; the error that is named otherwise."""
     try:
         found = os.fsdecode(value)  # type: ignore[arg-type]  # TypeError for what is none
-        if "\0" not in found:
+        if b"\0" not in os.fsencode(found):  # UnicodeEncodeError for a lone surrogate
             return Path(found)
     except Exception:  # of an object that nobody here made
         pass
@@ -139,6 +144,15 @@ def flag(name: str, value: object) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise OptionError(f"{name}={short(value)}; expected True or False.")
     return bool(value)
+
+
+def kinds(value: object, **expected: type | tuple[type, ...]) -> None:
+    """OptionError unless the attributes of a value that are named are of these types."""
+    for name, kind in expected.items():
+        found = getattr(value, name)
+        if not isinstance(found, kind):
+            wanted = " or ".join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))
+            raise OptionError(f"{type(value).__name__}: {name}={short(found)}; expected a value of type {wanted}.")
 
 
 def text(name: str, value: object) -> str:

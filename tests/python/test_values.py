@@ -302,9 +302,10 @@ def test_saved_attention_is_read_by_numpy_alone(tmp_path_factory, saved, prompt)
 
 def test_attention_that_cannot_be_saved(model, tmp_path):
     answer = model.look(STRIP).describe(head_gaze="all", max_tokens=1)
-    for wrong in (tmp_path, tmp_path / "none" / "x.npz", None, 5, "a\0b", ""):
-        with pytest.raises(OptionError):
+    for wrong in (tmp_path, tmp_path / "none" / "x.npz", None, 5, "a\0b", "", "\ud800", "x" * 5000):
+        with pytest.raises(OptionError) as caught:
             answer.save_attention(wrong)
+        assert len(str(caught.value)) < 400
     assert not list(tmp_path.glob("*.part"))
     (tmp_path / "x.npz").write_bytes(b"old")
     answer.save_attention(str(tmp_path / "x.npz"))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -49,6 +49,11 @@ class Step:
     head_gaze: GridMaps = GridMaps()
     reading: Gaze = Gaze()
 
+    def __post_init__(self) -> None:
+        checks.kinds(
+            self, index=int, token=int, text=str, gaze=Gaze, steered_gaze=Gaze, head_gaze=GridMaps, reading=Gaze
+        )
+
     def __repr__(self) -> str:
         return f"<Step {self.index}, {checks.short(self.text, 60)}, token {self.token}>"
 
@@ -84,6 +89,12 @@ class Answer:
     steering: Steering | None
     reading: Gaze = Gaze()
     cached_tokens: int = field(default=0, compare=False)
+
+    def __post_init__(self) -> None:
+        checks.kinds(self, text=str, steps=tuple, gaze=Gaze, finish=str, prompt=str, prompt_tokens=int)
+        checks.kinds(self, steering=(Steering, type(None)), reading=Gaze, cached_tokens=int)
+        if not all(isinstance(step, Step) for step in self.steps):
+            raise OptionError(f"Answer: steps={checks.short(self.steps)}; expected Step values.")
 
     def __str__(self) -> str:
         return self.text
@@ -127,7 +138,8 @@ class Answer:
             region for region in (self.steering.regions if self.steering else ())
             if not isinstance(region, OnImage) or region.image == number
         ]  # fmt: skip
-        opened = None if image is None else Image.open(getattr(image, "image", image))
+        held = getattr(image, "__dict__", {}).get("image")  # a scene's
+        opened = held if image is None or isinstance(held, Image) else Image.open(image)
         return gaze_picture(shown, shown.frames[0], opened, regions)
 
     def attention(self) -> GridMaps:
@@ -174,11 +186,17 @@ def joined_steps(
     steering: Steering | None,
 ) -> Answer:
     """Steps as one answer. CancelledError where it was cancelled or has not ended."""
+    given = checks.items(steps)
+    if given is None or not all(isinstance(step, Step) for step in given):
+        raise OptionError(f"steps={checks.short(steps)}; expected the Step values of the run.")
+    steps = given
+    if finish is not None:
+        checks.one_of("finish", finish, get_args(Finish))
     if finish is None or finish == "cancelled":
         raise CancelledError("The answer was cancelled before its end.")
     return Answer(
         "".join(step.text for step in steps),
-        tuple(steps),
+        steps,
         Gaze.mean([step.gaze for step in steps]),
         finish,
         prompt,

@@ -51,5 +51,5 @@ def save_attention(
     try:
         with replacing(target) as file:
             np.savez(file, **arrays)
-    except OSError as error:
-        raise OptionError(f"The attention cannot be saved as {checks.short(path)}: {error}.") from error
+    except (OSError, ValueError) as error:
+        raise OptionError(f"The attention cannot be saved as {checks.short(path)}: {checks.reason(error)}.") from error

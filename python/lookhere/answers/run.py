@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cancel import CancelFlag
+from ..checks import short
 from ..engine import compiled, engine_errors
-from ..errors import CancelledError, ClosedError
+from ..errors import CancelledError, ClosedError, OptionError
 from ..kv.sequence import KvSequence
 from ..loaded import LoadedModel
 from ..prompt.layout import Layout
@@ -125,7 +126,9 @@ class Run:
             self.aim_with(self._aim_at(self._last.steering.looking_at(at)))
 
     def aim_with(self, aim: Aim | None) -> None:
-        """Moves the gaze to an aim that was made before."""
+        """Moves the gaze to an aim that was made before. OptionError."""
+        if aim is not None and not isinstance(aim, Aim):
+            raise OptionError(f"aim={short(aim)}; expected an Aim, as scene.aim(region) makes it, or None.")
         self._aim = self.sequence.aim = aim
         self._last = aim or self._last
 
@@ -183,7 +186,7 @@ class Run:
         """
         return joined_steps(
             steps,
-            finish or self._finish,
+            self._finish if finish is None else finish,
             prompt=self.prompt,
             prompt_tokens=self.prompt_tokens,
             cached_tokens=self.sequence.cached or 0,

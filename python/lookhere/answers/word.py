@@ -30,6 +30,9 @@ class Word:
     stop: int
     reading: Gaze = Gaze()
 
+    def __post_init__(self) -> None:
+        checks.kinds(self, text=str, start=int, stop=int, reading=Gaze)
+
     def __repr__(self) -> str:
         return f"<Word {checks.short(self.text, 60)}, steps {self.start} to {self.stop - 1}>"
 

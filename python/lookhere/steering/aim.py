@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
+from .. import checks
+from ..errors import OptionError
 from ..tokens.grid import Map
 from .head_set import Head
 from .push import Push
@@ -23,6 +27,11 @@ class Aim:
     steering: Steering
     coverage: tuple[Map, ...]
     target: tuple[Map, ...]
+
+    def __post_init__(self) -> None:
+        checks.kinds(self, steering=Steering, coverage=tuple, target=tuple)
+        if not all(isinstance(each, np.ndarray) for each in (*self.coverage, *self.target)):
+            raise OptionError(f"Aim: target={checks.short(self.target)}; expected a map for each token grid.")
 
     def __repr__(self) -> str:
         covered, every = sum(int((each > 0).sum()) for each in self.target), sum(each.size for each in self.target)

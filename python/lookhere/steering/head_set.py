@@ -21,6 +21,9 @@ from .push import MODES, QUERIES, Mode, Push, PushChange, Pushed, Queries
 FORMAT = "lookhere-head-set"
 VERSION = 1
 
+_PATH = 300
+"""Characters of a path that a message repeats."""
+
 Head: TypeAlias = tuple[int, int]
 """(layer, head), zero based, query heads."""
 
@@ -99,7 +102,7 @@ class HeadSet(Pushed):
         for name, value in values.items():
             object.__setattr__(self, name, value)
         checked = from_dict(to_dict(self), "HeadSet")
-        for name in ("heads", "scores", "readers"):
+        for name in ("model", "heads", "scores", "readers"):
             object.__setattr__(self, name, getattr(checked, name))
 
     def __repr__(self) -> str:
@@ -163,15 +166,15 @@ class HeadSet(Pushed):
     def read(cls, path: str | os.PathLike[str]) -> HeadSet:
         """The head set in a JSON file; HeadSetError names the file and what is wrong in it."""
         file = checks.path("HeadSet.read: path", path, error=HeadSetError)
-        name = f"The head set {str(file)!r}"
+        name = f"The head set {checks.short(str(file), _PATH)}"
         try:
             text = file.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise HeadSetError(
-                f"There is no file {str(file)!r}; expected a head set, as lookhere discover writes it."
+                f"There is no file {checks.short(str(file), _PATH)}; expected a head set, as lookhere discover writes it."
             ) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise HeadSetError(f"{name} cannot be read: {error}.") from error
+            raise HeadSetError(f"{name} cannot be read: {checks.reason(error)}.") from error
         try:
             data = json.loads(text, parse_constant=_not_a_number)
         except (ValueError, RecursionError) as error:
@@ -185,11 +188,12 @@ class HeadSet(Pushed):
         try:
             text = json.dumps(to_dict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         except (TypeError, ValueError, RecursionError) as error:
-            raise HeadSetError(f"The evidence of the head set has no form in JSON: {error}.") from error
+            raise HeadSetError(f"The evidence of the head set has no form in JSON: {checks.reason(error)}.") from error
         try:
             write_text(file, text)
         except (OSError, UnicodeEncodeError) as error:
-            raise HeadSetError(f"The head set cannot be written to {str(file)!r}: {error}.") from error
+            name = checks.short(str(file), _PATH)
+            raise HeadSetError(f"The head set cannot be written to {name}: {checks.reason(error)}.") from error
 
 
 def as_heads(name: str, heads: object) -> tuple[Head, ...]:
