@@ -2,14 +2,18 @@
 
 import io
 import json
+import time
+import tracemalloc
+from contextlib import suppress
 
+import gguf_files as files
 import numpy as np
 import pytest
-from fake_engine import write_gguf
 from hypothesis import example, given
 from hypothesis import strategies as st
 from lookhere import HeadSet, HeadSetError, ImageError, ModelFileError
 from lookhere.image import Image
+from lookhere.loading.doctor import examine
 from lookhere.loading.gguf import read_header
 from lookhere.steering.head_set import to_dict
 from PIL import Image as pillow
@@ -26,28 +30,73 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("hostile")
 
 
-@given(st.data())
-def test_gguf(folder, data):
-    whole = write_gguf(folder / "whole.gguf").read_bytes()
-    changed = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
+GGUF = (files.LANGUAGE, files.PROJECTOR, {"split.no": 1, "split.count": 2}, {"general.architecture": "x", "n": [1, 2]})
+
+
+def read_bounded(path):
+    """The header or a named error, and no more time and memory than such a small file can need."""
+    start, said = time.perf_counter(), ""
+    tracemalloc.start()
+    try:
+        header = read_header(path)
+        assert header.kind
+        assert header.quantization is not None
+        assert header.of_model("block_count") >= 0
+    except ModelFileError as error:
+        said = str(error)
+    finally:
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert len(said) < 1000
+    assert most < 8 * 2**20
+    assert time.perf_counter() - start < 5
+
+
+@given(values=st.sampled_from(GGUF), data=st.data())
+def test_gguf(folder, values, data):
+    """Cut, changed and extended anywhere."""
+    whole = files.write(folder / "whole.gguf", values).read_bytes()
+    changed = bytearray(whole[: data.draw(st.integers(0, len(whole)) | st.just(len(whole)))])
     for at, byte in data.draw(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255)), max_size=6)):
         if at < len(changed):
             changed[at] = byte
+    at = data.draw(st.integers(0, len(changed)))
+    changed[at:at] = data.draw(st.binary(max_size=20))
     (folder / "x.gguf").write_bytes(changed)
-    try:
-        assert read_header(folder / "x.gguf").architecture
-    except ModelFileError:
-        pass
+    read_bounded(folder / "x.gguf")
+
+
+@pytest.mark.parametrize("values", GGUF[1:], ids=["projector", "part", "small"])
+def test_every_byte_of_a_gguf_turned(folder, values):
+    whole = files.write(folder / "whole.gguf", values, data=False).read_bytes()
+    for at in range(len(whole)):
+        for changed in (whole[at] ^ 0xFF, whole[at] ^ 1):
+            (folder / "x.gguf").write_bytes(whole[:at] + bytes([changed]) + whole[at + 1 :])
+            with suppress(ModelFileError):
+                read_header(folder / "x.gguf")
+
+
+@given(values=st.sampled_from(GGUF[:2]), key=st.data(), wrong=st.one_of(
+    st.text(max_size=4), st.binary(max_size=4), st.integers(0, 2**32 - 1), st.booleans(), st.floats(width=32),
+    st.lists(st.integers(0, 2**32 - 1), max_size=3), st.lists(st.text(max_size=2), min_size=1, max_size=3),
+))  # fmt: skip
+def test_any_value_under_a_key(folder, values, key, wrong):
+    """The doctor gives a report, whatever a file says of itself."""
+    pair = folder / "pair"
+    pair.mkdir(exist_ok=True)
+    for name, each in (("m.gguf", files.LANGUAGE), ("mmproj.gguf", files.PROJECTOR)):
+        changed = {**each, key.draw(st.sampled_from(sorted(each))): wrong} if each is values else each
+        files.write(pair / name, changed)
+    report = examine(pair)
+    assert report.loads or report.problems
+    assert all(len(problem) < 2500 for problem in report.problems)
 
 
 @given(st.binary(max_size=200))
 @example(b"GGUF\x03\0\0\0" + b"\xff" * 16)
 def test_anything_as_gguf(folder, content):
     (folder / "x.gguf").write_bytes(content)
-    try:
-        read_header(folder / "x.gguf")
-    except ModelFileError:
-        pass
+    read_bounded(folder / "x.gguf")
 
 
 @given(st.data())

@@ -1,63 +1,128 @@
-"""The header of a GGUF file: enough to say at the door whether a file is a model, a projector or something else.
+"""The header of a GGUF file: enough to say at the door what a file is, whether it is whole, and what it will need.
 
-Format: ggml's docs/gguf.md, versions 2 and 3, little endian.
+Format: ggml's docs/gguf.md, versions 2 and 3, little endian. The weights are not read.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, TypeAlias
 
+from .. import checks
 from ..errors import ModelFileError
 from ..families import PROJECTOR_ARCHITECTURE
+from . import ggml_types
+from .head_bytes import shown, what_it_is
 
-_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # value type -> bytes
+Value: TypeAlias = str | int | float | bool | tuple[int | float | bool, ...]
+Kind: TypeAlias = Literal["model", "projector", "adapter", "part", "matrix"]
+
+_LAYOUTS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}  # by value type
 _STRING, _ARRAY = 8, 9
 _MOST_ENTRIES = 100_000
-_MOST_TEXTS = 10_000_000
-_LONGEST = 1 << 20  # bytes of a key or a value that is kept
+_MOST_TEXTS = 10_000_000  # in all arrays
+_MOST_KEPT = 4096  # numbers of an array
+_LONGEST_KEY = 1 << 16  # bytes
+_LONGEST_TEXT = 1 << 22  # bytes of a value that is kept
+_MOST_DIMENSIONS = 8
 
 
 @dataclass(frozen=True)
 class Header:
-    """architecture: general.architecture. name: general.name, may be empty."""
+    """architecture: general.architecture, empty in the later files of a split model. name: general.name, may be empty.
+
+    values: scalars and short arrays of numbers by their keys, of arrays of texts how many there are. size: bytes of the
+    file. parameters: numbers in all tensors. sizes: bytes by type of weight. missing: bytes that the file lacks.
+    not_utf8: keys of texts that are not.
+    """
 
     architecture: str
-    name: str
+    name: str = ""
+    values: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    size: int = 0
+    parameters: int = 0
+    sizes: Mapping[int, int] = field(default_factory=dict)
+    missing: int = 0
+    not_utf8: tuple[str, ...] = ()
 
     @property
-    def kind(self) -> Literal["model", "projector"]:
-        """A projector (mmproj) has the architecture clip."""
-        return "projector" if self.architecture == PROJECTOR_ARCHITECTURE else "model"
+    def kind(self) -> Kind:
+        """What it is: a projector (mmproj) has the architecture clip; a part is a later file of a split model."""
+        if self.architecture == PROJECTOR_ARCHITECTURE:
+            return "projector"
+        if self.values.get("general.type") == "adapter" or "adapter.type" in self.values:
+            return "adapter"
+        if self.values.get("general.type") == "imatrix" or self.architecture == "imatrix":
+            return "matrix"
+        return "part" if self.whole("split.no") else "model"
+
+    def whole(self, key: str) -> int:
+        """A whole number from 0 on; the first one of an array; 0 where there is none."""
+        value = self.values.get(key, 0)
+        value = value[0] if isinstance(value, tuple) and value else value
+        found = checks.as_whole(value)
+        return found if found is not None and found > 0 else 0
+
+    def of_model(self, key: str) -> int:
+        """As ``whole``, of a key that begins with the architecture."""
+        return self.whole(f"{self.architecture}.{key}")
+
+    def text(self, key: str) -> str:
+        """A text; empty where there is none."""
+        value = self.values.get(key)
+        return value if isinstance(value, str) else ""
+
+    @property
+    def quantization(self) -> str:
+        """As people call it, for instance Q4_K_M; may be empty."""
+        return ggml_types.quantization(self.values.get("general.file_type"), dict(self.sizes))
 
 
-def read_header(path: Path) -> Header:
-    """The header of a GGUF file; ModelFileError says what the file is instead."""
+def read_header(path: Path, *, brief: bool = False) -> Header:
+    """The header of a GGUF file; ModelFileError says what the file is instead.
+
+    brief: only so far that architecture, name and kind are known, before the long tables of tokens.
+    """
     try:
-        with path.open("rb") as file:
-            return _read(file, path)
+        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+            raise ModelFileError(f"{shown(path)} is not a file; expected a GGUF file.")
+        with path.open("rb", buffering=1 << 18) as file:
+            return _read(file, path, brief)
     except FileNotFoundError:
-        raise ModelFileError(f"There is no file {str(path)!r}; expected a GGUF file.") from None
+        raise ModelFileError(f"There is no file {shown(path)}; expected a GGUF file.") from None
     except OSError as error:
         why = error.strerror or error
-        raise ModelFileError(f"{str(path)!r} cannot be read: {why}; expected a GGUF file.") from error
+        raise ModelFileError(f"{shown(path)} cannot be read: {why}; expected a GGUF file.") from error
 
 
-def _read(file: BinaryIO, path: Path) -> Header:
-    magic = file.read(4)
-    if magic != b"GGUF":
-        found = "is empty" if not magic else f"begins with {magic!r}"
-        raise ModelFileError(f"{str(path)!r} is not a GGUF file, it {found}; expected a whole one.")
-    try:
-        version, _, entries = struct.unpack("<IQQ", file.read(20))
-        if version not in (2, 3) or entries > _MOST_ENTRIES:
-            raise ValueError(f"version {version} with {entries} entries")
-        return _Reader(file).header(entries)
-    except (struct.error, ValueError, UnicodeDecodeError, KeyError) as error:
+def _read(file: BinaryIO, path: Path, brief: bool) -> Header:
+    head = file.read(512)
+    if head[:4] != b"GGUF":
+        raise ModelFileError(f"{shown(path)} is not a GGUF file, it {what_it_is(head, path)}")
+    version = int.from_bytes(head[4:8], "little")
+    if len(head) >= 8 and version & 0xFFFF == 0 and version:
         raise ModelFileError(
-            f"{str(path)!r} is a broken GGUF file ({error}); expected version 2 or 3, whole. Was the download cut off?"
+            f"{shown(path)} is a big-endian GGUF file, for another kind of machine (s390x); expected a little-endian "
+            "one. Take the usual file from where the model is published, or turn it around: pip install gguf, then "
+            "gguf-convert-endian FILE little."
+        )
+    if version == 1:
+        raise ModelFileError(
+            f"{shown(path)} is a GGUF file of version 1, from the year 2023; expected version 2 or 3. Get a newer file "
+            "of the model, or convert it again."
+        )
+    try:
+        if len(head) >= 8 and version not in (2, 3):
+            raise ValueError(f"version {version}")
+        return _Reader(file).header(brief)
+    except (ValueError, KeyError) as error:
+        raise ModelFileError(
+            f"{shown(path)} is a broken GGUF file ({error}); expected version 2 or 3, whole. Was the download cut off? "
+            "Fetch it again."
         ) from error
 
 
@@ -65,52 +130,118 @@ class _Reader:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._end = file.seek(0, 2)
-        file.seek(24)
+        self._at = file.seek(8)
+        self._texts = 0
+        self._not_utf8: list[str] = []
 
-    def header(self, entries: int) -> Header:
-        found = {"general.architecture": "", "general.name": ""}
+    def header(self, brief: bool) -> Header:
+        tensors, entries = self._numbers("QQ")
+        if entries > _MOST_ENTRIES or tensors > _MOST_ENTRIES:
+            raise ValueError(f"{entries} entries and {tensors} tensors")
+        values: dict[str, Value] = {}
         for _ in range(entries):
-            key = self._text()
-            if found["general.architecture"] and not key.startswith("general."):
-                break  # the long tables follow; llama.cpp checks them
-            kind = self._number("<I")
-            if key in found and kind == _STRING:
-                found[key] = self._text()
-            else:
-                self._skip(kind)
-        if not found["general.architecture"]:
-            raise ValueError("it names no architecture")
-        return Header(found["general.architecture"], found["general.name"])
+            key = self._key()
+            if brief and "general.architecture" in values and not key.startswith("general."):
+                tensors = 0
+                break
+            value = self._value(key)
+            if value is not None:
+                values[key] = value
+        architecture = values.get("general.architecture")
+        if not isinstance(architecture, str) or not architecture:
+            architecture = ""
+            if not values.get("split.no"):
+                raise ValueError("it names no architecture")
+        name = values.get("general.name")
+        parameters, sizes, missing = self._tensors(tensors, values.get("general.alignment"))
+        return Header(
+            architecture, name if isinstance(name, str) else "", values, self._end, parameters, sizes, missing,
+            tuple(self._not_utf8),
+        )  # fmt: skip
 
-    def _number(self, layout: Literal["<I", "<Q"]) -> int:
-        return int(struct.unpack(layout, self._file.read(struct.calcsize(layout)))[0])
+    def _tensors(self, count: int, alignment: Value | None) -> tuple[int, dict[int, int], int]:
+        """-> parameters, bytes by type, bytes that the file lacks."""
+        parameters, sizes, end = 0, dict[int, int](), 0
+        for _ in range(count):
+            self._key()
+            (dimensions,) = self._numbers("I")
+            if dimensions > _MOST_DIMENSIONS:
+                raise ValueError(f"a tensor of {dimensions} dimensions")
+            weights = prod(self._numbers(f"{dimensions}Q"))
+            kind, offset = self._numbers("IQ")
+            size = ggml_types.size_of(kind, weights) or 0
+            parameters += weights
+            sizes[kind] = sizes.get(kind, 0) + size
+            end = max(end, offset + size)
+        step = alignment if isinstance(alignment, int) and alignment > 0 else 32
+        start = -(-self._at // step) * step
+        return parameters, sizes, max(0, start + end - self._end) if end else 0
 
-    def _text(self) -> str:
-        length = self._number("<Q")
-        if length > _LONGEST:
-            raise ValueError(f"a text of {length} bytes")
-        data = self._file.read(length)
-        if len(data) < length:
-            raise ValueError("it ends inside a text")
-        return data.decode()
+    def _numbers(self, layout: str) -> tuple[int, ...]:
+        return struct.unpack(f"<{layout}", self._take(struct.calcsize(f"<{layout}")))
 
-    def _skip(self, kind: int, count: int = 1) -> None:
+    def _take(self, size: int) -> bytes:
+        data = self._file.read(size) if self._at + size <= self._end else b""
+        if len(data) < size:
+            raise ValueError("it ends inside its header")
+        self._at += size
+        return data
+
+    def _key(self) -> str:
+        (length,) = self._numbers("Q")
+        if length > _LONGEST_KEY:
+            raise ValueError(f"a key of {length} bytes")
+        data = self._take(length)
+        key = data.decode(errors="replace")
+        if "\ufffd" in key:
+            self._not_utf8.append(key)
+        return key
+
+    def _value(self, key: str) -> Value | None:
+        (kind,) = self._numbers("I")
         if kind == _STRING:
-            if count > _MOST_TEXTS:
+            return self._text(key)
+        if kind == _ARRAY:
+            return self._array()
+        value: Value = self._numbers(self._layout(kind))[0]
+        return value
+
+    def _text(self, key: str) -> str | None:
+        (length,) = self._numbers("Q")
+        if length > _LONGEST_TEXT:
+            self._skip(length)
+            return None
+        data = self._take(length)
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            self._not_utf8.append(key)
+            return data.decode(errors="replace")
+
+    def _array(self) -> Value | None:
+        kind, count = struct.unpack("<IQ", self._take(12))
+        if kind == _ARRAY:
+            raise ValueError("an array of arrays")
+        if kind == _STRING:
+            self._texts += count
+            if self._texts > _MOST_TEXTS:
                 raise ValueError(f"an array of {count} texts")
             for _ in range(count):
-                self._forward(self._number("<Q"))
-        elif kind == _ARRAY:
-            inner = self._number("<I")
-            if inner == _ARRAY:
-                raise ValueError("an array of arrays")
-            self._skip(inner, self._number("<Q"))
-        elif kind in _SIZES:
-            self._forward(_SIZES[kind] * count)
-        else:
-            raise ValueError(f"a value of the unknown type {kind}")
+                self._skip(int.from_bytes(self._take(8), "little"))
+            return int(count)
+        layout = self._layout(kind)
+        if count > _MOST_KEPT:
+            self._skip(struct.calcsize(f"<{layout}") * count)
+            return None
+        return self._numbers(f"{count}{layout}")
 
-    def _forward(self, size: int) -> None:
-        if self._file.tell() + size > self._end:
+    def _layout(self, kind: int) -> str:
+        if kind not in _LAYOUTS:
+            raise ValueError(f"a value of the unknown type {kind}")
+        return _LAYOUTS[kind]
+
+    def _skip(self, size: int) -> None:
+        self._at += size
+        if self._at > self._end:
             raise ValueError("it ends inside a value")
         self._file.seek(size, 1)

@@ -6,52 +6,146 @@ import os
 from pathlib import Path
 
 from ..errors import ModelFileError, ProjectorError
+from ..families import FAMILIES, family_of
 from . import builtin as registry
-from .gguf import read_header
+from .folder import Found, listed, look_into
+from .gguf import Header, read_header
+from .head_bytes import shown
+from .place import local_path
+from .split import first_file, parts_of
+
+Given = str | os.PathLike[str]
 
 
-def find_pair(model: str | os.PathLike[str] | None, mmproj: str | os.PathLike[str] | None) -> tuple[Path, Path]:
+def find_pair(model: Given | None, mmproj: Given | None) -> tuple[Path, Path]:
     """The files of a model and its projector; None stands for the built-in model, and for the projector beside a model.
 
-    ModelFileError, ProjectorError.
+    model: a file, the first or a later one of a split model, or a folder with one model. ModelFileError,
+    ProjectorError.
     """
     if model is None:
         path, found = registry.builtin_files()
-        projector = Path(mmproj) if mmproj is not None else found
+        projector = found if mmproj is None else local_path(mmproj, "mmproj", ProjectorError)
     else:
-        path = _model_path(Path(model))
-        projector = Path(mmproj) if mmproj is not None else _sibling(path)
-    _check_projector(projector, path)
+        path = model_path(local_path(model, "model", ModelFileError))
+        projector = projector_path(mmproj, path)
+    check_projector(projector, path)
     return path, projector
 
 
-def _model_path(path: Path) -> Path:
-    if path.is_dir():
-        raise ModelFileError(f"{str(path)!r} is a folder; expected a GGUF file in it, for instance model.gguf.")
-    if read_header(path).kind == "projector":
+def model_path(given: Path) -> Path:
+    """The file of a language model, or of the only one in a folder, of a split one the first. ModelFileError."""
+    path = _only_model(given) if given.is_dir() else given
+    header = read_header(path)
+    if header.kind == "projector":
+        beside = listed(look_into(path.parent).models)
         raise ModelFileError(
-            f"{str(path)!r} is a projector (mmproj), not a language model; give it as mmproj= (--mmproj), and the "
-            "language model as the model."
+            f"{shown(path)} is a projector (mmproj), not a language model; give it as mmproj= (--mmproj), and the "
+            f"language model as the model{f'; beside it: {beside}' if beside else ''}."
         )
+    if header.kind == "adapter":
+        base = header.text("general.base_model.0.name") or header.text("general.name")
+        raise ModelFileError(
+            f"{shown(path)} is a LoRA adapter{f' ({base})' if base else ''} for a model of the architecture "
+            f"{header.architecture}, not a model; adapters are not applied here. Merge it into its model with "
+            "llama.cpp's llama-export-lora and give the merged file."
+        )
+    if header.kind == "matrix":
+        raise ModelFileError(
+            f"{shown(path)} is an importance matrix, a help for quantizing a model; expected the GGUF file of a "
+            "language model."
+        )
+    if header.kind == "part":
+        path = first_file(path, header)
+        header = read_header(path)
+    for part in parts_of(path, header):
+        _check_whole(part, header if part == path else read_header(part))
     return path
 
 
-def _sibling(model: Path) -> Path:
-    """The projector beside a model."""
-    found = sorted(
-        path for path in model.parent.iterdir() if "mmproj" in path.name.lower() and path.suffix.lower() == ".gguf"
+def _check_whole(path: Path, header: Header) -> None:
+    if header.missing:
+        raise ModelFileError(
+            f"{shown(path)} is cut off: it has {header.size:,} bytes, by its header {header.missing:,} are missing. "
+            "Fetch it again."
+        )
+    if header.not_utf8:
+        key = header.not_utf8[0][:100]
+        raise ModelFileError(
+            f"{shown(path)} holds text that is not UTF-8 under the key {key!r}; expected UTF-8. Make a copy without: "
+            f"pip install gguf, then gguf-new-metadata --remove-metadata {key} IN.gguf OUT.gguf."
+        )
+
+
+def _only_model(folder: Path) -> Path:
+    found = look_into(folder)
+    if len(found.models) == 1:
+        return found.models[0]
+    if found.models:
+        raise ModelFileError(
+            f"{shown(folder)} is a folder with {len(found.models)} language models: {listed(found.models)}. Name "
+            f"the one that is meant: load({shown(found.models[0])})."
+        )
+    raise ModelFileError(f"{shown(folder)} is a folder without a language model{_instead(found)}")
+
+
+def _instead(found: Found) -> str:
+    """What a folder holds that is no language model, as the end of a message."""
+    if found.parts:
+        return f": of a split model it holds {listed(found.parts)}, but not the first file. Fetch that into the folder."
+    if found.projectors:
+        return f", only a projector: {listed(found.projectors)}. Fetch the language model into the folder, too."
+    if found.broken:
+        path, why = found.broken[0]
+        return f". {path.name[:100]}: {why}"
+    if found.weights:
+        return (
+            f": {listed(found.weights)} is not GGUF. Most models are published as GGUF, too, in repositories whose "
+            "names end in -GGUF."
+        )
+    return "; expected a GGUF file in it, for instance model.gguf, and its mmproj."
+
+
+def projector_path(mmproj: Given | None, model: Path) -> Path:
+    """The projector that is given, or the only one beside the model that fits. ProjectorError."""
+    if mmproj is not None:
+        given = local_path(mmproj, "mmproj", ProjectorError)
+        return _only_projector(model, given) if given.is_dir() else given
+    return _only_projector(model, model.parent)
+
+
+def _only_projector(model: Path, folder: Path) -> Path:
+    beside = look_into(folder)
+    found = beside.projectors
+    header = read_header(model)
+    fitting = [path for path in found if not misfit(header, read_header(path))] if len(found) > 1 else found
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise ProjectorError(
+            f"The model {shown(model)} needs its projector, a second GGUF file that is usually called mmproj-*.gguf; "
+            f"{len(fitting)} of them are beside it ({listed(fitting)}). Name it with mmproj= (--mmproj)."
+        )
+    for path, why in beside.broken:
+        if "mmproj" in path.name.lower():
+            raise ProjectorError(f"The projector beside the model cannot be used: {why}")
+    others = f"; none of {listed(found)} fits" if found else ""
+    known = sorted({each for family in FAMILIES for each in family.architectures})
+    alone = (
+        ""
+        if header.architecture in known
+        else f" Of the architecture {header.architecture}, it may be a text model, which has no vision; models with "
+        f"vision that can be steered are {', '.join(family.name for family in FAMILIES)}."
     )
-    if len(found) == 1:
-        return found[0]
-    beside = f"{len(found)} of them are" if found else "none is"
-    names = f" ({', '.join(path.name for path in found)})" if found else ""
     raise ProjectorError(
-        f"The model {str(model)!r} needs its projector, a second GGUF file that is usually called mmproj-*.gguf; "
-        f"{beside} beside it{names}. Name it with mmproj= (--mmproj); it is published where the model is."
+        f"The model {shown(model)} has no vision by itself: it needs its projector, a second GGUF file that is usually "
+        f"called mmproj-*.gguf; none is beside it{others}. Name it with mmproj= (--mmproj); it is published where the "
+        f"model is.{alone}"
     )
 
 
-def _check_projector(path: Path, model: Path) -> None:
+def check_projector(path: Path, model: Path) -> None:
+    """ProjectorError if it is none, or one that cannot belong to this model."""
     try:
         header = read_header(path)
     except ModelFileError as error:
@@ -59,7 +153,41 @@ def _check_projector(path: Path, model: Path) -> None:
             f"The projector of {model.name!r}: {error} Give the mmproj file that was published with the model."
         ) from error
     if header.kind != "projector":
+        what = "a LoRA adapter" if header.kind == "adapter" else "a language model"
         raise ProjectorError(
-            f"{str(path)!r} is a language model ({header.architecture}), not a projector; expected the mmproj file "
+            f"{shown(path)} is {what} ({header.architecture}), not a projector; expected the mmproj file "
             f"that was published with {model.name!r}."
         )
+    try:
+        _check_whole(path, header)
+    except ModelFileError as error:
+        raise ProjectorError(str(error)) from error
+    if why := misfit(read_header(model), header):
+        raise ProjectorError(
+            f"The projector {shown(path)} does not work with this model: {why}. Use the mmproj file that was published "
+            "with the model."
+        )
+
+
+def projector_kind(header: Header) -> str:
+    """As mmproj files name it, for instance 'qwen3vl_merger'; may be empty."""
+    return header.text("clip.projector_type") or header.text("clip.vision.projector_type")
+
+
+def misfit(model: Header, projector: Header) -> str:
+    """Why a projector cannot belong to a model; '' where it fits, or where that is not known."""
+    kind = projector_kind(projector)
+    if not kind:
+        return ""
+    if family_of(kind) is None:
+        names = ", ".join(family.name for family in FAMILIES)
+        return f"it is of the kind {kind[:60]}, and where its tokens lie in the image is not known; known are {names}"
+    given, taken = projector.whole("clip.vision.projection_dim"), model.of_model("embedding_length")
+    if given and taken and given != taken:
+        return f"it gives rows of {given} numbers, the model takes rows of {taken}"
+    deep = projector.values.get("clip.vision.is_deepstack_layers", ())
+    given = sum(map(bool, deep)) if isinstance(deep, tuple) else 0
+    taken = model.of_model("n_deepstack_layers")
+    if given != taken:
+        return f"it feeds {given} layers of the model with what its own layers see, the model expects {taken}"
+    return ""
