@@ -36,9 +36,11 @@ class Model(LoadedModel):
     def look(self, image: ImageSource, *, cancel: CancelFlag | None = None) -> Scene:
         """Encodes an image, unless one of the same pixels was encoded before and is still kept (``images``).
 
-        image: a path, an http(s) address, a data URI, bytes, a Pillow image, or a uint8 array of shape (height, width),
-        (height, width, 3) or (height, width, 4). EXIF orientation is applied, transparency laid over white. ImageError,
-        ContextError, ClosedError.
+        image: a path, a file:// or http(s) address, a data URI, bytes, an open file, a Pillow image, or an array or
+        tensor: uint8 of shape (height, width), (height, width, 1), (height, width, 3) or (height, width, 4). The
+        orientation tag is applied, colours are turned into sRGB, transparency is laid over white. Pillow's ``rotate``
+        keeps the tag: a photo that was turned by hand is turned again, unless ``ImageOps.exif_transpose`` came first.
+        ImageError, ContextError, ClosedError.
         """
         return Scene.of(self, image, cancel)
 
@@ -68,9 +70,9 @@ class Model(LoadedModel):
 
         messages: lists of roles and parts as OpenAI's clients and the chat templates of transformers take them, or
         ``Message`` values; any number of turns and images. An image is what ``look`` takes, or a ``Scene`` of this
-        model. at: where to look; with several images, which one is said by ``OnImage``. What an earlier turn read is not read
-        again. The other arguments are those of ``Scene.stream``. Images are encoded here, and errors of the arguments
-        raised; all other errors come from the steps.
+        model. at: where to look; with several images, which one is said by ``OnImage``. What an earlier turn read is not
+        read again. The other arguments are those of ``Scene.stream``. Images are encoded here, and errors of the
+        arguments raised; all other errors come from the steps.
         """
         known_options("Model.stream_chat", options, _ARGUMENTS)
         ask = Ask.of(messages, at, **options)

@@ -1,8 +1,12 @@
 """Images: every source, upright, and what is not one."""
 
+import base64
 import io
+import os
 import struct
+import tempfile
 import zlib
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -18,6 +22,40 @@ def picture():
     return pillow.fromarray(pixels)
 
 
+class Stream:
+    """As an answer of a web server: read in parts, and only forwards."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def read(self, count=-1):
+        count = min(count, 50)
+        part, self.data = self.data[:count], self.data[count:]
+        return part
+
+
+class Tensor:
+    """As those of other libraries."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.values, dtype)
+
+
+class Interface:
+    def __init__(self, values):
+        self.values = values
+        self.__array_interface__ = values.__array_interface__
+
+
+def tempfile_of(data):
+    file = tempfile.SpooledTemporaryFile()  # noqa: SIM115 the test closes it
+    file.write(data)
+    return file
+
+
 def encoded(picture, kind="PNG", **options):
     file = io.BytesIO()
     picture.save(file, kind, **options)
@@ -25,10 +63,24 @@ def encoded(picture, kind="PNG", **options):
 
 
 def test_sources_give_the_same_pixels(picture, tmp_path):
-    picture.save(tmp_path / "a.png")
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    picture.save(folder / "a.png")
+    data = encoded(picture)
+    text = base64.b64encode(data).decode()
+    lines = "\n".join(text[at : at + 60] for at in range(0, len(text), 60))
+    read = io.BytesIO(data)
+    read.read()
     sources = (
-        tmp_path / "a.png", str(tmp_path / "a.png"), encoded(picture), bytearray(encoded(picture)), picture,
+        folder / "a.png", str(folder / "a.png"), data, bytearray(data), memoryview(data), picture,
         np.asarray(picture), np.asarray(picture)[:, ::-1][:, ::-1], Image.open(picture),
+        io.BytesIO(data), read, (folder / "a.png").open("rb"), Stream(data), tempfile_of(data),
+        (folder / "a.png").as_uri(),
+        f"FILE://localhost{quote(str(folder))}/a.png", os.fsencode(folder / "a.png").decode(),
+        f"data:image/png;base64,{text}", f"DATA:;BASE64,{lines}", f"data:;base64,{text.rstrip('=')}",
+        f"data:;base64,{quote(text)}", "data:image/png;base64," + base64.urlsafe_b64encode(data).decode(),
+        "data:image/png," + quote(data), Tensor(np.asarray(picture)), Interface(np.asarray(picture)),
+        np.ma.masked_array(np.asarray(picture)),
     )  # fmt: skip
     prints = set()
     for source in sources:
@@ -38,8 +90,20 @@ def test_sources_give_the_same_pixels(picture, tmp_path):
         assert (image.width, image.height) == (6, 4)
         np.testing.assert_array_equal(image.pixels, np.asarray(picture))
         prints.add(image.fingerprint)
+        if hasattr(source, "close") and not isinstance(source, pillow.Image):
+            source.close()
     assert len(prints) == 1
     assert image.pillow().size == (6, 4)
+
+
+def test_grey_arrays():
+    flat = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    expected = np.repeat(flat[:, :, None], 3, axis=2)
+    for values in (flat, flat[:, :, None], np.asfortranarray(flat), Tensor(flat), Tensor(flat[:, :, None])):
+        np.testing.assert_array_equal(Image.open(values).pixels, expected)
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.matrix(flat)
+    np.testing.assert_array_equal(Image.open(matrix).pixels, expected)
 
 
 def test_a_lying_suffix_is_forgiven(picture, tmp_path):
@@ -103,7 +167,24 @@ def bomb(width, height):
         (bomb(5, 5), "broken|cannot"),
         (7, "int is not an image"),
         (None, "NoneType is not an image"),
-        (np.zeros((4, 4), np.float32), "uint8"),
+        (np.zeros((4, 4), np.float32), r"float32; expected uint8.*0 to 1: \(array \* 255\)\.astype"),
+        (np.ones((4, 4), bool), r"bool; .*True as white: array\.astype\('uint8'\) \* 255"),
+        (np.full((4, 4), 200), r"int64; expected uint8, 0 to 255: array\.astype\('uint8'\)\."),
+        (np.full((4, 4), 200.0), r"float64; expected uint8, 0 to 255: array\.astype\('uint8'\)\."),
+        (np.array([[-1.0, 1.0]]), r"-1 to 1: \(\(array \+ 1\) \* 127\.5\)"),
+        (np.array([[0, 65535]], np.uint16), r"16 bits: \(array // 257\)"),
+        (np.array([[-300, 70000]]), r"from -300 to 70000: \(\(array - array\.min\(\)\)"),
+        (np.array([[0.5, np.nan]]), "nan_to_num"),
+        (np.array([[None]]), "make numbers of it"),
+        (np.zeros((3, 40, 60), np.uint8), r"transpose\(1, 2, 0\)"),
+        (np.zeros((1, 40, 60, 3), np.uint8), r"Of several images: array\[0\]"),
+        (np.broadcast_to(np.zeros((), np.float32), (10**6, 10**6)), "scale it down"),
+        (io.StringIO("text"), r"reads str; expected bytes.*'rb'"),
+        ("ftp://example.com/a.png", "ftp:// are not known"),
+        ("file://elsewhere/a.png", "names no file here"),
+        ("iVBORw0KGgo" * 100, "For base64 write 'data:;base64,'"),
+        ("data:image/png;base64", "no comma"),
+        ("data:image/png;base64,A", "not base64"),
         (np.zeros((4, 4, 2), np.uint8), r"shape \(4, 4, 2\)"),
         (np.zeros(4, np.uint8), r"shape \(4,\)"),
         (np.zeros((0, 4), np.uint8), "0 pixels"),
@@ -114,8 +195,9 @@ def bomb(width, height):
     ],
 )
 def test_what_is_no_image(source, message):
-    with pytest.raises(ImageError, match=message):
+    with pytest.raises(ImageError, match=message) as error:
         Image.open(source)
+    assert len(str(error.value)) < 400
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
