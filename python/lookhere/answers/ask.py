@@ -10,14 +10,13 @@ from typing import Literal, TypeAlias, TypedDict
 import numpy as np
 
 from .. import checks
-from ..errors import HeadSetError, OptionError
+from ..errors import OptionError
 from ..prompt.message import Message, as_messages
 from ..regions.region import Region, as_regions
-from ..steering.head_set import Head
+from ..steering.head_set import Head, as_heads
 from ..steering.push import Mode, PushChange, Queries
 from ..steering.steering import Steering
 from .sampling import Sampling
-
 
 HeadGaze: TypeAlias = bool | Literal["all"]
 """Whether each step brings the maps of single heads: of the head set's, or of every head of every layer."""
@@ -91,7 +90,7 @@ class Ask:
         checked = {
             "messages": as_messages(self.messages),
             "at": at if at is None or isinstance(at, Steering) else as_regions(at),
-            "readers": checked_heads("readers", self.readers),
+            "readers": None if self.readers is None else as_heads("readers", self.readers),
             "head_gaze": _head_gaze(self.head_gaze),
             **{name: checks.flag(name, getattr(self, name)) for name in ("gaze", "steered_gaze", "zoom")},
         }
@@ -138,14 +137,3 @@ def known_options(method: str, options: Iterable[str], arguments: Sequence[str] 
             near = difflib.get_close_matches(name, (*OPTIONS, *arguments), 1)
             hint = f"did you mean {near[0]!r}?" if near else f"expected some of {', '.join((*arguments, *OPTIONS))}"
             raise TypeError(f"{method}() got an unexpected keyword argument {checks.short(name)}; {hint}")
-
-
-def checked_heads(name: str, heads: object) -> tuple[Head, ...] | None:
-    """(layer, head) pairs of whole numbers, None for None. HeadSetError."""
-    if heads is None:
-        return None
-    pairs = checks.items(heads)
-    found = [[checks.as_whole(each) for each in checks.items(pair) or ()] for pair in pairs or ()]
-    if pairs is None or not all(len(pair) == 2 and all(n is not None and n >= 0 for n in pair) for pair in found):
-        raise HeadSetError(f"{name}={checks.short(heads)}; expected (layer, head) pairs, counted from 0.")
-    return tuple((pair[0], pair[1]) for pair in found)  # type: ignore[misc]  # none of them is None

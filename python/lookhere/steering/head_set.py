@@ -21,9 +21,6 @@ from .push import MODES, QUERIES, Mode, Push, PushChange, Pushed, Queries
 FORMAT = "lookhere-head-set"
 VERSION = 1
 
-_PATH = 300
-"""Characters of a path that a message repeats."""
-
 Head: TypeAlias = tuple[int, int]
 """(layer, head), zero based, query heads."""
 
@@ -166,13 +163,11 @@ class HeadSet(Pushed):
     def read(cls, path: str | os.PathLike[str]) -> HeadSet:
         """The head set in a JSON file; HeadSetError names the file and what is wrong in it."""
         file = checks.path("HeadSet.read: path", path, error=HeadSetError)
-        name = f"The head set {checks.short(str(file), _PATH)}"
+        name = f"The head set {checks.short(str(file), 300)}"
         try:
             text = file.read_text(encoding="utf-8")
         except FileNotFoundError:
-            raise HeadSetError(
-                f"There is no file {checks.short(str(file), _PATH)}; expected a head set, as lookhere discover writes it."
-            ) from None
+            raise HeadSetError(f"{name} is not there; expected a file as lookhere discover writes it.") from None
         except (OSError, UnicodeDecodeError) as error:
             raise HeadSetError(f"{name} cannot be read: {checks.reason(error)}.") from error
         try:
@@ -192,7 +187,7 @@ class HeadSet(Pushed):
         try:
             write_text(file, text)
         except (OSError, UnicodeEncodeError) as error:
-            name = checks.short(str(file), _PATH)
+            name = checks.short(str(file), 300)
             raise HeadSetError(f"The head set cannot be written to {name}: {checks.reason(error)}.") from error
 
 
