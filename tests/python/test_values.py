@@ -40,6 +40,7 @@ from lookhere.steering.head_set import ModelFacts
 from lookhere.tokens.frame import Frame
 from lookhere.tokens.gaze import GridMaps
 from lookhere.tokens.grid import TokenGrid
+from lookhere.wire.ask import ask_json, read_ask
 
 LINE = 120
 """Characters of a repr."""
@@ -258,6 +259,13 @@ def test_the_attention_of_every_head(model, tmp_path):
     for wrong in ("ALL", "every", 1, None, b"all"):
         with pytest.raises(OptionError, match="'all'"):
             scene.describe(head_gaze=wrong)
+
+
+def test_an_ask_for_every_head_is_written_and_read(model):
+    ask = Ask.of([{"role": "user", "content": "What?"}], head_gaze="all")
+    assert ask_json(ask)["head_gaze"] == "all"
+    assert read_ask(json.loads(json.dumps(ask_json(ask)))) == ask
+    assert read_ask(ask_json(replace(ask, head_gaze=True))).head_gaze is True
 
 
 def test_attention_is_bounded_before_work(model, monkeypatch):
