@@ -2,26 +2,24 @@
 #include "register.h"
 
 #include "engine/cancel.h"
+#include "engine/log.h"
 
 namespace lookhere {
 
-// lets Python run its signal handlers while we compute; does nothing outside the main thread
+// lets Python run its signal handlers while we compute, which it does on the main thread alone; stops at the end of Python
 static bool poll_signals() {
-#if PY_VERSION_HEX >= 0x030D0000
-    if (Py_IsFinalizing()) {
-        return true;
-    }
-#endif
-    py::gil_scoped_acquire acquire;
-    if (PyErr_CheckSignals() == 0) {
-        return false;
-    }
-    try {
-        throw py::error_already_set();
-    } catch (...) {
-        pending_signal = std::current_exception();
-    }
-    return true;
+    bool stop = false;
+    return !with_gil([&stop] {
+        if (PyErr_CheckSignals() == 0) {
+            return;
+        }
+        try {
+            throw py::error_already_set();
+        } catch (...) {
+            pending_signal = std::current_exception();
+        }
+        stop = true;
+    }) || stop;
 }
 
 void register_cancel(py::module_ & m) {
@@ -32,6 +30,11 @@ void register_cancel(py::module_ & m) {
         .def("set", &CancelFlag::set, "Raises the flag.")
         .def("clear", &CancelFlag::clear, "Lowers the flag.")
         .def("is_set", &CancelFlag::is_set, "Whether the flag is raised.");
+    m.def("end", [] {
+              ending::begin();
+              log_set(nullptr, 0); // nothing calls into Python after it
+          },
+          "For the last exit handler: stops what other threads compute, and they do not come back.");
 }
 
 } // namespace lookhere

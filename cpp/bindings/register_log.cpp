@@ -1,10 +1,9 @@
+#include "gil.h"
 #include "register.h"
 
 #include "engine/log.h"
 
 #include <pybind11/stl.h>
-
-namespace py = pybind11;
 
 namespace lookhere {
 
@@ -17,27 +16,24 @@ void register_log(py::module_ & m) {
         // the last reference may go on a thread without the GIL
         std::shared_ptr<py::object> held(new py::object(std::move(callback)), [](py::object * object) {
             if (Py_IsInitialized()) {
-                py::gil_scoped_acquire acquire;
-                delete object;
+                with_gil([object] { delete object; });
             }
         });
         log_set([held](int message_level, const std::string & text) {
             if (!Py_IsInitialized()) {
                 return;
             }
-            py::gil_scoped_acquire acquire;
-            py::error_scope        unrelated; // an error that is on its way stays
-            try {
-                (*held)(message_level, py::str(py::bytes(text).attr("decode")("utf-8", "replace")));
-            } catch (py::error_already_set & e) {
-                e.discard_as_unraisable("lookhere's log callback"); // a log must not stop what it reports on
-            }
+            with_gil([&] {
+                py::error_scope unrelated; // an error that is on its way stays
+                try {
+                    (*held)(message_level, py::str(py::bytes(text).attr("decode")("utf-8", "replace")));
+                } catch (py::error_already_set & e) {
+                    e.discard_as_unraisable("lookhere's log callback"); // a log must not stop what it reports on
+                }
+            });
         }, level);
     }, py::arg("callback"), py::arg("level") = 30,
        "Forwards llama.cpp's messages of at least this level (numbers of the logging module) as (level, text); None is quiet.");
-
-    // before the interpreter goes, so that nothing calls into it after
-    py::module_::import("atexit").attr("register")(py::cpp_function([] { log_set(nullptr, 0); }));
 }
 
 } // namespace lookhere

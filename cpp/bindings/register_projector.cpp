@@ -39,6 +39,12 @@ void register_projector(py::module_ & m) {
              },
              py::arg("pixels").noconvert(), py::arg("cancel") = nullptr,
              "pixels (height, width, 3) uint8, RGB, C-contiguous.")
+        .def("measure", [](Projector & self, int width, int height) {
+                 const auto size = computing([&] { return self.measure(width, height); });
+                 return std::make_pair(size.image_tokens, size.tokens);
+             },
+             py::arg("width"), py::arg("height"),
+             "(tokens of the image, all tokens with the text around it) of an image of this size, which is not encoded.")
         .def_property_readonly("address", [](const Projector & self) { return (uintptr_t) self.context(); },
                                "Of the mtmd_context, for use with the same libraries through ctypes.");
 }

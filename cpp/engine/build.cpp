@@ -1,5 +1,6 @@
 #include "build.h"
 
+#include "forks.h"
 #include "log.h"
 
 #include "ggml-backend.h"
@@ -8,6 +9,11 @@
 
 #include <mutex>
 
+extern "C" { // ggml-threading.h, which is not among the public headers
+void ggml_critical_section_start(void);
+void ggml_critical_section_end(void);
+}
+
 namespace lookhere {
 
 void start() {
@@ -15,6 +21,17 @@ void start() {
     std::call_once(once, [] {
         log_install();
         llama_backend_init();
+        // locks that another thread might hold while this one forks
+        on_fork(
+            [] {
+                log_lock();
+                ggml_critical_section_start();
+            },
+            [] {
+                ggml_critical_section_end();
+                log_unlock();
+            },
+            nullptr);
     });
 }
 

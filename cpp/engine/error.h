@@ -20,4 +20,7 @@ struct Cancelled : Error {
     using Error::Error;
 };
 
+inline constexpr const char * GPU_OF_PARENT =
+    "a forked child cannot use the GPU of its parent; load the model in the child, or start it with the method 'spawn'";
+
 } // namespace lookhere

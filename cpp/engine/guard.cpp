@@ -1,5 +1,6 @@
 #include "guard.h"
 
+#include "ggml-cpu.h"
 #include "ggml.h"
 
 #include <cstdio>
@@ -13,8 +14,9 @@ static thread_local int  depth = 0;
 static thread_local bool has_fired = false;
 
 static void on_abort(const char * message) {
-    has_fired = true;
-    if (depth > 0 && std::uncaught_exceptions() == 0) {
+    const bool guarded = ggml_cpu_is_guarded();
+    has_fired          = !guarded;
+    if ((depth > 0 || guarded) && std::uncaught_exceptions() == 0) {
         throw Aborted(std::string("llama.cpp stopped at a check of its own: ") + message);
     }
     std::fprintf(stderr, "%s\n", message); // what ggml does without a callback; it aborts when we return

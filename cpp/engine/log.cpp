@@ -77,6 +77,14 @@ void on_log(ggml_log_level level, const char * text, void *) {
 
 } // namespace
 
+void log_lock() {
+    sink_mutex.lock();
+}
+
+void log_unlock() {
+    sink_mutex.unlock();
+}
+
 void log_install() {
     // not once for all: whoever reaches the same library through ctypes may have set another one meanwhile
     llama_log_set(on_log, nullptr);

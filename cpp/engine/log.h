@@ -11,6 +11,10 @@ using LogSink = std::function<void(int level, const std::string & text)>;
 // routes the logs of ggml, llama and mtmd here; they are dropped until a sink is set. Called once
 void log_install();
 
+// around a fork: no other thread holds the lock then, and leaves it locked in the child
+void log_lock();
+void log_unlock();
+
 // lines of at least this level go to the sink, which may be called from any thread; an empty sink is quiet
 void log_set(LogSink sink, int level);
 

@@ -1,6 +1,8 @@
 #include "model.h"
 
+#include "cancel.h"
 #include "error.h"
+#include "forks.h"
 #include "gguf_file.h"
 #include "guard.h"
 #include "log.h"
@@ -26,6 +28,10 @@ Model::Model(const std::string & path, const Options & options) : path_(path) {
     params.load_mode              = options.mmap ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
     params.devices                = options.gpu_layers == 0 ? &no_device : nullptr;
 
+    Interrupt interrupt;
+    params.progress_callback           = [](float, void * asked) { return !static_cast<Interrupt *>(asked)->raised(); };
+    params.progress_callback_user_data = &interrupt;
+
     log_install();
     log_forget();
     AbortGuard guard;
@@ -35,18 +41,29 @@ Model::Model(const std::string & path, const Options & options) : path_(path) {
         throw LoadError("cannot load '" + path + "': " + e.what());
     }
     if (!handle_) {
+        interrupt.check("loading the model");
         throw LoadError("cannot load '" + path + "': " + log_errors());
     }
+    gpu_forks_ = options.gpu_layers == 0 ? -1 : forks();
     if (llama_model_has_encoder(handle_.get()) || !llama_model_has_decoder(handle_.get())) {
         throw LoadError("'" + path + "' (" + architecture_ + ") is not a decoder-only language model");
     }
 }
 
+// closed by one thread while another makes a session of it
+void Model::close() {
+    std::atomic_store(&handle_, std::shared_ptr<llama_model>());
+}
+
 std::shared_ptr<llama_model> Model::handle() const {
-    if (!handle_) {
+    auto handle = std::atomic_load(&handle_);
+    if (!handle) {
         throw Error("the model is closed");
     }
-    return handle_;
+    if (gpu_forks_ != -1 && gpu_forks_ != forks()) {
+        throw Error(GPU_OF_PARENT);
+    }
+    return handle;
 }
 
 const llama_vocab * Model::vocab(int token) const {

@@ -21,7 +21,7 @@ public:
     Model(const std::string & path, const Options & options);
 
     // the weights go when the last session and projector made from them go
-    void close() { handle_.reset(); }
+    void close();
 
     // what sessions and projectors hold on to; Error after close()
     std::shared_ptr<llama_model> handle() const;
@@ -56,6 +56,7 @@ private:
     std::shared_ptr<llama_model> handle_;
     std::string                  path_;
     std::string                  architecture_;
+    int                          gpu_forks_ = -1; // forks() where the weights are on a GPU
 };
 
 } // namespace lookhere

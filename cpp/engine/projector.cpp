@@ -75,6 +75,18 @@ bool on_node(ggml_tensor * node, bool ask, void * data) {
     return ask ? std::strncmp(node->name, "layer_out", 9) == 0 : !interrupt->raised();
 }
 
+void check_size(int width, int height) {
+    const auto size = std::to_string(width) + " x " + std::to_string(height);
+    if (width < 1 || height < 1 || (int64_t) width * height > IMAGE_PIXELS_MAX) {
+        throw Error("an image of " + size + " pixels cannot be encoded, expected 1 to " + std::to_string(IMAGE_PIXELS_MAX) +
+                    " pixels");
+    }
+    if (width / height > IMAGE_ASPECT_MAX || height / width > IMAGE_ASPECT_MAX) {
+        throw Error("an image of " + size + " pixels is too long and thin, expected at most " +
+                    std::to_string(IMAGE_ASPECT_MAX) + " to 1");
+    }
+}
+
 std::string tokens_text(int n) {
     return n == 0 ? "the file's own" : std::to_string(n);
 }
@@ -82,7 +94,7 @@ std::string tokens_text(int n) {
 } // namespace
 
 Projector::Projector(const std::string & path, const Model & model, const Options & options) :
-    path_(path), model_(model.handle()), running_(new Interrupt *(nullptr)) {
+    path_(path), model_(model.handle()), running_(new Interrupt *(nullptr)), gpu_(options.gpu) {
     if (options.threads < 1 || options.threads > THREADS_MAX) {
         throw LoadError("threads is " + std::to_string(options.threads) + ", expected 1 to " + std::to_string(THREADS_MAX));
     }
@@ -123,7 +135,23 @@ Projector::Projector(const std::string & path, const Model & model, const Option
     }
 }
 
+Projector::~Projector() {
+    abandon();
+}
+
+// in a forked child, what another thread was in the middle of cannot be ended in order, and is left as it is
+void Projector::abandon() {
+    if (context_ && (busy_.stuck() || (gpu_ && busy_.inherited()))) {
+        new std::shared_ptr<mtmd_context>(std::move(context_));
+        new std::shared_ptr<llama_model>(std::move(model_));
+    }
+}
+
 void Projector::close() {
+    abandon();
+    if (busy_.stuck()) {
+        return;
+    }
     const Busy busy(busy_, "projector");
     context_.reset();
     model_.reset();
@@ -133,6 +161,9 @@ mtmd_context * Projector::context() const {
     if (!context_) {
         throw Error("the projector is closed");
     }
+    if (gpu_ && busy_.inherited()) {
+        throw Error(GPU_OF_PARENT);
+    }
     if (broken_) {
         throw Error("the projector failed before and must be loaded again");
     }
@@ -140,28 +171,14 @@ mtmd_context * Projector::context() const {
 }
 
 std::shared_ptr<const EncodedImage> Projector::encode(const uint8_t * pixels, int width, int height, const CancelFlag * cancel) {
-    const Busy     busy(busy_, "projector");
-    mtmd_context * ctx = context();
-    const auto     size = std::to_string(width) + " x " + std::to_string(height);
-    if (width < 1 || height < 1 || (int64_t) width * height > IMAGE_PIXELS_MAX) {
-        throw Error("an image of " + size + " pixels cannot be encoded, expected 1 to " + std::to_string(IMAGE_PIXELS_MAX) +
-                    " pixels");
-    }
-    if (width / height > IMAGE_ASPECT_MAX || height / width > IMAGE_ASPECT_MAX) {
-        throw Error("an image of " + size + " pixels is too long and thin, expected at most " +
-                    std::to_string(IMAGE_ASPECT_MAX) + " to 1");
-    }
+    const Busy busy(busy_, "projector");
+    context();
+    check_size(width, height);
 
     log_forget();
     AbortGuard guard;
     Interrupt  interrupt(cancel);
     interrupt.check("encoding the image");
-
-    mtmd::bitmap            bitmap(width, height, pixels);
-    mtmd::input_chunks      chunks(mtmd_input_chunks_init());
-    const mtmd_bitmap *     bitmaps[] = {bitmap.ptr.get()};
-    const char *            marker    = mtmd_get_marker(ctx);
-    const mtmd_input_text   text      = {marker, std::strlen(marker), /*add_special =*/false, /*parse_special =*/true};
 
     auto image            = std::make_shared<EncodedImage>();
     image->width          = width;
@@ -171,9 +188,8 @@ std::shared_ptr<const EncodedImage> Projector::encode(const uint8_t * pixels, in
     *running_ = &interrupt;
     const std::unique_ptr<Interrupt *, void (*)(Interrupt **)> reset(running_.get(), [](Interrupt ** p) { *p = nullptr; });
     try {
-        if (mtmd_tokenize(ctx, chunks.ptr.get(), &text, bitmaps, 1) != 0) {
-            throw Error("cannot prepare an image of " + size + " pixels: " + log_errors());
-        }
+        mtmd::bitmap bitmap(width, height, pixels);
+        const auto   chunks = prepare(bitmap);
         for (size_t i = 0; i < chunks.size(); i++) {
             image->parts.push_back(encode_chunk(chunks[i], interrupt));
         }
@@ -182,6 +198,43 @@ std::shared_ptr<const EncodedImage> Projector::encode(const uint8_t * pixels, in
         throw;
     }
     return image;
+}
+
+Projector::Size Projector::measure(int width, int height) {
+    const Busy busy(busy_, "projector");
+    context();
+    check_size(width, height);
+
+    log_forget();
+    AbortGuard guard;
+    Size       size;
+    try {
+        mtmd::bitmap bitmap(mtmd_bitmap_init(width, height, nullptr)); // no pixels: is measured, cannot be encoded
+        const auto   chunks = prepare(bitmap);
+        for (size_t i = 0; i < chunks.size(); i++) {
+            const int tokens = (int) mtmd_input_chunk_get_n_tokens(chunks[i]);
+            size.tokens += tokens;
+            size.image_tokens += mtmd_input_chunk_get_type(chunks[i]) == MTMD_INPUT_CHUNK_TYPE_TEXT ? 0 : tokens;
+        }
+    } catch (...) {
+        broken_ = guard.fired();
+        throw;
+    }
+    return size;
+}
+
+// the image with the text around it, cut into what is encoded at once
+mtmd::input_chunks Projector::prepare(mtmd::bitmap & bitmap) {
+    mtmd_context *         ctx = context_.get();
+    mtmd::input_chunks_ptr chunks(mtmd_input_chunks_init());
+    const mtmd_bitmap *    bitmaps[] = {bitmap.ptr.get()};
+    const char *           marker    = mtmd_get_marker(ctx);
+    const mtmd_input_text  text      = {marker, std::strlen(marker), /*add_special =*/false, /*parse_special =*/true};
+    if (mtmd_tokenize(ctx, chunks.get(), &text, bitmaps, 1) != 0) {
+        throw Error("cannot prepare an image of " + std::to_string(bitmap.nx()) + " x " + std::to_string(bitmap.ny()) +
+                    " pixels: " + log_errors());
+    }
+    return mtmd::input_chunks(chunks.release());
 }
 
 Part Projector::encode_chunk(const mtmd_input_chunk * chunk, Interrupt & interrupt) {

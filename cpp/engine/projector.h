@@ -1,12 +1,12 @@
 #pragma once
 
+#include "busy.h"
 #include "cancel.h"
 #include "image.h"
 #include "model.h"
 
 #include "mtmd.h"
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,7 +26,16 @@ public:
 
     Projector(const std::string & path, const Model & model, const Options & options);
 
+    ~Projector();
+
     void close();
+
+    // what an image of this size would take, without encoding it: of the image alone, and with the text around it
+    struct Size {
+        int image_tokens = 0;
+        int tokens       = 0;
+    };
+    Size measure(int width, int height);
 
     const std::string & kind() const { return kind_; } // as the file names it
 
@@ -36,14 +45,17 @@ public:
     mtmd_context * context() const; // Error after close()
 
 private:
-    Part encode_chunk(const mtmd_input_chunk * chunk, Interrupt & interrupt);
+    void               abandon();
+    mtmd::input_chunks prepare(mtmd::bitmap & bitmap);
+    Part               encode_chunk(const mtmd_input_chunk * chunk, Interrupt & interrupt);
 
     std::string                         path_;
     std::string                         kind_;
     std::shared_ptr<llama_model>        model_; // mtmd reads its vocabulary; outlives context_
     std::shared_ptr<mtmd_context>       context_;
     std::unique_ptr<Interrupt *>        running_; // what the encoding asks; its address is given to mtmd
-    std::atomic<bool>                   busy_{false};
+    Use                                 busy_;
+    bool                                gpu_    = false;
     bool                                broken_ = false;
 };
 

@@ -94,9 +94,25 @@ Session::Session(const Model & model, const Options & options) :
     mrope_ = rope == LLAMA_ROPE_TYPE_MROPE || rope == LLAMA_ROPE_TYPE_IMROPE;
 }
 
-Session::~Session() = default;
+Session::~Session() {
+    abandon();
+}
+
+// in a forked child: neither the worker threads nor what another thread was in the middle of can be ended in order, so
+// that it is left as it is; its pages are the parent's
+void Session::abandon() {
+    if (busy_.inherited() && context_) {
+        new std::shared_ptr<llama_context>(std::move(context_));
+        new ThreadPool(std::move(threads_));
+        new std::shared_ptr<llama_model>(std::move(model_));
+    }
+}
 
 void Session::close() {
+    abandon();
+    if (busy_.stuck()) {
+        return;
+    }
     const Busy busy(busy_, "session");
     rows_.clear();
     context_.reset();
@@ -107,6 +123,9 @@ void Session::close() {
 llama_context * Session::context() const {
     if (!context_) {
         throw Error("the session is closed");
+    }
+    if (busy_.inherited()) {
+        throw Error("the session was made before the process was forked; make another one in the child");
     }
     if (broken_) {
         throw Error("the session failed before and must be made again");
@@ -140,8 +159,15 @@ Ledger & Session::ledger(int sequence) {
     return const_cast<Ledger &>(const_cast<const Session *>(this)->ledger(sequence));
 }
 
-int Session::position(int sequence) const { return ledger(sequence).position(); }
-int Session::used(int sequence) const { return ledger(sequence).tokens(); }
+int Session::position(int sequence) const {
+    const Busy busy(busy_, "session");
+    return ledger(sequence).position();
+}
+
+int Session::used(int sequence) const {
+    const Busy busy(busy_, "session");
+    return ledger(sequence).tokens();
+}
 
 void Session::clear() {
     const Busy busy(busy_, "session");
@@ -188,12 +214,17 @@ void Session::remove_from(int position, int sequence) {
     ledgers_[sequence].truncate(position);
 }
 
-int Session::room() const { return context_size() - holders_->tokens(); }
+int Session::room() const {
+    const Busy busy(busy_, "session");
+    return free_tokens();
+}
+
+int Session::free_tokens() const { return context_size() - holders_->tokens(); }
 
 void Session::check_room(int tokens, const char * what) const {
     const int size = context_size();
-    if (tokens > room()) {
-        throw Error("the context is full: it holds " + std::to_string(size - room()) + " of " + std::to_string(size) + " tokens, and " +
+    if (tokens > free_tokens()) {
+        throw Error("the context is full: it holds " + std::to_string(size - free_tokens()) + " of " + std::to_string(size) + " tokens, and " +
                     what + " has " + std::to_string(tokens) + "; make a session with a larger context");
     }
 }

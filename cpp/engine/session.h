@@ -1,5 +1,6 @@
 #pragma once
 
+#include "busy.h"
 #include "cancel.h"
 #include "image.h"
 #include "ledger.h"
@@ -9,7 +10,6 @@
 
 #include "llama.h"
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -80,6 +80,8 @@ private:
     };
     struct Batch;
 
+    void           abandon();
+    int            free_tokens() const;
     Ledger &       ledger(int sequence);
     const Ledger & ledger(int sequence) const;
     const Row &    row(int row) const;
@@ -108,7 +110,7 @@ private:
     bool                           mrope_   = false;
     bool                           grouped_ = false;
     Interrupt *                    running_ = nullptr; // what the computation asks
-    mutable std::atomic<bool>      busy_{false};
+    mutable Use                    busy_;
     bool                           broken_ = false;
 };
 

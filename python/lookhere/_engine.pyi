@@ -144,6 +144,8 @@ class Projector:
         """Projector type as the file names it, for instance 'qwen3vl_merger'."""
     def encode(self, pixels: NDArray[np.uint8], cancel: CancelFlag | None = None) -> EncodedImage:
         """pixels (height, width, 3), RGB, C-contiguous."""
+    def measure(self, width: int, height: int) -> tuple[int, int]:
+        """(tokens of the image, all tokens with the text around it) of an image of this size, which is not encoded."""
     @property
     def address(self) -> int:
         """Of the mtmd_context, for use with the same libraries through ctypes."""
@@ -270,6 +272,9 @@ class Sampler:
     def sample(self, session: Session, row: int = -1) -> int:
         """Draws a token from an output row's logits and remembers it for the penalty."""
     def reset(self) -> None: ...
+
+def end() -> None:
+    """For the last exit handler: stops what other threads compute, and they do not come back."""
 
 def set_log(callback: Callable[[int, str], None] | None, level: int = 30) -> None:
     """Forwards llama.cpp's messages of at least this level (numbers of the logging module) as (level, text)."""

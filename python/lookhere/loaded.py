@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from . import limits, questions
-from .cancel import CancelFlag
+from . import checks, limits, questions
+from .cancel import CancelFlag, checked_flag
 from .engine import engine_errors
 from .errors import CancelledError, ClosedError, ContextError, ImageError
 from .images.image import Image
 from .images.image_cache import ImageCache
 from .kv.session import Session
+from .kv.turns import Turns
 from .prompt.chat import ChatTemplate
 from .steering.head_set import HeadSet, ModelFacts
 
@@ -28,7 +29,7 @@ class LoadedModel:
     """The parts of a model that answers are made with, and what holds for all of them.
 
     facts: name, architecture, layers and heads. head_set: the heads that it is steered with, None where none are known.
-    images: the cache of encoded images.
+    images: the cache of encoded images. max_image_tokens: an image that would take more is refused; 0 for no bound.
     """
 
     def __init__(
@@ -41,14 +42,16 @@ class LoadedModel:
         images: ImageCache,
         template: ChatTemplate,
         head_set: HeadSet | None = None,
+        max_image_tokens: int = 0,
     ) -> None:
         self._native: _engine.Model | None = native
         self._projector: _engine.Projector | None = projector
-        self._encoding = threading.Lock()
+        self._encoding = Turns()
         self._session = session
         self.images = images
         self.head_set = head_set
         self.template = template
+        self.max_image_tokens = max_image_tokens
         self.path = native.path
         self.projector_path = os.fspath(projector_path)
         name = native.metadata.get("general.name") or Path(native.path).stem
@@ -56,7 +59,14 @@ class LoadedModel:
 
     def __repr__(self) -> str:
         facts = self.facts
-        return f"<Model {facts.name}, {facts.architecture}, {facts.layers} layers of {facts.heads} heads>"
+        name, architecture = checks.label(facts.name, 50), checks.label(facts.architecture, 20)
+        return f"<Model {name}, {architecture}, {facts.layers} layers of {facts.heads} heads>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A Model belongs to this process, so that it can be neither copied nor pickled; load it in each process. "
+            "Threads may share one."
+        )
 
     @property
     def name(self) -> str:
@@ -116,23 +126,18 @@ class LoadedModel:
     def encode(self, image: Image, cancel: CancelFlag | None = None) -> _engine.EncodedImage:
         """Encodes an image, unless one of the same pixels was encoded before and is still kept (``images``).
 
-        ImageError, ContextError, ClosedError, CancelledError.
+        What takes too many tokens is refused before it is encoded. ImageError, ContextError, ClosedError,
+        CancelledError; BusyError from inside a step.
         """
+        cancel = checked_flag(cancel)
         long, short = max(image.width, image.height), min(image.width, image.height)
         if long > limits.IMAGE_ASPECT * short:
             raise ImageError(
                 f"The image is {image.width} x {image.height} pixels; expected a long side of at most "
                 f"{limits.IMAGE_ASPECT} times the short one. Cut it into pieces."
             )
-        with self._encoding:
-            encoded = self._encode(image, cancel)
-        limit = self._session.limit
-        if encoded.tokens >= limit:
-            raise ContextError(
-                f"The image takes {encoded.tokens} tokens; the context holds {limit}. Load the model with a larger "
-                "context= (--context), or limit the image with load(max_image_tokens=...)."
-            )
-        return encoded
+        with self._encoding.take(cancel.native if cancel else None):
+            return self._encode(image, cancel)
 
     def _encode(self, image: Image, cancel: CancelFlag | None) -> _engine.EncodedImage:
         projector = self.projector
@@ -142,9 +147,28 @@ class LoadedModel:
                 raise CancelledError("Cancelled while encoding the image.")
             return found
         with engine_errors("encoding the image"):
+            image_tokens, tokens = projector.measure(image.width, image.height)
+        self._check_size(image, image_tokens, tokens)
+        with engine_errors("encoding the image"):
             encoded = projector.encode(image.pixels, cancel.native if cancel else None)
         self.images.keep(image, encoded)
         return encoded
+
+    def _check_size(self, image: Image, image_tokens: int, tokens: int) -> None:
+        """tokens: all, those of the text around the image included."""
+        most = self.max_image_tokens
+        if most and image_tokens > most:
+            raise ImageError(
+                f"The image of {image.width} x {image.height} pixels takes {image_tokens} tokens, and max_image_tokens "
+                f"is {most}: this model cannot make fewer of such a shape. Allow {image_tokens}, or cut the image into "
+                "pieces that are nearer to a square."
+            )
+        limit = self._session.limit
+        if tokens >= limit:
+            raise ContextError(
+                f"The image takes {tokens} tokens; the context holds {limit}. Load the model with a larger "
+                "context= (--context), or limit the image with load(max_image_tokens=...)."
+            )
 
     def close(self) -> None:
         """Frees the model. May be called twice; whatever was made with it raises ClosedError from then on."""
@@ -153,9 +177,10 @@ class LoadedModel:
         if native is None or projector is None:
             return
         self._session.close()
-        with self._encoding:
-            projector.close()
-            self.images.clear()
+        if not self._encoding.mine:  # else it goes with the last reference
+            with suppress(CancelledError), self._encoding.take():  # at the end of the program it may never come
+                projector.close()
+        self.images.clear()
         native.close()
 
     def __enter__(self: Self) -> Self:

@@ -146,6 +146,10 @@ class Projector:
         self.encoded += 1
         return EncodedImage(*pixels.shape[:2])
 
+    def measure(self, width, height):
+        tokens = EncodedImage(height, width).tokens
+        return tokens - 2, tokens
+
 
 class EncodedImage:
     """Padded to whole tokens, the padding shared between both sides."""

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(lookhere.__file__).parent
 
 FLOORS = (
-    ("errors", "limits", "families", "questions"),
+    ("errors", "limits", "families", "questions", "process", "_start"),
     ("_engine",),
     ("checks", "atomic", "engine"),
     ("cancel", "strict"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..engine import compiled, engine_errors
 from ..errors import CancelledError, ClosedError, ContextError
+from ..process.forks import renew
 from ..steering.aim import Aim
 from ..steering.head_set import Head
 from .cache import Cache
@@ -34,10 +36,16 @@ class Session:
         self._cache = cache
         self._turns = Turns()
         self._closed = False
-        self._told: dict[int, tuple[KvSequence, Aim | None]] = {}  # by slot: what the engine was told
+        # by slot, what the engine was told; weakly, so that an answer that has ended frees its images
+        self._told: dict[int, tuple[weakref.ref[KvSequence], Aim | None]] = {}
         self._heads: tuple[Head, ...] = ()
         self._probed: tuple[int, ...] = ()
         self._made: _engine.Session | None = None  # what the three above were told to
+        renew(self)
+
+    def after_fork(self) -> None:
+        """Drops the cache: its worker threads are not in the child, which reads again what it needs."""
+        self._cache.drop()
 
     @property
     def context(self) -> int:
@@ -142,7 +150,7 @@ class Session:
         """Frees the cache, after the step of another thread if there is one. May be called twice."""
         self._closed = True
         if not self._turns.mine:  # else the turn's end frees it
-            with self._turns.take():
+            with suppress(CancelledError), self._turns.take():  # at the end of the program it may never come
                 self._cache.drop()
 
     def _check_open(self) -> None:
@@ -233,7 +241,7 @@ class Session:
     def _tell_spans(self, sequence: KvSequence) -> None:
         """Where the images of a sequence lie, once for a slot and a sequence."""
         assert sequence.slot is not None
-        if sequence.slot in self._told and self._told[sequence.slot][0] is sequence:
+        if sequence.slot in self._told and self._told[sequence.slot][0]() is sequence:
             return
         layout = sequence.layout
         spans = [
@@ -243,7 +251,7 @@ class Session:
         with engine_errors("preparing the read-out of attention"):
             self.native.set_probe_spans(spans, sequence.slot)
             self.native.unsteer(sequence.slot)
-        self._told[sequence.slot] = (sequence, None)
+        self._told[sequence.slot] = (weakref.ref(sequence), None)
 
     def _tell_aim(self, sequence: KvSequence, aim: Aim | None) -> None:
         """What acts on a slot from the next item on, unless the engine was told already."""
@@ -254,7 +262,7 @@ class Session:
         with engine_errors("steering"):
             if aim is None:
                 self.native.unsteer(slot)
-                self._told[slot] = (sequence, None)
+                self._told[slot] = (weakref.ref(sequence), None)
                 return
             if self._heads != aim.heads:
                 self.native.set_heads(aim.heads)
@@ -274,7 +282,7 @@ class Session:
                 kind=push.kind,
                 share=push.share if push.kind == "target_share" else 1.0,
             )
-        self._told[slot] = (sequence, aim)
+        self._told[slot] = (weakref.ref(sequence), aim)
 
     def _clear_inactive(self) -> None:
         """Clears steering and probes of slots that no answer uses any more: they would shape the graph."""

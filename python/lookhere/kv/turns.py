@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..engine import ending
 from ..errors import BusyError, CancelledError
+from ..process.forks import renew
 
 if TYPE_CHECKING:
     from .. import _engine
@@ -21,6 +23,11 @@ class Turns:
     """A queue. Whoever is first has the turn until it leaves; nobody holds it between two steps."""
 
     def __init__(self) -> None:
+        self.after_fork()
+        renew(self)
+
+    def after_fork(self) -> None:
+        """Empties the queue: those who stood in it are not in the child."""
         self._changed = threading.Condition()
         self._queue: deque[object] = deque()
         self._owner: int | None = None
@@ -43,8 +50,8 @@ class Turns:
         """
         if self.mine:
             raise BusyError(
-                "The model is in the middle of a step in this thread, so this call, made from inside the step (a log or "
-                "signal handler?), could never get its turn. Make it after the step."
+                "The model is in the middle of a step in this thread, so this call, made from inside the step (a log "
+                "or signal handler?), could never get its turn. Make it after the step."
             )
         ticket = object()
         try:
@@ -54,6 +61,8 @@ class Turns:
                     self._changed.wait(_PATIENCE)
                     if cancel is not None and cancel.is_set():
                         raise CancelledError("Cancelled while waiting for the step of another caller.")
+                    if ending():
+                        raise CancelledError("The program is ending, and another thread was in the middle of a step.")
                 self._owner = threading.get_ident()
             if cancel is not None and cancel.is_set():
                 raise CancelledError("Cancelled.")
