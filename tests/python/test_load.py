@@ -1,17 +1,21 @@
 """Loading: every wrong file has its named error and the process lives on."""
 
 import json
+import logging
 import os
 import re
+import shlex
 from pathlib import Path
 
 import fake_engine as fake
 import gguf_files as files
 import lookhere
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lookhere import ModelFileError, OptionError, ProjectorError
+from lookhere import engine as lookhere_engine
 from lookhere.loading.gguf import read_header
 from lookhere.loading.pair import find_pair
 
@@ -371,6 +375,31 @@ def test_layers_on_a_gpu_that_is_not_there(engine, pair, monkeypatch):
         lookhere.load(pair[0], gpu_layers=9)
     monkeypatch.setattr(engine, "sees_gpu", lambda: True)
     lookhere.load(pair[0], gpu_layers=9).close()
+
+
+def test_a_head_set_that_is_missing_is_answered_with_the_command_that_finds_one(engine, pair):
+    from lookhere.cli import main
+
+    with lookhere.load(pair[0]) as model:
+        scene = model.look(np.zeros((32, 32, 3), np.uint8))
+        with pytest.raises(
+            lookhere.HeadSetMissingError, match=r"lookhere discover .* -o heads.json; then give it"
+        ) as told:
+            scene.describe(at=lookhere.Point(1, 1))
+    words = shlex.split(re.search(r"lookhere (discover .*? -o heads.json)", str(told.value))[1])
+    parsed = main.commands["discover"].make_context("discover", words[1:])
+    assert (parsed.params["model"], parsed.params["mmproj"]) == pair
+
+
+def test_advice_of_llama_cpp_comes_under_our_names(caplog):
+    advice = "clip: if you encounter problems with accuracy, try adding --image-min-tokens 1024\n"
+    with caplog.at_level(logging.WARNING, "lookhere.engine"):
+        lookhere_engine._forward(logging.WARNING, advice)
+        lookhere_engine._forward(logging.WARNING, "--image-max-tokens is small")
+    assert [record.message for record in caplog.records] == [
+        "clip: if you encounter problems with accuracy, try load(min_image_tokens=1024)",
+        "max_image_tokens is small",
+    ]
 
 
 def test_the_head_set_brings_the_question(engine, pair, head_set):

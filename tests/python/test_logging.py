@@ -37,9 +37,9 @@ def test_the_app_chooses_the_level(builtin, caplog):
 
 def test_errors_are_errors(builtin, caplog, tmp_path):
     whole = Path(builtin.path).read_bytes()
-    (tmp_path / "cut.gguf").write_bytes(whole[:-1000])
+    (tmp_path / "changed.gguf").write_bytes(whole.replace(b"blk.0.attn_q.weight", b"blk.0.attn_x.weight"))
     with caplog.at_level(logging.WARNING, logger="lookhere.engine"), pytest.raises(lookhere.ModelFileError):
-        lookhere.load(tmp_path / "cut.gguf", mmproj=registry.builtin_files()[1])
+        lookhere.load(tmp_path / "changed.gguf", mmproj=registry.builtin_files()[1])
     said = [record for record in caplog.records if record.name == "lookhere.engine"]
     assert any(record.levelno == logging.ERROR and "blk." in record.getMessage() for record in said)
     assert all(record.getMessage() == record.getMessage().rstrip() for record in said)

@@ -11,6 +11,7 @@ from ..errors import LookhereError
 from .demo import demo
 from .describe import describe
 from .discover import discover
+from .doctor import doctor
 from .evaluate import evaluate
 from .info import info
 from .logs import verbose_option
@@ -51,5 +52,5 @@ def main() -> None:
     """
 
 
-for command in (demo, describe, narrate, discover, evaluate, info):
+for command in (demo, describe, narrate, discover, evaluate, info, doctor):
     main.add_command(command)

@@ -50,7 +50,7 @@ def shown(path: Path) -> str:
 def what_it_is(head: bytes, path: Path) -> str:
     """'is a JPEG picture; ...': what begins with these bytes, and what to do, as the end of a message."""
     what, advice = _told(head, path)
-    return " ".join(part for part in (f"{what}; expected a whole GGUF file of a model.", advice) if part)
+    return " ".join(part for part in (f"{what}; expected a whole one.", advice) if part)
 
 
 def _told(head: bytes, path: Path) -> tuple[str, str]:

@@ -118,7 +118,7 @@ def _only_projector(model: Path, folder: Path) -> Path:
     beside = look_into(folder)
     found = beside.projectors
     header = read_header(model)
-    fitting = [path for path in found if not misfit(header, read_header(path))] if len(found) > 1 else found
+    fitting = [path for path in found if _may_fit(header, path)] if len(found) > 1 else found
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -144,6 +144,13 @@ def _only_projector(model: Path, folder: Path) -> Path:
     )
 
 
+def _may_fit(model: Header, projector: Path) -> bool:
+    try:
+        return not misfit(model, read_header(projector))
+    except ModelFileError:  # another one beside it may be whole
+        return False
+
+
 def check_projector(path: Path, model: Path) -> None:
     """ProjectorError if it is none, or one that cannot belong to this model."""
     try:
@@ -161,7 +168,7 @@ def check_projector(path: Path, model: Path) -> None:
     try:
         _check_whole(path, header)
     except ModelFileError as error:
-        raise ProjectorError(str(error)) from error
+        raise ProjectorError(f"{error} Use the mmproj file that was published with the model.") from error
     if why := misfit(read_header(model), header):
         raise ProjectorError(
             f"The projector {shown(path)} does not work with this model: {why}. Use the mmproj file that was published "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,10 +46,11 @@ class Conversation:
         regions = as_regions(at)
         if self.model.head_set is None:
             facts = self.model.facts
+            files = f"{shlex.quote(self.model.path)} --mmproj {shlex.quote(self.model.projector_path)}"
             raise HeadSetMissingError(
                 f"No head set is known for {facts.name!r} ({facts.architecture}, {facts.layers} layers of "
-                f"{facts.heads} heads), so that its gaze cannot be steered. Give one with load(heads='heads.json') or "
-                "--heads, find it with lookhere discover, or ask without a region."
+                f"{facts.heads} heads), so that its gaze cannot be steered. Find one: lookhere discover {files} -o heads.json; then "
+                "give it with load(heads='heads.json') or --heads heads.json. Or ask without a region."
             )
         return Steering(self.model.head_set, regions, push=change.on(self.model.head_set.push))
 
