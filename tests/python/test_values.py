@@ -99,7 +99,7 @@ def answers(draw):
 def test_every_repr_fits_a_line(answer, steering, text, frame):
     maps = tuple(np.zeros((grid.rows, grid.cols), np.float32) for grid in frame.grids)
     seen = SeenImage.__new__(SeenImage)
-    seen.image, seen.part, seen.grids = Image(STRIP, text), Box(0, 0, 5, 5), frame.grids
+    seen.image, seen.part, seen.grids = Image(STRIP, text), Box(9999.5, 0, 99999, 99999), frame.grids
     ask = Ask.of([Message("system", (text,)), Message("user", (ImagePart(text * 100), text))], steering)
     values = [
         answer, *answer.steps, answer.gaze, *answer.words(), GridMaps(),

@@ -56,8 +56,10 @@ class SeenImage:
     def __repr__(self) -> str:
         grids = self.grids
         tokens = f"{grids[0].rows} x {grids[0].cols}" if len(grids) == 1 else f"{len(grids)} grids of"
-        size = f"{self.width} x {self.height} pixels{', a part of it' if self.part else ''}"
-        return f"<{type(self).__name__} {label(self.image.name, 30)}, {size}, {tokens} tokens>"
+        part = self.part
+        zoomed = f", {part.x0:.0f},{part.y0:.0f},{part.x1:.0f},{part.y1:.0f} of it" if part else ""
+        name = label(self.image.name, 22 if part else 30)
+        return f"<{type(self).__name__} {name}, {self.width} x {self.height} pixels{zoomed}, {tokens} tokens>"
 
     def _repr_html_(self) -> str:
         """For a notebook: the image, small, and what it is."""
