@@ -70,8 +70,8 @@ class Model(LoadedModel):
 
         messages: lists of roles and parts as OpenAI's clients and the chat templates of transformers take them, or
         ``Message`` values; any number of turns and images. An image is what ``look`` takes, or a ``Scene`` of this
-        model. at: where to look; with several images, which one is said by ``OnImage``. What an earlier turn read is not
-        read again. The other arguments are those of ``Scene.stream``. Images are encoded here, and errors of the
+        model. at: where to look; with several images, which one is said by ``OnImage``. What an earlier turn read is
+        not read again. The other arguments are those of ``Scene.stream``. Images are encoded here, and errors of the
         arguments raised; all other errors come from the steps.
         """
         known_options("Model.stream_chat", options, _ARGUMENTS)

@@ -9,12 +9,12 @@ from typing import Any, Literal, TypeAlias
 
 from . import checks, limits, questions
 from .answers.answer import Answer, Finish, Step
-from .answers.ask import PUSH_OPTIONS
+from .answers.ask import PUSH_OPTIONS, known_options
 from .answers.run import Run
 from .cancel import CancelFlag
 from .errors import OptionError, RegionError
 from .regions.box import Panel
-from .regions.region import Region
+from .regions.region import Region, as_regions, is_region
 from .regions.text import read_region
 from .scenes.scene import Scene
 from .steering.aim import Aim
@@ -42,9 +42,17 @@ class Schedule:
 
     def __post_init__(self) -> None:
         most = limits.SCHEDULE
-        if not 1 <= len(self.targets) <= most:
-            raise OptionError(f"A schedule of {len(self.targets)} targets; expected 1 to {most}, for instance 4,2,1.")
-        if self.every in ("line", "sentence"):
+        targets = (self.targets,) if is_region(self.targets) else checks.items(self.targets)
+        if targets is None:
+            raise OptionError(f"targets={checks.short(self.targets)}; expected regions in turn, None for none.")
+        for each in targets:
+            if each is not None and not is_region(each):
+                as_regions(each)  # which says what to write
+                raise RegionError(f"A target is {checks.short(each)}; expected one region for each, or None.")
+        if not 1 <= len(targets) <= most:
+            raise OptionError(f"A schedule of {len(targets)} targets; expected 1 to {most}, for instance 4,2,1.")
+        object.__setattr__(self, "targets", targets)
+        if isinstance(self.every, str) and self.every in ("line", "sentence"):
             return
         every = checks.as_whole(self.every)
         if every is None or not 1 <= every <= most:
@@ -62,6 +70,10 @@ class Schedule:
         from 1 row by row; ``K/N`` and ``ROW,COL/ROWS,COLS`` bring a grid of their own; ``free`` lets the model look
         where it wants. RegionError names the target that is none.
         """
+        if not isinstance(text, str):
+            raise RegionError(f"The schedule is {checks.short(text)}; expected a text such as '4,2,1'.")
+        rows = checks.whole("rows", rows, 1, limits.PANELS)
+        cols = checks.whole("cols", cols, 1, limits.PANELS)
         targets: list[Region | None] = []
         for word in re.split(r"[\s;]+", text.strip(" \t\n;,")):
             targets.extend(_targets(word, rows, cols))
@@ -74,6 +86,7 @@ class Schedule:
 
     def aims(self, scene: Scene, change: PushChange | None = None) -> tuple[Aim | None, ...]:
         """One aim per target, each made once, before the first token. RegionError; HeadSetMissingError; OptionError."""
+        _checked_scene(scene)
         known = {target: scene.aim(target, change) for target in dict.fromkeys(self.targets)}
         return tuple(known[target] for target in self.targets)
 
@@ -107,6 +120,10 @@ class Walk:
 
         options: those of ``Scene.stream``. All errors of the arguments are raised here.
         """
+        known_options("Walk.begin", options, ("prompt", "system", "max_tokens", "cancel"))
+        _checked_scene(scene)
+        if not isinstance(schedule, Schedule):
+            raise OptionError(f"schedule={checks.short(schedule)}; expected a Schedule, as Schedule.parse('4,2,1').")
         limit = schedule.max_tokens
         if max_tokens is not None:
             limit = min(checks.whole("max_tokens", max_tokens, 1, limits.ANSWER_TOKENS), limit)
@@ -155,6 +172,11 @@ _DONE: dict[str, Callable[[str], bool]] = {
 }
 
 
+def _checked_scene(scene: object) -> None:
+    if not isinstance(scene, Scene):
+        raise OptionError(f"scene={checks.short(scene)}; expected a scene, as model.look(image) makes it.")
+
+
 def _targets(word: str, rows: int, cols: int) -> list[Region | None]:
     """The targets in a run of text without spaces."""
     if word == "free":
@@ -166,15 +188,15 @@ def _targets(word: str, rows: int, cols: int) -> list[Region | None]:
         return [read_region(word)]
     except ValueError as error:
         raise RegionError(
-            f"The schedule names {word!r}; expected panel numbers such as 4,2,1, or K/N, ROW,COL/ROWS,COLS, "
-            "box:X0,Y0,X1,Y1, point:X,Y, polygon:X,Y,X,Y,X,Y or free, with spaces between; no masks."
+            f"The schedule names {checks.short(word)}; expected panel numbers such as 4,2,1, or K/N, "
+            "ROW,COL/ROWS,COLS, box:X0,Y0,X1,Y1, point:X,Y, polygon:X,Y,X,Y,X,Y or free, with spaces between; no masks."
         ) from error
 
 
 def _panel(number: int, rows: int, cols: int) -> Panel:
     if not 1 <= number <= rows * cols:
         raise RegionError(
-            f"The schedule names panel {number}; expected 1 to {rows * cols}, for there are {rows} x {cols} panels "
-            "(--panels says how many)."
+            f"The schedule names panel {checks.short(number)}; expected 1 to {rows * cols}, for there are {rows} x "
+            f"{cols} panels (--panels says how many)."
         )
     return Panel((number - 1) // cols + 1, (number - 1) % cols + 1, rows, cols)

@@ -256,5 +256,5 @@ def test_what_is_no_number_is_told_so(wrong):
 def test_endless_corners():
     import itertools
 
-    with pytest.raises(RegionError, match="more than 1000 corners"):
+    with pytest.raises(RegionError, match="expected"):
         Polygon((k, k * k) for k in itertools.count())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -40,9 +40,13 @@ class Message:
     parts: tuple[MessagePart, ...]
 
     def __post_init__(self) -> None:
-        if self.role not in ROLES:
+        if not isinstance(self.role, str) or self.role not in ROLES:
             raise PromptError(f"A message's role is {checks.short(self.role)}; expected one of {', '.join(ROLES)}.")
-        parts = (self.parts,) if isinstance(self.parts, (str, ImagePart)) else tuple(self.parts)
+        parts = (self.parts,) if isinstance(self.parts, (str, ImagePart)) else checks.items(self.parts)
+        if parts is None:
+            raise PromptError(
+                f"The parts of a message ({self.role}) are {checks.short(self.parts)}; expected texts and ImagePart."
+            )
         for part in parts:
             if not isinstance(part, ImagePart):
                 checks.text(f"A part of a message ({self.role})", part)
@@ -65,9 +69,10 @@ def as_messages(messages: object) -> tuple[Message, ...]:
     """A conversation, up to a user's message: our own values, or the dictionaries that OpenAI's clients and the chat
     templates of transformers take. Keys that are not known are errors, so that nothing is lost in silence. PromptError.
     """
-    if isinstance(messages, (str, bytes, Mapping, Message)) or not isinstance(messages, Iterable):
+    given = checks.items(messages)
+    if given is None:
         raise PromptError(f"messages is {checks.short(messages)}; expected a list of messages: {_FORM}.")
-    found = tuple(_message(each, f"messages[{index}]") for index, each in enumerate(messages))
+    found = tuple(_message(each, f"messages[{index}]") for index, each in enumerate(given))
     if not found:
         raise PromptError(f"messages is empty; {_FORM}.")
     if found[-1].role != "user":
@@ -83,7 +88,8 @@ def _message(message: object, where: str) -> Message:
     if not isinstance(message, Mapping):
         raise PromptError(f"{where} is {checks.short(message)}; {_FORM}.")
     _keys(message, where, {"role", "content"})
-    role = "system" if message["role"] == "developer" else message["role"]  # what OpenAI's clients call it now
+    role = message["role"]
+    role = "system" if isinstance(role, str) and role == "developer" else role  # what OpenAI's clients call it now
     content = message["content"]
     if isinstance(content, str):
         content = [content]
@@ -99,6 +105,8 @@ def _part(part: object, where: str) -> MessagePart:
     if not isinstance(part, Mapping) or "type" not in part:
         raise PromptError(f"{where} is {checks.short(part)}; {_FORM}.")
     kind = part["type"]
+    if not isinstance(kind, str):
+        raise PromptError(f"{where}: type is {checks.short(kind)}; {_FORM}.")
     if kind in ("text", "input_text"):
         _keys(part, where, {"type", "text"})
         return checks.text(f"{where}: text", part["text"])
@@ -124,4 +132,4 @@ def _keys(data: Mapping[Any, Any], where: str, required: set[str], optional: set
     if missing:
         raise PromptError(f"{where}: {min(missing)} is missing; {_FORM}.")
     if unknown:
-        raise PromptError(f"{where}: unknown key {checks.short(min(unknown, key=str))}; {_FORM}.")
+        raise PromptError(f"{where}: unknown key {checks.short(min(unknown, key=checks.short))}; {_FORM}.")

@@ -20,6 +20,14 @@ MOST = 10**9
 """Rows or columns of panels; more than any image has pixels."""
 
 
+def checked_size(width: object, height: object) -> tuple[int, int]:
+    """Of an image, in pixels; RegionError."""
+    return (
+        checks.whole("width", width, 1, MOST, error=RegionError),
+        checks.whole("height", height, 1, MOST, error=RegionError),
+    )
+
+
 def finite(what: str, of: str = "number of pixels", /, **values: object) -> list[float]:
     """The values as Python numbers; RegionError unless each is a finite number. of: what is expected, for messages."""
     found = []
@@ -115,6 +123,7 @@ class Box:
 
         Numbers from 0 to 1 alone are refused, too: they are meant as parts of the image.
         """
+        width, height = checked_size(width, height)
         numbers = (self.x0, self.y0, self.x1, self.y1)
         if min(numbers) >= 0 and max(numbers) <= 1 and width * height > 1:
             raise RegionError(
@@ -166,6 +175,7 @@ class RelativeBox:
 
     def on(self, width: int, height: int) -> Box:
         """The box in pixels of a width x height image."""
+        width, height = checked_size(width, height)
         return Box(self.x0 * width, self.y0 * height, self.x1 * width, self.y1 * height)
 
 
@@ -207,6 +217,7 @@ class Point:
 
         Fractions from 0 to 1 are refused, too: they mean parts of the image. The first pixel is ``Point(0, 0)``.
         """
+        width, height = checked_size(width, height)
         x, y = self.x, self.y
         if min(x, y) >= 0 and max(x, y) <= 1 and not (x in (0, 1) and y in (0, 1)) and width * height > 1:
             raise RegionError(
@@ -243,6 +254,7 @@ class RelativePoint:
 
     def on(self, width: int, height: int) -> Point:
         """The point in pixels of a width x height image; on the far edges it lies in the last pixel."""
+        width, height = checked_size(width, height)
         x, y = (min(part * size, math.nextafter(size, 0)) for part, size in ((self.x, width), (self.y, height)))
         return Point(x, y)
 
@@ -285,6 +297,7 @@ class Panel:
 
     def on(self, width: int, height: int) -> Box:
         """The panel as a box of a width x height image."""
+        width, height = checked_size(width, height)
         return Box(
             width * (self.col - 1) / self.cols,
             height * (self.row - 1) / self.rows,

@@ -15,7 +15,7 @@ from ..errors import RegionError
 from ..images.array import is_array
 from ..images.image import Image, ImageSource
 from ..images.source import is_source
-from .box import Box
+from .box import Box, checked_size
 
 _GREY = 16  # of 255: JPEG files colour grey pixels by less
 _DARK = 64  # of 255: a mask without any lighter pixel holds numbers of classes, or is another image
@@ -116,6 +116,7 @@ class Mask:
 
     def on(self, width: int, height: int) -> Mask:
         """Itself, once it is known to be as large as a width x height image; RegionError otherwise."""
+        width, height = checked_size(width, height)
         if (self.width, self.height) != (width, height):
             turned = " Is it turned by 90 degrees?" if (self.height, self.width) == (width, height) else ""
             raise RegionError(

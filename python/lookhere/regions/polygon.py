@@ -11,7 +11,7 @@ import numpy as np
 from .. import checks
 from ..errors import RegionError
 from .area import crossings, union_areas
-from .box import Box, Corners, finite, plain
+from .box import Box, Corners, checked_size, finite, plain
 
 MOST_CORNERS = 1000
 MOST_CROSSINGS = 1000
@@ -78,6 +78,7 @@ class Polygon:
 
         Numbers from 0 to 1 alone are refused, too: they are meant as parts of the image.
         """
+        width, height = checked_size(width, height)
         box = self.bounds
         positive = min(box.x0, box.y0) >= 0
         if positive and max(box.x1, box.y1) <= 1 and width * height > 1:
@@ -101,16 +102,15 @@ class Polygon:
 
 def _checked(corners: object) -> Corners:
     expected = "expected (x, y) pairs such as Polygon([(10, 10), (50, 10), (30, 40)])"
-    if not isinstance(corners, Iterable) or isinstance(corners, (str, bytes)):
+    every = checks.items(corners)
+    if every is None:
         raise RegionError(f"Polygon({checks.short(corners)}): {expected}.")
     pairs: list[tuple[float, float]] = []
-    for given in corners:
-        if len(pairs) > MOST_CORNERS:  # with one more that closes it; an iterator may never end
-            raise _too_many(f"more than {MOST_CORNERS}")
-        corner = given.tolist() if isinstance(given, np.ndarray) else given
-        if isinstance(corner, (str, bytes)) or not isinstance(corner, Sequence) or len(corner) != 2:
+    for corner in every:
+        pair = checks.items(corner)
+        if pair is None or len(pair) != 2:
             raise RegionError(f"Polygon: a corner is {checks.short(corner)}; {expected}.")
-        x, y = finite("Polygon", x=corner[0], y=corner[1])
+        x, y = finite("Polygon", x=pair[0], y=pair[1])
         if max(abs(x), abs(y)) > _FARTHEST:
             raise RegionError(f"Polygon: a corner is ({x:g}, {y:g}), far from any image; {expected}.")
         pairs.append((float(x), float(y)))
@@ -119,9 +119,7 @@ def _checked(corners: object) -> Corners:
     if len(pairs) < 3:
         raise RegionError(f"Polygon: {len(pairs)} corners; expected at least 3 different ones.")
     if len(pairs) > MOST_CORNERS:
-        raise _too_many(str(len(pairs)))
+        raise RegionError(
+            f"Polygon: {len(pairs)} corners; expected at most {MOST_CORNERS}. Leave corners out, or give a Mask."
+        )
     return tuple(pairs)
-
-
-def _too_many(count: str) -> RegionError:
-    return RegionError(f"Polygon: {count} corners; expected at most {MOST_CORNERS}. Leave corners out, or give a Mask.")

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .. import checks
 from ..answers.ask import Ask
 from ..answers.run import Run
 from ..cancel import CancelFlag, checked_flag
-from ..errors import HeadSetMissingError, RegionError
+from ..errors import HeadSetMissingError, OptionError, RegionError
 from ..loaded import LoadedModel
 from ..prompt.layout import lay_out
 from ..regions.region import OnImage, Region, as_regions
@@ -37,9 +38,12 @@ class Conversation:
         RegionError; HeadSetMissingError if no head set is known for the model; HeadSetError if a Steering brings heads
         that the model does not have; OptionError.
         """
-        change = change or PushChange()
         if at is None:
             return None
+        if change is None:
+            change = PushChange()
+        elif not isinstance(change, PushChange):
+            raise OptionError(f"change={checks.short(change)}; expected a PushChange, as PushChange(strength=3).")
         if isinstance(at, Steering):
             at.head_set.check(self.model.facts)
             return at.changed(change)
@@ -49,8 +53,8 @@ class Conversation:
             files = f"{shlex.quote(self.model.path)} --mmproj {shlex.quote(self.model.projector_path)}"
             raise HeadSetMissingError(
                 f"No head set is known for {facts.name!r} ({facts.architecture}, {facts.layers} layers of "
-                f"{facts.heads} heads), so that its gaze cannot be steered. Find one: lookhere discover {files} -o heads.json; then "
-                "give it with load(heads='heads.json') or --heads heads.json. Or ask without a region."
+                f"{facts.heads} heads), so that its gaze cannot be steered. Find one: lookhere discover {files} -o "
+                "heads.json; then give it with load(heads='heads.json') or --heads heads.json. Or ask without a region."
             )
         return Steering(self.model.head_set, regions, push=change.on(self.model.head_set.push))
 
@@ -84,6 +88,10 @@ class Conversation:
         aim: that of ``ask.at``, where it was made before and nothing is zoomed. RegionError, HeadSetError, OptionError,
         TemplateError, ClosedError.
         """
+        if not isinstance(ask, Ask):
+            raise OptionError(f"ask={checks.short(ask)}; expected an Ask, as scene.ask(prompt, at=...) makes it.")
+        if aim is not None and not isinstance(aim, Aim):
+            raise OptionError(f"aim={checks.short(aim)}; expected an Aim, as scene.aim(region) makes it, or None.")
         model, cancel = self.model, checked_flag(cancel)
         if ask.readers:
             HeadSet(model.facts, ask.readers)  # HeadSetError if the model lacks one of them

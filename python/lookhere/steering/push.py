@@ -83,7 +83,7 @@ class Push:
 
     def image_values(self, target: Map) -> Map:
         """(rows, cols) float32 for a target of the same shape: the bias; where attention is moved, the target."""
-        return self.image_bias(target) if self.kind == "bias" else target
+        return self.image_bias(target) if self.kind == "bias" else _floats(target)
 
     def image_bias(self, target: Map) -> Map:
         """(rows, cols) float32 nats for a target of the same shape: coverage times weight, 0 for what is not covered.
@@ -91,6 +91,7 @@ class Push:
         ``boost_suppress``: beta + ln(coverage * weight) where covered, -beta elsewhere. The others:
         ln(coverage * weight) where covered, -beta elsewhere. ``Aim.target`` says what is covered: 1/16 of a token.
         """
+        target = _floats(target)
         boost = self.strength if self.mode == "boost_suppress" else 0.0
         covered = target > 0
         inside = boost + np.log(target, where=covered, out=np.zeros_like(target))
@@ -109,6 +110,8 @@ class Push:
     def first_query(self, *, image_end: int, prompt_end: int) -> int:
         """First position that is steered. image_end: the position after the last image and the text that belongs to
         it; prompt_end: the position of the first generated token."""
+        image_end = checks.whole("image_end", image_end, 0, 2**31)
+        prompt_end = checks.whole("prompt_end", prompt_end, 0, 2**31)
         return {"all": 0, "after_image": image_end, "answer": prompt_end - 1, "generated": prompt_end}[self.queries]
 
 
@@ -175,6 +178,12 @@ class PushChange:
                     "every other mode a strength."
                 )
         return changed
+
+
+def _floats(target: object) -> Map:
+    if not isinstance(target, np.ndarray) or target.dtype.kind != "f" or target.ndim != 2:
+        raise OptionError(f"target={checks.short(target)}; expected an array of floats, (rows, cols).")
+    return target
 
 
 def _part(name: str, value: float, least: str, most: str) -> float:

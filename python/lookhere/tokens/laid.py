@@ -39,9 +39,10 @@ def grids_of(what: str, maps: object, on: object = None) -> tuple[TokenGrid, ...
 
 def laid(what: str, maps: object, grids: tuple[TokenGrid, ...]) -> tuple[Map, ...]:
     """The maps as (rows, cols) float32, one for each grid, not finite values as 0. OptionError."""
+    given = checks.items(maps)
     try:
-        found = [np.asarray(each) for each in maps]  # type: ignore[attr-defined]
-    except Exception:  # no sequence, rows of several lengths, or of an object that nobody here made
+        found = [np.asarray(each) for each in ((None,) if given is None else given)]
+    except Exception:  # rows of several lengths, or of an object that nobody here made
         found = [np.array(None)]
     if not found:
         raise OptionError(f"{what}: no maps, for nothing was read. Ask with gaze=True of a model with a head set.")

@@ -36,6 +36,9 @@ class Where:
     share: float
     image: int | None = None
 
+    def __post_init__(self) -> None:
+        checks.kinds(self, box=Box, peak=Point, centre=Point, share=(float, int), image=(int, type(None)))
+
     def as_json(self) -> dict[str, Any]:
         """Numbers alone: box as x0, y0, x1, y1; peak and centre as x, y."""
         box = self.box

@@ -1,0 +1,405 @@
+"""Whatever a caller gives to a public name is answered by a result or by a named error, parameter by parameter.
+
+Every name in ``lookhere.__all__``, and every method of what it makes, is called rightly but for one argument, which is
+anything at all. A parameter that is not in ``CALLS`` fails the test, so that a new one cannot be forgotten.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import decimal
+import enum
+import fractions
+import inspect
+import io
+import itertools
+import pathlib
+import signal
+
+import lookhere
+import lookhere.heatmap
+import lookhere.schedule
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lookhere import (
+    Aim,
+    Answer,
+    Ask,
+    Box,
+    CancelFlag,
+    Gaze,
+    HeadSet,
+    ImagePart,
+    LookhereError,
+    Mask,
+    Message,
+    OnImage,
+    Panel,
+    Point,
+    Polygon,
+    Push,
+    Steering,
+    Step,
+    Weighted,
+    Where,
+    Word,
+)
+from lookhere.answers.ask import OPTIONS
+from lookhere.loading import builtin
+from lookhere.steering.head_set import ModelFacts
+
+EXAMPLES = 10
+PATIENCE = 20
+MOST_WORDS = 3000
+"""Characters of a message; no value is so long that a person could not read what was wrong with it."""
+
+STRIP = np.full((32, 96, 3), 200, np.uint8)
+
+
+class Hostile:
+    """An object that refuses everything that one may ask of it."""
+
+    def __getattr__(self, name):
+        raise RuntimeError("no")
+
+    def _no(self, *_):
+        raise RuntimeError("no")
+
+    __repr__ = __str__ = __len__ = __iter__ = __float__ = __int__ = __index__ = __fspath__ = __eq__ = __array__ = _no
+    __hash__ = object.__hash__
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+POINT = Point(1, 1)
+
+
+class ReadForever(BaseException):
+    """Not an Exception, which might be caught."""
+
+
+def endless():
+    yield from itertools.repeat(POINT, 10**6)
+    raise ReadForever
+
+
+numbers = st.one_of(
+    st.integers(),
+    st.floats(),
+    st.sampled_from([0, 1, -1, 2**31, 2**63, 2**64, 10**400, -(10**400), 1e-38, 5e-324, 1e308, True, False]),
+    st.fractions(),
+    st.decimals(),
+    st.complex_numbers(),
+    st.sampled_from([kind(value) for kind in (np.int8, np.uint8, np.int16, np.uint64, np.float16, np.longdouble)
+                     for value in (0, 1, 100)]),
+    st.sampled_from([np.float32("nan"), np.float16("inf"), np.longdouble("1e4000"), np.bool_(True), np.complex64(1),
+                     np.datetime64("2020-01-01"), np.timedelta64(1, "s"), fractions.Fraction(10**400),
+                     decimal.Decimal("sNaN"), decimal.Decimal("1e400")]),
+)  # fmt: skip
+texts = st.one_of(
+    st.text(st.characters(), max_size=20),
+    st.sampled_from(
+        ["", "\0", "a\0b", "\ud800", "all", "free", "x" * 5_000, "http://[", "data:,", "file://", "%s{}", "."]
+    ),
+)
+arrays = st.sampled_from(
+    [
+        np.array(5), np.array(None), np.array([]), np.array([1, 2, 3, 4]), np.zeros((2, 3)), np.ones((32, 96), bool),
+        np.full((2, 6), np.nan, np.float32), np.zeros((0, 6), np.float32), np.array([["a", "b"]]), STRIP,
+        np.zeros((2, 6), object), np.ma.masked, np.zeros((2, 2, 2, 2, 2)), np.full((2, 6), np.inf),
+    ]
+)  # fmt: skip
+things = st.sampled_from(
+    [
+        Box(0, 0, 48, 32), Box.relative(0, 0, 0.5, 1), Point(5, 5), Panel(2, 6), Polygon([(0, 0), (9, 0), (0, 9)]),
+        Mask(np.ones((32, 96))), Mask(np.ones((2, 2))), Weighted(Point(1, 1), 0.5), OnImage(Point(1, 1), 9),
+        OnImage(Point(1, 1), 1), Box(0, 0, 10**6, 10**6), Push(), Gaze(), CancelFlag, Box, HeadSet, lookhere, object(),
+        Colour.RED, datetime.datetime(2020, 1, 1), pathlib.Path("nowhere"), pathlib.Path(), io.BytesIO(b"x"),
+        io.StringIO("x"), NotImplemented, Ellipsis, len, range(3), ModelFacts("Fake", "fake", 4, 2),
+        Message("user", ("What?",)), Message("system", ("What?",)), ImagePart(5), ImagePart(STRIP), ImagePart(None),
+        HeadSet(ModelFacts("Fake", "fake", 99, 99), ((98, 0),)), {"role": "user", "content": [[]]},
+        [{"role": "user", "content": "What?"}], [{"role": "user", "content": None}], [{"role": [], "content": "x"}],
+        ((1, 0), (3, 1)), ((1, 0), (1, 0)),
+        ((1,),), [(True, 0)], [(1.0, 0)], [(10**400, 0)], [(-1, 0)], [(99, 99)],
+    ]
+)  # fmt: skip
+plain = st.one_of(st.none(), numbers, texts, st.binary(max_size=20), arrays, things, st.builds(Hostile))
+nested = st.recursive(
+    plain,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.lists(inner, max_size=4).map(tuple),
+        st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        st.sets(st.integers() | st.text(max_size=3), max_size=3),
+    ),
+    max_leaves=6,
+)  # fmt: skip
+values = st.one_of(plain, nested, st.builds(endless), st.builds(iter, st.lists(plain, max_size=3)))
+
+
+class World:
+    """A model, and one right value of everything."""
+
+    def __init__(self, model, head_set, pair, folder):
+        self.model, self.heads, self.pair, self.folder = model, head_set, pair, folder
+        self.scene = model.look(STRIP)
+        self.answer = self.scene.describe(at=Panel(2, 6), max_tokens=3)
+        self.everything = self.scene.describe(head_gaze="all", max_tokens=3)
+        self.where = self.answer.where()
+        self.aim = self.scene.aim(Panel(2, 6))
+        self.steering = Steering(head_set, Panel(2, 6))
+        self.ask = self.scene.ask("What?", max_tokens=2)
+        self.messages = [{"role": "user", "content": [{"type": "image", "image": self.scene}, "What?"]}]
+        self.schedule = lookhere.schedule.Schedule((Panel(1, 6), None), 2)
+
+    @staticmethod
+    def fields(value):
+        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+
+    def walked(self):
+        walk = lookhere.schedule.Walk.begin(self.scene, self.schedule)
+        list(walk)
+        return walk
+
+    def run(self):
+        return self.scene.stream(at=Panel(2, 6), max_tokens=3)
+
+
+AT = {"at": Panel(2, 6), "max_tokens": 2}
+CALLS = {
+    # what looks and answers
+    "load": lambda w: (lookhere.load, {"model": w.pair[0], "heads": w.heads}),
+    "read_back": lambda w: (lookhere.read_back, {"maps": w.answer.gaze, "frame": w.scene.frame}),
+    "Model.look": lambda w: (w.model.look, {"image": STRIP}),
+    "Model.describe": lambda w: (w.model.describe, {"image": STRIP, **AT}),
+    "Model.chat": lambda w: (w.model.chat, {"messages": w.messages, **AT}),
+    "Model.stream_chat": lambda w: (w.model.stream_chat, {"messages": w.messages, **AT}),
+    "Model.close": lambda w: (lookhere.load(w.pair[0]).close, {}),
+    "Scene.zoom": lambda w: (w.scene.zoom, {"at": Point(5, 5)}),
+    "Scene.zoomed": lambda w: (w.scene.zoomed, {"at": Point(5, 5)}),
+    "Scene.steering": lambda w: (w.scene.steering, {"at": Point(5, 5)}),
+    "Scene.aim": lambda w: (w.scene.aim, {"at": Point(5, 5)}),
+    "Scene.stream": lambda w: (w.scene.stream, AT),
+    "Scene.describe": lambda w: (w.scene.describe, AT),
+    "Scene.describe_all": lambda w: (w.scene.describe_all, AT),
+    "Scene.stream_all": lambda w: (w.scene.stream_all, AT),
+    "Scene.ask": lambda w: (w.scene.ask, AT),
+    "Scene.run": lambda w: (w.scene.run, {"ask": w.ask}),
+    "Scene.cover": lambda w: (w.scene.cover, {"at": Point(5, 5)}),
+    "Scene.coverage": lambda w: (w.scene.coverage, {"at": Point(5, 5)}),
+    "Scene.target": lambda w: (w.scene.target, {"at": Point(5, 5)}),
+    "Run.look_at": lambda w: (w.run().look_at, {"at": Point(5, 5)}),
+    "Run.aim_with": lambda w: (w.run().aim_with, {"aim": w.aim}),
+    "Run.answer": lambda w: (w.run().answer, {"steps": w.answer.steps, "finish": "end"}),
+    "Run.join": lambda w: (w.run().join, {}),
+    "Run.cancel": lambda w: (w.run().cancel, {}),
+    "Run.close": lambda w: (w.run().close, {}),
+    "Group.answers": lambda w: (w.scene.stream_all([Panel(1, 6)], max_tokens=2).answers, {}),
+    "Group.cancel": lambda w: (w.scene.stream_all([Panel(1, 6)]).cancel, {}),
+    "Group.close": lambda w: (w.scene.stream_all([Panel(1, 6)]).close, {}),
+    "CancelFlag": lambda w: (CancelFlag, {}),
+    "CancelFlag.set": lambda w: (CancelFlag().set, {}),
+    "CancelFlag.clear": lambda w: (CancelFlag().clear, {}),
+    "CancelFlag.is_set": lambda w: (CancelFlag().is_set, {}),
+    # what is asked
+    "Ask": lambda w: (Ask, {"messages": w.messages}),
+    "Ask.of": lambda w: (Ask.of, {"messages": w.messages}),
+    "Message": lambda w: (Message, {"role": "user", "parts": ("What?",)}),
+    "ImagePart": lambda w: (ImagePart, {"source": STRIP}),
+    # where to look
+    "Box": lambda w: (Box, {"x0": 0, "y0": 0, "x1": 9, "y1": 9}),
+    "Box.relative": lambda w: (Box.relative, {"x0": 0, "y0": 0, "x1": 0.5, "y1": 1}),
+    "Box.thousandths": lambda w: (Box.thousandths, {"x0": 0, "y0": 0, "x1": 500, "y1": 1000}),
+    "Box.as_json": lambda w: (Box(0, 0, 9, 9).as_json, {}),
+    "Box.on": lambda w: (Box(0, 0, 9, 9).on, {"width": 96, "height": 32}),
+    "Point": lambda w: (Point, {"x": 0, "y": 0}),
+    "Point.relative": lambda w: (Point.relative, {"x": 0.5, "y": 0.5}),
+    "Point.thousandths": lambda w: (Point.thousandths, {"x": 500, "y": 500}),
+    "Point.as_json": lambda w: (Point(1, 1).as_json, {}),
+    "Point.on": lambda w: (Point(1, 1).on, {"width": 96, "height": 32}),
+    "Panel": lambda w: (Panel, {"row": 1, "col": 2, "rows": 2, "cols": 6}),
+    "Panel.as_json": lambda w: (Panel(2, 6).as_json, {}),
+    "Panel.on": lambda w: (Panel(2, 6).on, {"width": 96, "height": 32}),
+    "Polygon": lambda w: (Polygon, {"corners": [(0, 0), (9, 0), (0, 9)]}),
+    "Polygon.as_json": lambda w: (Polygon([(0, 0), (9, 0), (0, 9)]).as_json, {}),
+    "Polygon.on": lambda w: (Polygon([(0, 0), (9, 0), (0, 9)]).on, {"width": 96, "height": 32}),
+    "Mask": lambda w: (Mask, {"values": np.ones((32, 96))}),
+    "Mask.open": lambda w: (Mask.open, {"source": np.ones((32, 96))}),
+    "Mask.as_json": lambda w: (Mask(np.ones((32, 96))).as_json, {}),
+    "Mask.on": lambda w: (Mask(np.ones((32, 96))).on, {"width": 96, "height": 32}),
+    "Weighted": lambda w: (Weighted, {"region": Point(1, 1), "weight": 0.5}),
+    "Weighted.as_json": lambda w: (Weighted(Point(1, 1), 0.5).as_json, {}),
+    "Weighted.on": lambda w: (Weighted(Point(1, 1), 0.5).on, {"width": 96, "height": 32}),
+    "OnImage": lambda w: (OnImage, {"region": Point(1, 1), "image": 1}),
+    "OnImage.as_json": lambda w: (OnImage(Point(1, 1), 1).as_json, {}),
+    # how to steer
+    "Push": lambda w: (Push, {}),
+    "Push.as_json": lambda w: (Push().as_json, {}),
+    "Push.image_values": lambda w: (Push().image_values, {"target": w.aim.target[0]}),
+    "Push.image_bias": lambda w: (Push().image_bias, {"target": w.aim.target[0]}),
+    "Push.first_query": lambda w: (Push().first_query, {"image_end": 5, "prompt_end": 9}),
+    "HeadSet": lambda w: (HeadSet, {"model": w.model.facts, "heads": ((1, 0),)}),
+    "HeadSet.pushed": lambda w: (w.heads.pushed, {"strength": 5}),
+    "HeadSet.top": lambda w: (w.heads.top, {"k": 1}),
+    "HeadSet.check": lambda w: (w.heads.check, {"model": w.model.facts}),
+    "HeadSet.read": lambda w: (HeadSet.read, {"path": w.folder / "heads.json"}),
+    "HeadSet.write": lambda w: (w.heads.write, {"path": w.folder / "heads.json"}),
+    "Steering": lambda w: (Steering, {"heads": w.heads, "at": Panel(2, 6)}),
+    "Steering.looking_at": lambda w: (w.steering.looking_at, {"at": Panel(1, 6)}),
+    "Steering.changed": lambda w: (w.steering.changed, {"change": lookhere.schedule.PushChange(strength=1)}),
+    "Aim": lambda w: (Aim, {"steering": w.steering, "coverage": w.aim.coverage, "target": w.aim.target}),
+    "Schedule": lambda w: (lookhere.schedule.Schedule, {"targets": (Panel(1, 6),)}),
+    "Schedule.parse": lambda w: (lookhere.schedule.Schedule.parse, {"text": "1,2"}),
+    "Schedule.aims": lambda w: (w.schedule.aims, {"scene": w.scene}),
+    "Walk.begin": lambda w: (lookhere.schedule.Walk.begin, {"scene": w.scene, "schedule": w.schedule, "max_tokens": 2}),
+    "Walk.answer": lambda w: (lookhere.schedule.Walk.begin(w.scene, w.schedule).answer, {}),
+    "Walk.said": lambda w: (w.walked().said, {}),
+    # what comes back
+    "Answer": lambda w: (Answer, {**w.fields(w.answer)}),
+    "Step": lambda w: (Step, {**w.fields(w.answer.steps[0])}),
+    "Word": lambda w: (Word, {"text": "a", "start": 0, "stop": 1}),
+    "Where": lambda w: (Where, {**w.fields(w.where)}),
+    "Where.as_json": lambda w: (w.where.as_json, {}),
+    "Answer.where": lambda w: (w.answer.where, {}),
+    "Answer.words": lambda w: (w.answer.words, {}),
+    "Answer.heatmap": lambda w: (w.answer.heatmap, {"image": STRIP}),
+    "Answer.attention": lambda w: (w.everything.attention, {}),
+    "Answer.save_attention": lambda w: (w.everything.save_attention, {"path": w.folder / "attention.npz"}),
+    "Step.where": lambda w: (w.answer.steps[0].where, {}),
+    "Word.where": lambda w: (w.answer.words()[0].where, {}),
+    "Gaze": lambda w: (Gaze, {"maps": tuple(w.answer.gaze), "frames": w.answer.gaze.frames}),
+    "Gaze.mean": lambda w: (Gaze.mean, {"several": [w.answer.gaze]}),
+    "Gaze.on": lambda w: (w.answer.gaze.on, {"image": 1}),
+    "Gaze.where": lambda w: (w.answer.gaze.where, {}),
+    "heat_map": lambda w: (
+        lookhere.heatmap.heat_map, {"image": w.scene.image, "maps": w.answer.gaze, "grids": w.scene.grids},
+    ),
+}  # fmt: skip
+"""By name: what is called, and arguments that are right."""
+
+NOT_CALLED = {
+    "Model": "made by load",
+    "Scene": "made by Model.look",
+    "Model.encode": "called by Model.look, with what it opened",
+    "Scene.of": "called by Model.look",
+    "Run.at_once": "called by a Group",
+    "Run.step_with": "called by a Group",
+}
+
+OTHERS = {
+    "Run": lookhere.answers.run.Run,
+    "Group": lookhere.answers.group.Group,
+    "Schedule": lookhere.schedule.Schedule,
+    "Walk": lookhere.schedule.Walk,
+    "heat_map": lookhere.heatmap.heat_map,
+}
+"""Public, and not in __all__; of the first two and a Walk only the methods, for the package makes them."""
+
+
+def surface():
+    """The names of all that a caller may call."""
+    found = []
+    for name, thing in {**{name: getattr(lookhere, name) for name in lookhere.__all__}, **OTHERS}.items():
+        if not inspect.isclass(thing):
+            found += [name] if callable(thing) else []
+            continue
+        if issubclass(thing, BaseException):
+            continue
+        found += [] if name in ("Run", "Group", "Walk") else [name]
+        for member, value in inspect.getmembers(thing):
+            if not member.startswith("_") and (inspect.isfunction(value) or inspect.ismethod(value)):
+                found.append(f"{name}.{member}")
+    return found
+
+
+def parameters(function):
+    """The names that it takes; ``**options`` are those of ``AskOptions``, or of a ``Push``."""
+    found = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind == parameter.VAR_KEYWORD:
+            found += OPTIONS if name == "options" else [each.name for each in dataclasses.fields(Push)]
+        else:
+            assert parameter.kind not in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY)
+            found.append(name)
+    return found
+
+
+def finish(result):
+    """Reads what is read bit by bit, and says what a person would look at."""
+    if isinstance(result, lookhere.answers.run.Run | lookhere.answers.group.Group):
+        with result:
+            list(result)
+    if isinstance(result, lookhere.schedule.Walk):
+        list(result)
+    if isinstance(result, lookhere.Model):
+        result.close()
+    repr(result)
+
+
+@contextlib.contextmanager
+def in_time():
+    """A call that does not come back is one that spins, or that reads what has no end."""
+
+    def ring(*_):
+        raise TimeoutError(f"no answer after {PATIENCE} s")
+
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def world(model, head_set, pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(builtin, "builtin_files", lambda: pair)
+    monkeypatch.setattr(builtin, "builtin_head_set", lambda: head_set)
+    head_set.write(tmp_path / "heads.json")
+    return World(model, head_set, pair, tmp_path)
+
+
+def test_nothing_is_forgotten():
+    assert sorted(CALLS.keys() | NOT_CALLED.keys()) == sorted(set(surface()))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_right_values(world, name):
+    call, right = CALLS[name](world)
+    finish(call(**right))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_any_value(world, name):
+    taken = parameters(CALLS[name](world)[0])
+
+    def check(parameter, value):
+        call, right = CALLS[name](world)
+        try:
+            with in_time():
+                finish(call(**{**right, parameter: value}))
+        except LookhereError as error:
+            said = str(error)
+        else:
+            return
+        assert len(said) < MOST_WORDS
+        said.encode()
+
+    for parameter in taken:
+        right = CALLS[name](world)[1].get(parameter)
+        near = st.sampled_from([right, [right], (right,), {"a": right}, [right, None], [[right]]])
+
+        @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), database=None)
+        @given(st.just(parameter), values | near)
+        def vary(parameter, value):
+            check(parameter, value)
+
+        vary()
