@@ -178,16 +178,18 @@ def split(folder, count=2):
 
 def test_any_file_of_a_split_model_leads_to_the_first(tmp_path):
     parts = split(tmp_path, 3)
-    for part in (*parts, tmp_path):
-        assert find_pair(part, None) == (parts[0], tmp_path / "mmproj.gguf")
+    for given_as in (parts[0], tmp_path):
+        assert find_pair(given_as, None) == (parts[0], tmp_path / "mmproj.gguf")
+    for part in parts[1:]:
+        with pytest.raises(ModelFileError, match=r"of a split model, .*. Give that one: '.*m-00001-of-00003.gguf'\."):
+            find_pair(part, None)
 
 
 def test_a_split_model_with_a_file_missing(tmp_path):
     first, second, third = split(tmp_path, 3)
     second.unlink()
-    for each in (first, third):
-        with pytest.raises(ModelFileError, match=r"missing beside it: m-00002-of-00003.gguf"):
-            find_pair(each, None)
+    with pytest.raises(ModelFileError, match=r"missing beside it: m-00002-of-00003.gguf"):
+        find_pair(first, None)
     first.unlink()
     with pytest.raises(ModelFileError, match=r"is file 3 of 3 of a split model.*'m-00001-of-00003.gguf' is missing"):
         find_pair(third, None)
@@ -224,6 +226,9 @@ def test_a_folder(tmp_path):
     (tmp_path / "notes.gguf.txt").write_text("no")
     assert find_pair(tmp_path, None) == find_pair(model, None) == (model, projector)
     assert find_pair(str(tmp_path), tmp_path) == (model, projector)
+    named = files.write(tmp_path / "mmproj-b.gguf", files.PROJECTOR)
+    assert find_pair(model, None) == (model, named)
+    named.unlink()
     files.write(tmp_path / "a.gguf", files.LANGUAGE)
     with pytest.raises(ModelFileError, match=r"2 language models: a.gguf, b.gguf. Name the one .*a.gguf'\)"):
         find_pair(tmp_path, None)

@@ -46,15 +46,15 @@ def load(
 ) -> Model:
     """Loads a vision-language model; without a name, the built-in one.
 
-    model: a GGUF file. mmproj: its projector, None for the ``mmproj*.gguf`` beside it. heads: a head set or its JSON
-    file, None for the one that comes with the package. context: tokens that the KV cache holds, None to grow with what
-    is asked. kv_budget: MiB up to which a growing cache keeps the prompts that were asked, 32 at most; beyond it the
-    least recently used is evicted, and read again on demand. image_budget: MiB of encoded images that are kept for when
-    the same pixels are looked at again, 0 for none. threads: None for all cores, 16 at most (1 for a small model).
-    min_image_tokens, max_image_tokens: 0 for the model's own limits. kv_type: f32, f16, bf16, q8_0 or q4_0.
-    flash_attention: auto, on or off. mmap: map the file instead of reading it. A mapped file loads sooner and is shared
-    by processes, but weights that are rearranged for the processor are then resident twice, and the process dies if the
-    file is cut short meanwhile. chat_template: Jinja2, None for the model's own.
+    model: a GGUF file, or a folder with one model. mmproj: its projector, None for the one beside it. heads: a head set
+    or its JSON file, None for the one that comes with the package. context: tokens that the KV cache holds, None to
+    grow with what is asked. kv_budget: MiB up to which a growing cache keeps the prompts that were asked, 32 at most;
+    beyond it the least recently used is evicted, and read again on demand. image_budget: MiB of encoded images that are
+    kept for when the same pixels are looked at again, 0 for none. threads: None for all cores, 16 at most (1 for a
+    small model). min_image_tokens, max_image_tokens: 0 for the model's own limits. kv_type: f32, f16, bf16, q8_0 or
+    q4_0. flash_attention: auto, on or off. mmap: map the file instead of reading it. A mapped file loads sooner and is
+    shared by processes, but weights that are rearranged for the processor are then resident twice, and the process dies
+    if the file is cut short meanwhile. chat_template: Jinja2, None for the model's own.
 
     ModelFileError, ProjectorError, HeadSetError, OptionError.
     """
@@ -102,6 +102,7 @@ def load(
             projector_path=projector_path,
             images=ImageCache(number["image_budget"] * 2**20),
             template=template,
+            max_image_tokens=number["max_image_tokens"],
         )
         found = builtin.builtin_head_set() if model is None else builtin.find_head_set(loaded.facts)
         loaded.head_set = given or found
@@ -124,8 +125,8 @@ def _language_model(path: Path, gpu_layers: int, mmap: bool) -> _engine.Model:
     engine = compiled()
     if gpu_layers and not engine.sees_gpu():
         raise OptionError(
-            f"gpu_layers={gpu_layers}, but llama.cpp sees no GPU, only {engine.build_info()['devices']}. Expected 0, or "
-            "a build for the GPU (pip install . -C cmake.define.GGML_CUDA=ON) and its driver."
+            f"gpu_layers={gpu_layers}, but llama.cpp sees no GPU, only {engine.build_info()['devices']}. Expected 0, "
+            "or a build for the GPU (pip install . -C cmake.define.GGML_CUDA=ON) and its driver."
         )
     forward_log()
     try:

@@ -12,7 +12,7 @@ from .folder import Found, listed, look_into
 from .gguf import Header, read_header
 from .head_bytes import shown
 from .place import local_path
-from .split import first_file, parts_of
+from .split import parts_of, refuse_part
 
 Given = str | os.PathLike[str]
 
@@ -20,7 +20,7 @@ Given = str | os.PathLike[str]
 def find_pair(model: Given | None, mmproj: Given | None) -> tuple[Path, Path]:
     """The files of a model and its projector; None stands for the built-in model, and for the projector beside a model.
 
-    model: a file, the first or a later one of a split model, or a folder with one model. ModelFileError,
+    model: a file, of a split model the first one, or a folder with one model. ModelFileError,
     ProjectorError.
     """
     if model is None:
@@ -56,8 +56,7 @@ def model_path(given: Path) -> Path:
             "language model."
         )
     if header.kind == "part":
-        path = first_file(path, header)
-        header = read_header(path)
+        refuse_part(path, header)
     for part in parts_of(path, header):
         _check_whole(part, header if part == path else read_header(part))
     return path
@@ -119,8 +118,9 @@ def _only_projector(model: Path, folder: Path) -> Path:
     found = beside.projectors
     header = read_header(model)
     fitting = [path for path in found if _may_fit(header, path)] if len(found) > 1 else found
-    if len(fitting) == 1:
-        return fitting[0]
+    named = [path for path in fitting if "mmproj" in path.name.lower()]
+    if len(fitting) == 1 or len(named) == 1:
+        return (named or fitting)[0]
     if fitting:
         raise ProjectorError(
             f"The model {shown(model)} needs its projector, a second GGUF file that is usually called mmproj-*.gguf; "

@@ -7,7 +7,6 @@ import re
 import shlex
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from .. import checks
 from ..errors import LookhereError
@@ -28,10 +27,11 @@ def local_path(given: object, what: str, error: type[LookhereError]) -> Path:
 
     what: 'model' or 'mmproj', for messages.
     """
-    if not isinstance(given, (str, bytes, os.PathLike)):
-        raise error(f"{what}={checks.short(given)}; expected the path of a GGUF file.")
-    path = Path(os.fsdecode(given))
-    text = os.fsdecode(given)
+    try:
+        text = os.fsdecode(given)  # type: ignore[arg-type]  # TypeError for what is none
+    except Exception as why:  # of an object that nobody here made
+        raise error(f"{what}={checks.short(given)}; expected the path of a GGUF file.") from why
+    path = Path(text)
     if not text:
         raise error(f"{what}='' names no file; expected the path of a GGUF file.")
     if "\0" in text:
@@ -45,6 +45,8 @@ def local_path(given: object, what: str, error: type[LookhereError]) -> Path:
         ) from None
     address = re.match(r"(https?|file):/+", text, re.IGNORECASE)
     if address and address[1].lower() == "file":
+        from urllib.request import url2pathname  # not at import, which stays light
+
         return Path(url2pathname(unquote("/" + text[address.end() :])))
     if address:  # a path object has one slash less
         raise error(_of_an_address(f"{address[1].lower()}://{text[address.end() :]}", what))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
+from typing import NoReturn
 
 from ..errors import ModelFileError
-from .gguf import Header, read_header
+from .gguf import Header
 from .head_bytes import shown
 
 _NAME = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
 _MOST_NAMED = 5
-_log = logging.getLogger("lookhere.model")
 
 
-def first_file(part: Path, header: Header) -> Path:
-    """The first file of the split model that a later one belongs to. ModelFileError."""
+def refuse_part(part: Path, header: Header) -> NoReturn:
+    """ModelFileError for a later file of a split model, which says where the first one is."""
     number, count = header.whole("split.no") + 1, header.whole("split.count")
     first = _named(part, number, count, 1)
     what = f"{shown(part)} is file {number} of {count} of a split model, which is loaded by its first file"
@@ -24,10 +23,7 @@ def first_file(part: Path, header: Header) -> Path:
         raise ModelFileError(f"{what}. Give that one; all files must be in one folder, named as they were published.")
     if not first.is_file():
         raise ModelFileError(f"{what}; {first.name!r} is missing beside it. Fetch it into the same folder.")
-    if read_header(first).kind != "model":
-        raise ModelFileError(f"{what}; {first.name!r} is something else. Fetch all files of the model again.")
-    _log.info("%s is file %d of %d of a split model; loading it by %s.", part, number, count, first.name)
-    return first
+    raise ModelFileError(f"{what}. Give that one: {shown(first)}.")
 
 
 def parts_of(path: Path, header: Header) -> list[Path]:
