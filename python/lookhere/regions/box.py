@@ -20,12 +20,14 @@ MOST = 10**9
 """Rows or columns of panels; more than any image has pixels."""
 
 
-def checked_size(width: object, height: object) -> tuple[int, int]:
+def checked_size(width: object, height: object) -> tuple[float, float]:
     """Of an image, in pixels; RegionError."""
-    return (
-        checks.whole("width", width, 1, MOST, error=RegionError),
-        checks.whole("height", height, 1, MOST, error=RegionError),
-    )
+    found = finite("An image", width=width, height=height)
+    if min(found) <= 0 or max(found) > MOST:
+        raise RegionError(
+            f"An image of {plain(found[0])} x {plain(found[1])} pixels; expected 1 x 1 to {MOST} x {MOST}."
+        )
+    return found[0], found[1]
 
 
 def finite(what: str, of: str = "number of pixels", /, **values: object) -> list[float]:
@@ -118,7 +120,7 @@ class Box:
         """Its kind and numbers."""
         return {"kind": "box", **{name: float(getattr(self, name)) for name in ("x0", "y0", "x1", "y1")}}
 
-    def on(self, width: int, height: int) -> Box:
+    def on(self, width: float, height: float) -> Box:
         """Itself, once it is known to lie inside a width x height image; RegionError otherwise.
 
         Numbers from 0 to 1 alone are refused, too: they are meant as parts of the image.
@@ -173,7 +175,7 @@ class RelativeBox:
         """Its kind and numbers."""
         return {"kind": "relative_box", "x0": self.x0, "y0": self.y0, "x1": self.x1, "y1": self.y1}
 
-    def on(self, width: int, height: int) -> Box:
+    def on(self, width: float, height: float) -> Box:
         """The box in pixels of a width x height image."""
         width, height = checked_size(width, height)
         return Box(self.x0 * width, self.y0 * height, self.x1 * width, self.y1 * height)
@@ -212,7 +214,7 @@ class Point:
         """Its kind and numbers."""
         return {"kind": "point", "x": float(self.x), "y": float(self.y)}
 
-    def on(self, width: int, height: int) -> Point:
+    def on(self, width: float, height: float) -> Point:
         """Itself, once it is known to lie inside a width x height image; RegionError otherwise.
 
         Fractions from 0 to 1 are refused, too: they mean parts of the image. The first pixel is ``Point(0, 0)``.
@@ -252,7 +254,7 @@ class RelativePoint:
         """Its kind and numbers."""
         return {"kind": "relative_point", "x": self.x, "y": self.y}
 
-    def on(self, width: int, height: int) -> Point:
+    def on(self, width: float, height: float) -> Point:
         """The point in pixels of a width x height image; on the far edges it lies in the last pixel."""
         width, height = checked_size(width, height)
         x, y = (min(part * size, math.nextafter(size, 0)) for part, size in ((self.x, width), (self.y, height)))
@@ -295,7 +297,7 @@ class Panel:
         """Its kind and numbers."""
         return {"kind": "panel", "row": self.row, "col": self.col, "rows": self.rows, "cols": self.cols}
 
-    def on(self, width: int, height: int) -> Box:
+    def on(self, width: float, height: float) -> Box:
         """The panel as a box of a width x height image."""
         width, height = checked_size(width, height)
         return Box(

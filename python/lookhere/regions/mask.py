@@ -114,7 +114,7 @@ class Mask:
             "sha256": self.fingerprint,
         }
 
-    def on(self, width: int, height: int) -> Mask:
+    def on(self, width: float, height: float) -> Mask:
         """Itself, once it is known to be as large as a width x height image; RegionError otherwise."""
         width, height = checked_size(width, height)
         if (self.width, self.height) != (width, height):

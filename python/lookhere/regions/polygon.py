@@ -73,7 +73,7 @@ class Polygon:
         """Its kind and corners."""
         return {"kind": "polygon", "corners": [list(corner) for corner in self.corners]}
 
-    def on(self, width: int, height: int) -> Polygon:
+    def on(self, width: float, height: float) -> Polygon:
         """Itself, once it is known to lie inside a width x height image; RegionError otherwise.
 
         Numbers from 0 to 1 alone are refused, too: they are meant as parts of the image.

@@ -63,7 +63,7 @@ class Weighted:
         """What the region says, and the weight."""
         return {**self.region.as_json(), "weight": self.weight}
 
-    def on(self, width: int, height: int) -> Weighted:
+    def on(self, width: float, height: float) -> Weighted:
         """With the region in pixels of a width x height image; RegionError if it leaves it."""
         return Weighted(self.region.on(width, height), self.weight)
 
