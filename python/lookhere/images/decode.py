@@ -102,7 +102,9 @@ def _photo(data: bytes, what: str) -> PillowImage:
     try:
         heif = importlib.import_module("pillow_heif")
     except ImportError:
-        raise ImageError(f"{what}: a HEIC photo. Install pillow-heif to read it (pip install pillow-heif), or save it as a JPEG.") from None
+        raise ImageError(
+            f"{what}: a HEIC photo. Install pillow-heif (pip install pillow-heif), or save it as a JPEG."
+        ) from None
     try:
         picture: PillowImage = heif.HeifImageFile(io.BytesIO(data))
     except Exception as error:

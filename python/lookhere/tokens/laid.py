@@ -28,10 +28,7 @@ def grids_of(what: str, maps: object, on: object = None) -> tuple[TokenGrid, ...
     """As ``frame_of``, but token grids alone are fine, too. OptionError."""
     if on is None or isinstance(on, Frame):
         return frame_of(what, maps, on).grids
-    try:
-        grids: tuple[TokenGrid, ...] = tuple(on)  # type: ignore[arg-type]
-    except Exception:  # no sequence, or of an object that nobody here made
-        grids = ()
+    grids: tuple[TokenGrid, ...] = checks.items(on) or ()
     if not grids or not all(isinstance(each, TokenGrid) for each in grids):
         raise OptionError(f"{what}: grids={checks.short(on)}; expected scene.grids, scene.frame, or a gaze alone.")
     return grids
