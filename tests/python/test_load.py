@@ -243,6 +243,10 @@ def test_a_folder_as_a_hub_keeps_it(tmp_path):
         (snapshot / name).symlink_to(blobs / name[:3])
     expected = (snapshot / "m-Q4_K_M.gguf", snapshot / "mmproj-F16.gguf")
     assert find_pair(tmp_path, None) == find_pair(expected[0], None) == expected
+    (tmp_path / "snapshots" / "4567").mkdir()
+    files.write(tmp_path / "snapshots" / "4567" / "m-Q4_K_M.gguf", files.LANGUAGE)
+    with pytest.raises(ModelFileError, match=r"2 language models: .*0123/m-Q4_K_M.gguf, .*4567/m-Q4_K_M.gguf"):
+        find_pair(tmp_path, None)
 
 
 def test_a_projector_that_is_broken_or_alone(tmp_path):

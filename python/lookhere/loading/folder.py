@@ -42,20 +42,20 @@ def look_into(folder: Path) -> Found:
     return Found(tuple(kinds["model"]), tuple(kinds["projector"]), tuple(kinds["part"]), tuple(broken), tuple(others))
 
 
-def listed(paths: Sequence[Path]) -> str:
-    """The names of files for a message, not too many."""
-    names = [path.name[:100] for path in paths[:_MOST_NAMED]]
+def listed(paths: Sequence[Path], folder: Path) -> str:
+    """Files in a folder for a message, not too many."""
+    names = [str(path.relative_to(folder))[-100:] for path in paths[:_MOST_NAMED]]
     return ", ".join(names) + (f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else "")
 
 
 def _files(folder: Path) -> tuple[list[Path], list[Path]]:
-    """GGUF files, and other files of weights, sorted."""
+    """GGUF files, and other files of weights that lie in the folder itself, sorted."""
     found: tuple[list[Path], list[Path]] = ([], [])
     for path in islice(_walk(folder, _DEPTH), _MOST_ENTRIES):
         suffix = path.suffix.lower()
         if suffix == ".gguf":
             found[0].append(path)
-        elif suffix in _OTHER_WEIGHTS:
+        elif suffix in _OTHER_WEIGHTS and path.parent == folder:
             found[1].append(path)
     shallow = [path for path in found[0] if path.parent == folder]
     return sorted(shallow or found[0]), sorted(found[1])

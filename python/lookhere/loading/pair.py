@@ -38,7 +38,7 @@ def model_path(given: Path) -> Path:
     path = _only_model(given) if given.is_dir() else given
     header = read_header(path)
     if header.kind == "projector":
-        beside = listed(look_into(path.parent).models)
+        beside = listed(look_into(path.parent).models, path.parent)
         raise ModelFileError(
             f"{shown(path)} is a projector (mmproj), not a language model; give it as mmproj= (--mmproj), and the "
             f"language model as the model{f'; beside it: {beside}' if beside else ''}."
@@ -82,25 +82,25 @@ def _only_model(folder: Path) -> Path:
         return found.models[0]
     if found.models:
         raise ModelFileError(
-            f"{shown(folder)} is a folder with {len(found.models)} language models: {listed(found.models)}. Name "
-            f"the one that is meant: load({shown(found.models[0])})."
+            f"{shown(folder)} is a folder with {len(found.models)} language models: {listed(found.models, folder)}. "
+            f"Name the one that is meant: load({shown(found.models[0])})."
         )
-    raise ModelFileError(f"{shown(folder)} is a folder without a language model{_instead(found)}")
+    raise ModelFileError(f"{shown(folder)} is a folder without a language model{_instead(found, folder)}")
 
 
-def _instead(found: Found) -> str:
+def _instead(found: Found, folder: Path) -> str:
     """What a folder holds that is no language model, as the end of a message."""
     if found.parts:
-        return f": of a split model it holds {listed(found.parts)}, but not the first file. Fetch that into the folder."
+        return f": of a split model it holds {listed(found.parts, folder)}, but not the first file. Fetch that, too."
     if found.projectors:
-        return f", only a projector: {listed(found.projectors)}. Fetch the language model into the folder, too."
+        return f", only a projector: {listed(found.projectors, folder)}. Fetch the language model into the folder, too."
     if found.broken:
         path, why = found.broken[0]
         return f". {path.name[:100]}: {why}"
     if found.weights:
         return (
-            f": {listed(found.weights)} is not GGUF. Most models are published as GGUF, too, in repositories whose "
-            "names end in -GGUF."
+            f": {listed(found.weights, folder)} is not GGUF. Most models are published as GGUF, too, in "
+            "repositories whose names end in -GGUF."
         )
     return "; expected a GGUF file in it, for instance model.gguf, and its mmproj."
 
@@ -124,12 +124,12 @@ def _only_projector(model: Path, folder: Path) -> Path:
     if fitting:
         raise ProjectorError(
             f"The model {shown(model)} needs its projector, a second GGUF file that is usually called mmproj-*.gguf; "
-            f"{len(fitting)} of them are beside it ({listed(fitting)}). Name it with mmproj= (--mmproj)."
+            f"{len(fitting)} of them are beside it ({listed(fitting, folder)}). Name it with mmproj= (--mmproj)."
         )
     for path, why in beside.broken:
         if "mmproj" in path.name.lower():
             raise ProjectorError(f"The projector beside the model cannot be used: {why}")
-    others = f"; none of {listed(found)} fits" if found else ""
+    others = f"; none of {listed(found, folder)} fits" if found else ""
     known = sorted({each for family in FAMILIES for each in family.architectures})
     alone = (
         ""
