@@ -249,6 +249,19 @@ def test_a_folder_as_a_hub_keeps_it(tmp_path):
         find_pair(tmp_path, None)
 
 
+def test_a_folder_with_its_models_in_folders(tmp_path):
+    for name in ("Q4_K_M", "UD-Q8_K_XL"):
+        (tmp_path / name).mkdir()
+    model = files.write(tmp_path / "Q4_K_M" / "m.gguf", files.LANGUAGE)
+    projector = files.write(tmp_path / "mmproj-F16.gguf", files.PROJECTOR)
+    assert find_pair(tmp_path, None) == (model, projector)
+    own = files.write(tmp_path / "Q4_K_M" / "mmproj-F16.gguf", files.PROJECTOR)
+    assert find_pair(tmp_path, None) == (model, own)
+    files.write(tmp_path / "UD-Q8_K_XL" / "m.gguf", files.LANGUAGE)
+    with pytest.raises(ModelFileError, match=r"Q4_K_M/m.gguf, UD-Q8_K_XL/m.gguf"):
+        find_pair(tmp_path, None)
+
+
 def test_a_projector_that_is_broken_or_alone(tmp_path):
     model = files.write(tmp_path / "m.gguf", files.LANGUAGE)
     (tmp_path / "mmproj.gguf").write_bytes(b"<html>")

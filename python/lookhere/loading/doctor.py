@@ -108,15 +108,17 @@ def examine(model: Given | None = None, *, mmproj: Given | None = None) -> Repor
     try:
         if model is None:
             path, beside = builtin.builtin_files()
+            given = path
             mmproj = beside if mmproj is None else mmproj
         else:
-            path = model_path(local_path(model, "model", ModelFileError))
+            given = local_path(model, "model", ModelFileError)
+            path = model_path(given)
         header = read_header(path)
         files = parts_of(path, header)
     except ModelFileError as error:
         return Report(problems=(str(error),))
     language = _language_model(header, files)
-    found, problems = _projector(path, header, mmproj, given=mmproj is not None and model is not None)
+    found, problems = _projector(path, header, mmproj, given, named=mmproj is not None and model is not None)
     if not header.text("tokenizer.ggml.model"):
         problems.append(f"{path.name!r} has no tokenizer; expected a whole language model. Fetch it again.")
     needs = _memory(header, language, found)
@@ -151,10 +153,12 @@ def _language_model(header: Header, files: Sequence[Path]) -> LanguageModel:
     )
 
 
-def _projector(path: Path, model: Header, mmproj: Given | None, *, given: bool) -> tuple[Projector | None, list[str]]:
+def _projector(
+    path: Path, model: Header, mmproj: Given | None, given: Path, *, named: bool
+) -> tuple[Projector | None, list[str]]:
     """-> the projector, where one can be read, and what is wrong with it."""
     try:
-        found = projector_path(mmproj, path)
+        found = projector_path(mmproj, path, given)
     except ProjectorError as error:
         return None, [str(error)]
     problems = []
@@ -173,7 +177,7 @@ def _projector(path: Path, model: Header, mmproj: Given | None, *, given: bool) 
     if not kind:
         problems.append(f"{found.name!r} does not say which kind of projector it is. Fetch it again.")
     return Projector(
-        str(found), kind, family.name if family else "", header.size, misfit(model, header), given
+        str(found), kind, family.name if family else "", header.size, misfit(model, header), named
     ), problems
 
 

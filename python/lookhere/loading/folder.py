@@ -30,8 +30,13 @@ class Found:
 
 
 def look_into(folder: Path) -> Found:
-    """What there is in a folder; where it holds no GGUF file itself, in the folders within it."""
+    """What there is in a folder; where it holds no language model itself, in the folders within it, too."""
     files, others = _files(folder)
+    found = _sorted_out([path for path in files if path.parent == folder], others)
+    return found if found.models else _sorted_out(files, others)
+
+
+def _sorted_out(files: Sequence[Path], others: Sequence[Path]) -> Found:
     kinds: dict[str, list[Path]] = {"model": [], "projector": [], "part": []}
     broken: list[tuple[Path, str]] = []
     for path in files:
@@ -57,8 +62,7 @@ def _files(folder: Path) -> tuple[list[Path], list[Path]]:
             found[0].append(path)
         elif suffix in _OTHER_WEIGHTS and path.parent == folder:
             found[1].append(path)
-    shallow = [path for path in found[0] if path.parent == folder]
-    return sorted(shallow or found[0]), sorted(found[1])
+    return sorted(found[0]), sorted(found[1])
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:

@@ -27,8 +27,9 @@ def find_pair(model: Given | None, mmproj: Given | None) -> tuple[Path, Path]:
         path, found = registry.builtin_files()
         projector = found if mmproj is None else local_path(mmproj, "mmproj", ProjectorError)
     else:
-        path = model_path(local_path(model, "model", ModelFileError))
-        projector = projector_path(mmproj, path)
+        given = local_path(model, "model", ModelFileError)
+        path = model_path(given)
+        projector = projector_path(mmproj, path, given)
     check_projector(projector, path)
     return path, projector
 
@@ -105,12 +106,16 @@ def _instead(found: Found, folder: Path) -> str:
     return "; expected a GGUF file in it, for instance model.gguf, and its mmproj."
 
 
-def projector_path(mmproj: Given | None, model: Path) -> Path:
-    """The projector that is given, or the only one beside the model that fits. ProjectorError."""
+def projector_path(mmproj: Given | None, model: Path, given: Path) -> Path:
+    """The projector that is given, or the only one beside the model that fits. ProjectorError.
+
+    given: what was given as the model, perhaps a folder around the model's own, in which a projector may lie, too.
+    """
     if mmproj is not None:
-        given = local_path(mmproj, "mmproj", ProjectorError)
-        return _only_projector(model, given) if given.is_dir() else given
-    return _only_projector(model, model.parent)
+        path = local_path(mmproj, "mmproj", ProjectorError)
+        return _only_projector(model, path) if path.is_dir() else path
+    beside = look_into(model.parent).projectors
+    return _only_projector(model, given if given.is_dir() and not beside else model.parent)
 
 
 def _only_projector(model: Path, folder: Path) -> Path:
