@@ -4,8 +4,9 @@ import importlib
 import logging
 import os
 import sys
-from types import ModuleType
+from typing import Any
 
+from . import _start as _start  # first: Ctrl-C during the other imports
 from .answers.answer import Answer, Step
 from .answers.ask import Ask
 from .answers.word import Word
@@ -90,12 +91,18 @@ __all__ = [
 logging.getLogger("lookhere").addHandler(logging.NullHandler())
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Loads the compiled engine when it is first used.
+def __getattr__(name: str) -> Any:
+    """Finds ``__version__``, and loads the compiled engine, when they are first used.
 
     Never with RTLD_GLOBAL, which a program may have set for all imports: another copy of llama.cpp that is loaded later
     would then call ours.
     """
+    if name == "__version__":
+        metadata = importlib.import_module("importlib.metadata")
+        try:
+            return metadata.version(__name__)
+        except metadata.PackageNotFoundError:
+            return "not installed"
     if name != "_engine":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     flags = sys.getdlopenflags() if hasattr(sys, "getdlopenflags") else None

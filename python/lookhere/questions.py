@@ -14,6 +14,9 @@ AMBIGUOUS = "What is the main action or event happening in this comic strip? Ans
 POINTED = "describe each panel in order as I point you to them"
 """Asked where the gaze is moved during the answer."""
 
+POINTED_PLACES = "describe each place in order as I point you to it"
+"""The same where there are no panels."""
+
 NARRATION = "describe what happens in each panel, in order"
 
 PANEL = "What is happening in this panel of the comic strip?"

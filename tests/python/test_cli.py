@@ -46,7 +46,7 @@ def test_json_and_heat_map(run):
     assert [word["text"] for word in answer["words"]] == ["row", "0", "column", "5", "é"]
     assert answer["words"][1] == {"text": "0", "start": 4, "stop": 5, "where": answer["where"]}
     with Image.open("where.png") as picture:
-        assert picture.size == (96, 32)
+        assert picture.width == 3 * picture.height
 
 
 @pytest.mark.parametrize(
@@ -173,5 +173,5 @@ def test_zoom(run):
     assert right - left < 48
     assert left <= zoomed["where"]["box"][0] < zoomed["where"]["box"][2] <= right
     with Image.open("z.png") as picture:
-        assert picture.size == (96, 32)
+        assert picture.width == 3 * picture.height
     assert "needs a region" in run("describe", "strip.png", "--zoom").stderr

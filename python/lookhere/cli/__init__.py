@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import errno
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+import lookhere
+
+from .. import _start
 from ..errors import LookhereError
+from . import kept, terminal
 from .demo import demo
 from .describe import describe
 from .discover import discover
@@ -17,9 +23,12 @@ from .info import info
 from .logs import verbose_option
 from .narrate import narrate
 
+LONGEST = 1200
+"""Characters of an error. A longer one loses its middle, because its end says what to do."""
+
 
 class _Commands(click.Group):
-    """Shows our errors as one clear line on stderr; exit code 1."""
+    """Shows our errors as one clear line on stderr; exit code 1, and 130 after Ctrl-C."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # as they were added, what people need first
@@ -28,27 +37,68 @@ class _Commands(click.Group):
         cmd.params.append(verbose_option())
         super().add_command(cmd, name)
 
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **options: Any,
+    ) -> Any:
+        _start.end()
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **options)
+        try:
+            terminal.take_any_text()
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **options)
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            code = _start.INTERRUPTED
+        sys.exit(code if isinstance(code, int) else 0)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except LookhereError as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
+            raise click.ClickException(one_line(str(error))) from error
         except MemoryError as error:
             raise click.ClickException("No memory is left; give a smaller image or model.") from error
+        except KeyboardInterrupt as error:
+            click.echo(kept.stopped(ctx), err=True)
+            raise click.Abort from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # who read our answer wants no more of it; click ends in silence
                 raise
-            raise click.ClickException(f"Reading or writing failed: {error}. Is the disk full?") from error
+            full = " Is the disk full?" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+            raise click.ClickException(one_line(f"Reading or writing failed: {error}.{full}")) from error
+
+
+def one_line(message: str) -> str:
+    """A message as one line of bounded length."""
+    line = " ".join(message.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST * 2 // 3]} ... {line[-LONGEST // 3 + 5 :]}"
+
+
+def _print_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"lookhere, version {lookhere.__version__}")
+        ctx.exit()
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="lookhere")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
+    help="Show the version and exit.",
+)  # fmt: skip
 def main() -> None:
     """Point a local vision-language model at any part of an image, and it describes that part.
 
     Same weights, same prompt: only a few attention heads are told where to look.
 
-    The answer goes to stdout, everything else to stderr. Exit code 0: done; 1: failed; 2: wrong use.
+    The answer goes to stdout, everything else to stderr. Exit code 0: done; 1: failed; 2: wrong use; 130: stopped by
+    Ctrl-C.
     """
 
 

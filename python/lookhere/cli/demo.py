@@ -13,7 +13,8 @@ from ..loading.load import load
 from ..regions.region import Box
 from ..steering.steering import Steering
 from .options.model import threads_option
-from .picture import PictureFile, check_folder, save_picture
+from .outputs import check_outputs, force_option
+from .picture import PictureFile, open_option, save_picture, show
 
 if TYPE_CHECKING:
     from ..answers.answer import Answer
@@ -41,7 +42,11 @@ SHOWN_STRIP = 1536  # pixels of the same strip, drawn again for people
 )
 @click.option("--strip", "strip_file", type=PictureFile(), help="Save the strip, too, as the model sees it.")
 @threads_option
-def demo(seed: int, panels: int, output: Path, strip_file: Path | None, threads: int | None) -> None:
+@open_option
+@force_option
+def demo(
+    seed: int, panels: int, output: Path, strip_file: Path | None, threads: int | None, opened: bool, force: bool
+) -> None:
     """Ask the built-in model one question about a comic strip, looking at each of its panels in turn.
 
     Nothing is downloaded. The strip is made of combinations that the model was never trained on. What the model says
@@ -50,8 +55,7 @@ def demo(seed: int, panels: int, output: Path, strip_file: Path | None, threads:
     """
     from ..comics import generate_strip
 
-    check_folder(output)
-    check_folder(strip_file)
+    check_outputs({"--output": output, "--strip": strip_file}, (), replace=force, pictures=True)
     strip = generate_strip(seed, panels=panels, panel_size=MODEL_PANEL, split="held_out", style="colour")
     if strip_file is not None:
         save_picture(strip.image, strip_file)
@@ -70,6 +74,8 @@ def demo(seed: int, panels: int, output: Path, strip_file: Path | None, threads:
         poster = _poster(strip, seed, scene, unsteered, steered, controls)
     save_picture(poster.draw(), output)
     click.echo(f"\n{1 + len(steered) * (1 + len(controls))} answers in {seconds:.1f} s. Picture: {output}", err=True)
+    if opened:
+        show(output)
     name = strip_file or "strip.png"
     if strip_file is None:
         click.echo(f"The strip as a file: lookhere demo --strip {name}", err=True)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import questions
-from ..errors import OptionError
+from ..checks import short
+from ..errors import HeadSetMissingError
 from ..loading.load import load
 from ..pictures.grid_picture import grid_picture
+from ..pictures.heat_map import heat_map
 from ..regions.region import Region, placed
 from ..schedule import Pace, Walk
 from ..steering.push import Mode, PushChange, Queries
 from ..wire.answer import AnswerRecord, schedule_json
 from . import terminal
+from .asked import pointed_question, question, say_if_unknown
 from .options.model import model_options
 from .options.region import region_options
 from .options.sampling import sampling_options
@@ -25,10 +28,13 @@ from .options.schedule import schedule_from, schedule_options
 from .options.sections import Sectioned
 from .options.source import read_source
 from .options.steering import steering_options
-from .picture import PictureFile, check_folder, save_picture
+from .outputs import check_outputs, force_option
+from .picture import PictureFile, open_option, save_picture, tell_saved
 
 if TYPE_CHECKING:
-    from ..answers.answer import Answer
+    from PIL.Image import Image as PillowImage
+
+    from ..answers.answer import Answer, Step
     from ..scenes.scene import Scene
 
 LONGEST = 100
@@ -40,7 +46,8 @@ LONGEST = 100
 @region_options
 @click.option(
     "--prompt", metavar="TEXT",
-    help=f"The question  [default: one that suits the model; with a schedule: {questions.POINTED}]",
+    help="The question  [default: one that suits model and image; with a schedule, where there are panels: "
+    f"{questions.POINTED}]",
 )  # fmt: skip
 @model_options
 @steering_options
@@ -52,6 +59,8 @@ LONGEST = 100
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON object: text, finish, gaze maps, boxes of where it looked."
 )
+@open_option
+@force_option
 def describe(
     image: str,
     regions: tuple[Region, ...],
@@ -74,6 +83,8 @@ def describe(
     heatmap: Path | None,
     show_grid: Path | None,
     as_json: bool,
+    opened: bool,
+    force: bool,
     **sampling: Any,
 ) -> None:
     """Describe IMAGE, or the part of it that a region names: box, point, panel, polygon or mask.
@@ -97,43 +108,67 @@ def describe(
         )
     if zoom and not regions:
         raise click.UsageError("--zoom needs a region, for instance --box: it enlarges what is around it.")
-    check_folder(heatmap)
-    check_folder(show_grid)
+    if opened and heatmap is None and show_grid is None:
+        raise click.UsageError("--open needs --heatmap or --show-grid: it shows the picture that is saved.")
+    check_outputs(
+        {"--heatmap": heatmap, "--show-grid": show_grid}, (image, model, mmproj, heads), replace=force, pictures=True
+    )
     source = read_source(image)
     with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers) as loaded:
+        if heatmap is not None and loaded.head_set is None:
+            raise HeadSetMissingError(
+                f"No heat map: no head set is known for {short(loaded.name)}. Give one with --heads, or find one with "
+                "lookhere discover."
+            )
         scene = loaded.look(source)
+        if model is None:
+            say_if_unknown(scene)
         sampling["gaze"] = as_json or heatmap is not None
         change = PushChange(mode=mode, strength=strength, share=share, queries=queries)
         walk = aim = None
         if plan:
-            asked = questions.POINTED if prompt is None else prompt
+            asked = pointed_question(scene, plan) if prompt is None else prompt
             walk = Walk.begin(scene, plan, asked, max_tokens=max_tokens, **change.given, **sampling)
             regions = tuple(dict.fromkeys(target for target in plan.targets if target is not None))
-            answer = walk.answer()
+            _told((step for _, step in walk), quiet=as_json)
+            answer = walk.said()
         else:
             scene = scene.zoom(regions) if zoom else scene
+            asked = question(scene, regions) if prompt is None else prompt
             aim = scene.aim(regions or None, change)
-            ask = scene.ask(prompt, at=regions or None, max_tokens=max_tokens or LONGEST, **change.given, **sampling)
-            answer = scene.run(ask, aim=aim).join()
-        if heatmap is not None:
-            _save_heat_map(heatmap, scene, answer, regions)
-        if show_grid is not None:
-            covered = aim.coverage if aim else scene.coverage(regions) if regions else ()
-            save_picture(grid_picture(scene.image, scene.grids, covered), show_grid)
+            ask = scene.ask(asked, at=regions or None, max_tokens=max_tokens or LONGEST, **change.given, **sampling)
+            with scene.run(ask, aim=aim) as run:
+                steps = _told(run, quiet=as_json)
+            answer = run.answer(steps)
         if as_json:
             told = AnswerRecord.of(answer, loaded.name, (scene.frame,)).as_json()
             told |= schedule_json(answer, walk, loaded.name, scene.frame) if walk else {}
-            click.echo(json.dumps(told, ensure_ascii=False))
-        else:
-            click.echo(answer.text)
+            terminal.say_json(told)
+        if heatmap is not None:
+            save_picture(_heat_map(scene, answer, regions), heatmap)
+            tell_saved("Heat map", heatmap, opened=opened)
+        if show_grid is not None:
+            covered = aim.coverage if aim else scene.coverage(regions) if regions else ()
+            save_picture(grid_picture(scene.image, scene.grids, covered), show_grid)
+            tell_saved("Grid", show_grid, opened=opened)
     if answer.finish == "length" and not plan and terminal.shown(sys.stderr):
         click.echo(f"Cut at {max_tokens or LONGEST} tokens; --max-tokens allows more.", err=True)
 
 
-def _save_heat_map(path: Path, scene: Scene, answer: Answer, regions: tuple[Region, ...]) -> None:
-    from ..pictures.heat_map import heat_map
+def _told(steps: Iterable[Step], *, quiet: bool) -> list[Step]:
+    """All steps; their words are printed as they are made, unless quiet."""
+    found: list[Step] = []
+    try:
+        for step in steps:
+            found.append(step)
+            if not quiet:
+                click.echo(step.text, nl=False)
+    finally:
+        if not quiet and (found or sys.exc_info()[0] is None):
+            click.echo()
+    return found
 
-    if not answer.reading:
-        raise OptionError(f"No heat map: no head set is known for {scene.model.name!r}. Give one with --heads.")
+
+def _heat_map(scene: Scene, answer: Answer, regions: tuple[Region, ...]) -> PillowImage:
     outlined = placed(regions, scene.width, scene.height)
-    save_picture(heat_map(scene.image, answer.reading, scene.grids, outlined), path)
+    return heat_map(scene.image, answer.reading, scene.grids, outlined)

@@ -7,10 +7,11 @@ from typing import get_args
 
 import click
 
-from ..errors import OptionError
 from ..lab.ranking import FLOOR, Kind, Place
 from ..loading.load import load
+from .kept import keep
 from .options.model import FILE, gpu_layers_option, mmproj_option, threads_option
+from .outputs import check_outputs, force_option
 
 
 @click.command(short_help="Find the heads that steer a model.")
@@ -61,6 +62,7 @@ from .options.model import FILE, gpu_layers_option, mmproj_option, threads_optio
 )  # fmt: skip
 @threads_option
 @gpu_layers_option
+@force_option
 def discover(
     model: Path | None,
     mmproj: Path | None,
@@ -82,6 +84,7 @@ def discover(
     readers: int,
     threads: int | None,
     gpu_layers: int,
+    force: bool,
 ) -> None:
     """Find the gaze heads of MODEL: those that look at the panel that a question is about.
 
@@ -108,10 +111,12 @@ def discover(
         comics, strips, calibration, seed, score, place, floor, from_ranking, prompt, panel_size, scenes, coco, images,
         readers,
     )  # fmt: skip
-    for path in (output, save_ranking):
-        if path is not None and not path.parent.is_dir():
-            raise OptionError(f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}.")
     kept = output.with_name(f".{output.name}.progress")
+    check_outputs(
+        {"--output": output, "--save-ranking": save_ranking}, (model, mmproj, comics, coco, images, from_ranking),
+        replace=force or kept.is_file(),
+    )  # fmt: skip
+    keep(kept, "The same command goes on from there.")
     with load(model, mmproj=mmproj, threads=threads, gpu_layers=gpu_layers) as loaded, Bar() as bar:
         found = find(loaded, options, kept=kept, progress=bar)
         if save_ranking is not None:

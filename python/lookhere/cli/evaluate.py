@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..atomic import write_text
+from ..checks import short
 from ..errors import OptionError
 from ..lab.experiments import PROTOCOLS, Protocol
 from ..loading.load import load
+from .kept import keep
 from .options.judge import judges_of
 from .options.model import FILE, gpu_layers_option, heads_option, mmproj_option, threads_option
+from .outputs import check_outputs, force_option
+
+
+class Html(click.Path):
+    """A path that ends as the page that it will be."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(str(super().convert(value, param, ctx)))
+        if path.suffix.lower() not in (".html", ".htm"):
+            self.fail(f"{short(str(path))}: a report is a web page; expected a name that ends in .html.", param, ctx)
+        return path
 
 
 @click.command(short_help="Measure how well a model is steered.")
@@ -59,7 +76,7 @@ from .options.model import FILE, gpu_layers_option, heads_option, mmproj_option,
 @click.option("--judge-model", metavar="NAME", help="The model to ask for at --judge URL.")
 @click.option("--judge-key-env", metavar="NAME", help="The environment variable that holds the key for --judge URL.")
 @click.option("--panel-size", type=click.IntRange(16, 1024), help="Pixels of a generated panel  [default: by model]")
-@click.option("--report", type=FILE, metavar="HTML", help="Write one page with all figures, maps and examples.")
+@click.option("--report", type=Html(), metavar="HTML", help="Write one page with all figures, maps and examples.")
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write all figures and outcomes for machines.")
 @click.option(
     "--csv", "csv_file", type=FILE, metavar="PATH",
@@ -68,6 +85,7 @@ from .options.model import FILE, gpu_layers_option, heads_option, mmproj_option,
 @click.option("--resume", is_flag=True, help="Go on where a run with the same --json or --report was killed.")
 @threads_option
 @gpu_layers_option
+@force_option
 def evaluate(
     model: Path | None,
     mmproj: Path | None,
@@ -93,6 +111,7 @@ def evaluate(
     resume: bool,
     threads: int | None,
     gpu_layers: int,
+    force: bool,
 ) -> None:
     """Measure MODEL: unsteered questions, steered ones, moves, boxes, and controls, as Markdown on stdout.
 
@@ -114,11 +133,18 @@ def evaluate(
         raise click.UsageError("--resume needs --json FILE or --report FILE: the progress is kept beside that file.")
     if images is not None and coco is None:
         raise click.UsageError("--images needs --coco JSON: the labels of the images.")
-    for path in (json_file, report, csv_file):
-        if path is not None and not path.parent.is_dir():
-            raise OptionError(f"{str(path)!r} cannot be written: there is no folder {str(path.parent)!r}.")
-    named = judges_of(judges, judge_model, judge_key_env)
     kept = kept_beside and kept_beside.with_name(f".{kept_beside.name}.progress")
+    check_outputs(
+        {"--json": json_file, "--report": report, **_tables(csv_file)}, (model, mmproj, heads, coco, images, comics),
+        replace=force or (resume and kept is not None and kept.is_file()),
+    )  # fmt: skip
+    named = judges_of(judges, judge_model, judge_key_env)
+    keep(
+        kept,
+        "The same command with --resume goes on from there."
+        if kept
+        else "Nothing is kept: with --json FILE or --report FILE a run can be resumed.",
+    )
     options = Options(
         strips=strips, seen=seen, controls=controls, sweeps=sweeps, modes=modes, seed=seed,
         protocols=protocols or PROTOCOLS, thorough=all_controls, panel_size=panel_size, coco=coco, images=images,
@@ -138,3 +164,10 @@ def evaluate(
         raise OptionError(f"The figures cannot be written: {error}.") from error
     if kept is not None:
         kept.unlink(missing_ok=True)
+
+
+def _tables(path: Path | None) -> dict[str, Path | None]:
+    """The files of --csv by what to call them."""
+    if path is None or path.suffix.lower() == ".csv" or not path.is_dir():
+        return {"--csv": path}
+    return {f"--csv, {name}": path / name for name in ("figures.csv", "answers.csv")}

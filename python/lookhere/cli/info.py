@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import click
+
+import lookhere
 
 from ..engine import compiled
 from ..loading.load import load
 from ..model import Model
+from ..steering.head_set import to_dict
+from . import terminal
 from .options.model import FILE, gpu_layers_option, heads_option, mmproj_option
 
 
@@ -20,13 +24,17 @@ from .options.model import FILE, gpu_layers_option, heads_option, mmproj_option
 @mmproj_option
 @heads_option
 @gpu_layers_option
-def info(model: Path | None, mmproj: Path | None, heads: Path | None, gpu_layers: int) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def info(model: Path | None, mmproj: Path | None, heads: Path | None, gpu_layers: int, as_json: bool) -> None:
     """Show the build, and what MODEL is: its shape, how its attention is computed, and the heads that can be steered.
 
     MODEL is a GGUF file; without one, the built-in model.
     """
     with load(model, mmproj=mmproj, heads=heads, gpu_layers=gpu_layers) as loaded:
-        _section("lookhere", {"version": _version(), **_build_facts(compiled().build_info())})
+        if as_json:
+            terminal.say_json(_as_json(loaded, built_in=model is None))
+            return
+        _section("lookhere", {"version": lookhere.__version__, **_build_facts(compiled().build_info())})
         _section("model", _model_facts(loaded, built_in=model is None))
         _section("head set", _head_facts(loaded))
 
@@ -44,11 +52,28 @@ def _build_facts(build: Mapping[str, str]) -> dict[str, str]:
     return {**build, **({"cpu": ", ".join(features)} if features else {})}
 
 
-def _version() -> str:
-    try:
-        return version("lookhere")
-    except PackageNotFoundError:
-        return "not installed"
+def _as_json(model: Model, *, built_in: bool) -> dict[str, Any]:
+    """The same for machines: numbers instead of sentences."""
+    native, heads = model.native, model.head_set
+    return {
+        "lookhere": {"version": lookhere.__version__, **compiled().build_info()},
+        "model": {
+            "name": model.name,
+            "built_in": built_in,
+            "file": model.path,
+            "projector_file": model.projector_path,
+            "architecture": model.architecture,
+            "projector": model.projector.kind,
+            "bytes": native.size_bytes,
+            "parameters": native.parameters,
+            "layers": model.layers,
+            "heads": model.heads_per_layer,
+            "heads_kv": native.heads_kv,
+            "context": native.context_train,
+            "question": model.prompt,
+        },
+        "head_set": None if heads is None else {k: v for k, v in to_dict(heads).items() if k != "evidence"},
+    }
 
 
 def _model_facts(model: Model, *, built_in: bool) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ..schedule import Pace, Walk
 from ..steering.push import Mode, PushChange, Queries
 from ..wire.answer import schedule_json, step_json
 from . import terminal
+from .asked import pointed_question, say_if_unknown
 from .options.model import model_options
 from .options.sampling import sampling_options
 from .options.schedule import schedule_from, schedule_options
@@ -28,7 +28,7 @@ from .options.steering import steering_options
 @click.command(cls=Sectioned, short_help="Tell an image while the gaze moves from target to target.")
 @click.argument("image")
 @schedule_options(required=True)
-@click.option("--prompt", default=questions.POINTED, help=f"The question  [default: {questions.POINTED}]")
+@click.option("--prompt", help=f"The question  [default: {questions.POINTED}, where there are panels]")
 @model_options
 @steering_options
 @sampling_options("as long as the schedule takes")
@@ -40,7 +40,7 @@ def narrate(
     schedule: str,
     every: Pace | None,
     panel_grid: tuple[int, int] | None,
-    prompt: str,
+    prompt: str | None,
     model: Path | None,
     mmproj: Path | None,
     heads: Path | None,
@@ -69,24 +69,24 @@ def narrate(
     source = read_source(image)
     with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers) as loaded:
         scene = loaded.look(source)
+        if model is None:
+            say_if_unknown(scene)
+        asked = pointed_question(scene, plan) if prompt is None else prompt
         change = PushChange(mode=mode, strength=strength, share=share, queries=queries)
-        walk = Walk.begin(scene, plan, prompt, max_tokens=max_tokens, gaze=as_json, **change.given, **sampling)
+        walk = Walk.begin(scene, plan, asked, max_tokens=max_tokens, gaze=as_json, **change.given, **sampling)
         now, text = -1, ""
         for target, step in walk:
             if target != now:
                 now = target
                 _note(plan.targets[target], in_line=text[-1:] not in ("", "\n"))
             if as_json:
-                click.echo(
-                    json.dumps(
-                        step_json(step, target, aim.coverage if (aim := walk.aims[target]) else ()), ensure_ascii=False
-                    )
-                )
+                aim = walk.aims[target]
+                terminal.say_json(step_json(step, target, aim.coverage if aim else ()))
             else:
                 click.echo(step.text, nl=False)
                 text = step.text or text
         if as_json:
-            click.echo(json.dumps(schedule_json(walk.said(), walk, loaded.name, scene.frame), ensure_ascii=False))
+            terminal.say_json(schedule_json(walk.said(), walk, loaded.name, scene.frame))
         elif not text.endswith("\n"):
             click.echo()
     missing = len(plan.targets) - 1 - now

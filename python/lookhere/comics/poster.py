@@ -159,7 +159,12 @@ def _wrap(text: str, font: Font, width: int) -> list[str]:
             lines.append(word)
         else:
             lines[-1] = longer
-    return lines if len(lines) <= 5 else [*lines[:4], lines[4] + " …"]
+    if len(lines) <= 5:
+        return lines
+    last = lines[4]
+    while last and _wide(f"{last} …", font) > width:
+        last = last[:-1].rstrip()
+    return [*lines[:4], f"{last} …".strip()]
 
 
 def _pieces(words: Sequence[str], font: Font, width: int) -> list[str]:

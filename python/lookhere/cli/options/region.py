@@ -8,9 +8,11 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from ...checks import short
 from ...errors import RegionError
 from ...regions.region import Box, Mask, Panel, Point, Polygon, Region, RelativeBox, RelativePoint
 from ...regions.text import FORMS
+from ..outputs import note_input
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,11 +28,14 @@ class _RegionType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # g
         if isinstance(value, (Box, Mask, Panel, Point, Polygon, RelativeBox, RelativePoint)):
             return value
         try:
-            return self._read(value)
+            region = self._read(value)
         except RegionError as error:
             self.fail(str(error), param, ctx)
         except ValueError:
-            self.fail(f"{value!r} is not of the form {self._form}.", param, ctx)
+            self.fail(f"{short(value)} is not of the form {self._form}.", param, ctx)
+        if self.name == "mask":
+            note_input(ctx, value)
+        return region
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         return self._form

@@ -1,0 +1,56 @@
+"""The question where none is given, and what is said of pictures that the built-in model does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import questions
+from ..comics.drawn import Kind, drawn
+from ..regions.region import Panel, Region, Weighted
+from ..schedule import Schedule
+
+if TYPE_CHECKING:
+    from ..scenes.scene import Scene
+
+UNKNOWN = (
+    "Note: the built-in model knows only the comic strips and scenes that lookhere draws, and this image does not have "
+    "their colours. Its answer means little. For photographs and other pictures give a model of your own: --model "
+    "MODEL.gguf."
+)
+
+
+def question(scene: Scene, regions: Sequence[Region]) -> str:
+    """What is asked where no question is given: the model's own, but of a comic strip only where there may be one."""
+    own = scene.model.prompt
+    if "comic strip" not in own or _panels(regions):
+        return own
+    kind = drawn_kind(scene)
+    if kind == "strip":
+        return own
+    return questions.OBJECT if kind == "scene" and regions else questions.GENERAL
+
+
+def pointed_question(scene: Scene, plan: Schedule) -> str:
+    """What is asked where the gaze moves: about panels where there may be some."""
+    targets = [target for target in plan.targets if target is not None]
+    if _panels(targets) or not targets or drawn_kind(scene) == "strip":
+        return questions.POINTED
+    return questions.POINTED_PLACES
+
+
+def say_if_unknown(scene: Scene) -> None:
+    """Says on stderr that the built-in model does not know what an image shows, as far as its colours tell."""
+    if drawn_kind(scene) is None:
+        click.echo(UNKNOWN, err=True)
+
+
+def drawn_kind(scene: Scene) -> Kind | None:
+    """Whether lookhere drew the image."""
+    return drawn(scene.image.pixels)
+
+
+def _panels(regions: Sequence[Region]) -> bool:
+    return any(isinstance(each.region if isinstance(each, Weighted) else each, Panel) for each in regions)
