@@ -12,8 +12,7 @@ from lookhere import Box, Mask
 from lookhere.images import decode, image
 from lookhere.images.image import Image
 from lookhere.tokens import zoom
-from lookhere.tokens.grid import TokenGrid
-from lookhere.tokens.zoom import close_up, enlarged, in_image
+from lookhere.tokens.zoom import close_up, enlarged
 from PIL import Image as pillow
 
 
@@ -129,16 +128,12 @@ def test_a_window_reads_no_more_than_its_part():
         assert np.abs(found.astype(int) - np.asarray(whole)).max() <= 1  # but for rounding
 
 
-def test_a_large_window_is_no_larger_than_the_model_reads():
-    """Tokens of 200 pixels are read as 32: a third of the size is still more. Small ones stay as they are."""
-    image = Image(np.zeros((1200, 2000, 3), np.uint8), "it")
-    part = Box(500, 300, 750, 450)
-    for rows, cols, size in ((6, 10, (667, 400)), (20, 32, (2000, 1200)), (60, 100, (2000, 1200))):
-        near = close_up(image, part, [TokenGrid(rows, cols, 0, 0, 2000, 1200)])
-        assert (near.width, near.height) == size == near.pillow().size
-        grid = TokenGrid(rows, cols, 0, 0, near.width, near.height)
-        found = in_image(grid, part, near.width, near.height)
-        assert (found.x0, found.y0, found.x1, found.y1) == pytest.approx((500, 300, 750, 450))
+def test_a_window_has_the_size_and_so_the_tokens_of_the_whole_image():
+    image = Image(np.random.default_rng(1).integers(0, 256, (60, 90, 3), dtype=np.uint8), "it")
+    near = close_up(image, Box(20, 10, 50, 30))
+    assert (near.width, near.height) == (90, 60) == near.pillow().size
+    assert close_up(image, Box(20, 10, 50, 30)).fingerprint == near.fingerprint
+    assert len({near.fingerprint, image.fingerprint, close_up(image, Box(20, 11, 50, 31)).fingerprint}) == 3
 
 
 def test_an_image_can_be_copied_and_sent():

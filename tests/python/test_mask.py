@@ -1,7 +1,9 @@
 """Masks: shares of pixels, from arrays and image files."""
 
+import copy
 import io
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -44,6 +46,9 @@ def test_it_is_a_value():
         mask.values[0, 0] = 0
     with pytest.raises(AttributeError):
         mask.values = np.ones((3, 3))
+    for other in (pickle.loads(pickle.dumps(mask)), copy.deepcopy(mask)):
+        assert other == mask
+        assert not other.values.flags.writeable
     assert mask.as_json() == {"kind": "mask", "width": 3, "height": 3, "area": 3, "sha256": mask.fingerprint}
     assert len(repr(Mask(np.ones((900, 900))))) < 80
 

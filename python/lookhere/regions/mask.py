@@ -62,6 +62,9 @@ class Mask:
             )
         return cls(green / np.float32(255 if most > 1 else 1))
 
+    def __reduce__(self) -> tuple[type[Mask], tuple[NDArray[np.float32]]]:
+        return Mask, (self.values,)  # read-only again, where it arrives
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Mask) and self.fingerprint == other.fingerprint
 

@@ -44,7 +44,7 @@ class SeenImage:
         found = [each.grid for each in encoded.parts if each.grid is not None]
         grids = (TokenGrid(g.rows, g.cols, g.x0, g.y0, g.x1, g.y1) for g in found)
         if part is not None:
-            grids = (in_image(grid, part, encoded.width, encoded.height) for grid in grids)
+            grids = (in_image(grid, part, image.width, image.height) for grid in grids)
         self.grids: tuple[TokenGrid, ...] = tuple(grids)
 
     @classmethod
@@ -108,7 +108,7 @@ class SeenImage:
         part = window(regions, self.grids, self.width, self.height) if self.part is None else None
         if part is None:
             return None
-        encoded = self.model.encode(close_up(self.image, part, self.grids), cancel)
+        encoded = self.model.encode(close_up(self.image, part), cancel)
         return SeenImage(self.model, self.image, encoded, part)
 
     def cover(self, at: Region | Sequence[Region]) -> tuple[tuple[Map, ...], tuple[Map, ...]]:

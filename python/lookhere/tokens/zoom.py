@@ -26,8 +26,6 @@ MARGIN = 0.1
 """Of the region's size, on each side, stays in the window."""
 _REACH = 3
 """Pixels around a part that its enlarging reads."""
-_PIXELS_OF_A_TOKEN = 64
-"""Of a side; the models of all families read 32 at most."""
 
 
 def window(regions: Sequence[Placed], grids: Sequence[TokenGrid], width: int, height: int) -> Box | None:
@@ -53,30 +51,25 @@ def window(regions: Sequence[Placed], grids: Sequence[TokenGrid], width: int, he
     return Box(x, y, x + wide, y + high)
 
 
-def enlarged(image: Image, part: Box, shrink: int = 1) -> NDArray[np.uint8]:
-    """(height, width, 3) uint8: a part of an image, as large as the image itself, or 1/shrink of that; bicubic."""
+def enlarged(image: Image, part: Box) -> NDArray[np.uint8]:
+    """(height, width, 3) uint8: a part of an image, as large as the image itself; bicubic. Reads the part alone."""
     from PIL import Image as pillow
 
     left, top = (max(int(place) - _REACH, 0) for place in (part.x0, part.y0))
     right, bottom = (int(place) + 1 + _REACH for place in (part.x1, part.y1))
     near = pillow.fromarray(np.ascontiguousarray(image.pixels[top:bottom, left:right]))
-    size = (max(1, round(image.width / shrink)), max(1, round(image.height / shrink)))
     box = (part.x0 - left, part.y0 - top, part.x1 - left, part.y1 - top)
-    return np.asarray(near.resize(size, pillow.Resampling.BICUBIC, box=box), dtype=np.uint8, order="C")
+    picture = near.resize((image.width, image.height), pillow.Resampling.BICUBIC, box=box)
+    return np.asarray(picture, dtype=np.uint8, order="C")
 
 
-def close_up(image: Image, part: Box, grids: Sequence[TokenGrid]) -> Image:
-    """The enlarged part as an image, which is drawn only if nobody has encoded it before.
-
-    grids: those of the whole image. Where a token of theirs is far larger than what a model reads for it, the part is
-    enlarged less: the model would shrink it again.
-    """
-    token = min(min(grid.token_width, grid.token_height) for grid in grids)
-    shrink = max(1, int(token / _PIXELS_OF_A_TOKEN))
-    told = f"{image.fingerprint} enlarged {part!r} {shrink}"
-    size = (max(1, round(image.width / shrink)), max(1, round(image.height / shrink)))
+def close_up(image: Image, part: Box) -> Image:
+    """The enlarged part as an image, which is drawn only if nobody has encoded it before."""
+    told = f"{image.fingerprint} enlarged {part!r}"
     fingerprint = hashlib.sha256(told.encode()).hexdigest()
-    return Image.later(lambda: enlarged(image, part, shrink), size, fingerprint, f"a part of {image.name}")
+    return Image.later(
+        lambda: enlarged(image, part), (image.width, image.height), fingerprint, f"a part of {image.name}"
+    )
 
 
 def in_image(grid: TokenGrid, part: Box, width: int, height: int) -> TokenGrid:
