@@ -47,7 +47,9 @@ from lookhere import (
     Word,
 )
 from lookhere.answers.ask import OPTIONS
+from lookhere.lab import discovery, evaluation
 from lookhere.loading import builtin
+from lookhere.regions.region import RelativeBox, RelativePoint
 from lookhere.steering.head_set import ModelFacts
 
 EXAMPLES = 10
@@ -235,6 +237,12 @@ CALLS = {
     "Weighted.on": lambda w: (Weighted(Point(1, 1), 0.5).on, {"width": 96, "height": 32}),
     "OnImage": lambda w: (OnImage, {"region": Point(1, 1), "image": 1}),
     "OnImage.as_json": lambda w: (OnImage(Point(1, 1), 1).as_json, {}),
+    "RelativeBox": lambda w: (RelativeBox, {"x0": 0, "y0": 0, "x1": 0.5, "y1": 1}),
+    "RelativeBox.as_json": lambda w: (Box.relative(0, 0, 0.5, 1).as_json, {}),
+    "RelativeBox.on": lambda w: (Box.relative(0, 0, 0.5, 1).on, {"width": 96, "height": 32}),
+    "RelativePoint": lambda w: (RelativePoint, {"x": 0.5, "y": 0.5}),
+    "RelativePoint.as_json": lambda w: (Point.relative(0.5, 0.5).as_json, {}),
+    "RelativePoint.on": lambda w: (Point.relative(0.5, 0.5).on, {"width": 96, "height": 32}),
     # how to steer
     "Push": lambda w: (Push, {}),
     "Push.as_json": lambda w: (Push().as_json, {}),
@@ -257,6 +265,9 @@ CALLS = {
     "Walk.begin": lambda w: (lookhere.schedule.Walk.begin, {"scene": w.scene, "schedule": w.schedule, "max_tokens": 2}),
     "Walk.answer": lambda w: (lookhere.schedule.Walk.begin(w.scene, w.schedule).answer, {}),
     "Walk.said": lambda w: (w.walked().said, {}),
+    "DiscoveryOptions": lambda w: (discovery.Options, {}),
+    "EvaluationOptions": lambda w: (evaluation.Options, {}),
+    "EvaluationOptions.as_dict": lambda w: (evaluation.Options().as_dict, {}),
     # what comes back
     "Answer": lambda w: (Answer, {**w.fields(w.answer)}),
     "Step": lambda w: (Step, {**w.fields(w.answer.steps[0])}),
@@ -295,6 +306,10 @@ OTHERS = {
     "Schedule": lookhere.schedule.Schedule,
     "Walk": lookhere.schedule.Walk,
     "heat_map": lookhere.heatmap.heat_map,
+    "RelativeBox": RelativeBox,
+    "RelativePoint": RelativePoint,
+    "DiscoveryOptions": discovery.Options,
+    "EvaluationOptions": evaluation.Options,
 }
 """Public, and not in __all__; of the first two and a Walk only the methods, for the package makes them."""
 

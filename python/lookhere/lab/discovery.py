@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import numpy as np
 
 from .. import checks
-from ..errors import HeadSetError, OptionError
+from ..errors import ComicsError, HeadSetError, LabelsError, OptionError
 from ..steering.head_set import HeadSet, ModelFacts
 from . import material
 from .attention import tally_attention
@@ -88,19 +88,30 @@ class Options:
     readers: int = 12
 
     def __post_init__(self) -> None:
+        paths = {"comics": ComicsError, "coco": LabelsError, "images": LabelsError, "ranking": HeadSetError}
+        for name, kind in paths.items():
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, checks.path(name, getattr(self, name), error=kind))
+        object.__setattr__(self, "scenes", checks.flag("scenes", self.scenes))
         given = [name for name in ("comics", "scenes", "coco") if getattr(self, name)]
         if len(given) > 1:
             raise OptionError(f"{' and '.join(given)} are given; expected one of them, or none for generated strips.")
         if self.images is not None and self.coco is None:
             raise OptionError(f"images={str(self.images)!r} is given without coco, the labels of the images.")
-        for name, value, least, most in (
-            ("strips", self.strips, 2, 100_000), ("calibration", self.calibration, 0, 10_000),
-            ("seed", self.seed, 0, 999), ("panel_size", self.panel_size or 64, 16, 1024),
-            ("readers", self.readers, 0, 10_000),
+        for name, least, most in (
+            ("strips", 2, 100_000), ("calibration", 0, 10_000), ("seed", 0, 999), ("panel_size", 16, 1024),
+            ("readers", 0, 10_000),
         ):  # fmt: skip
-            checks.whole(name, value, least, most)
-        if not 0 <= self.floor < 1:
-            raise OptionError(f"floor={self.floor!r}; expected a share of attention from 0 to less than 1.")
+            if name != "panel_size" or self.panel_size is not None:
+                object.__setattr__(self, name, checks.whole(name, getattr(self, name), least, most))
+        object.__setattr__(self, "floor", checks.number("floor", self.floor, 0, 1, hint="a share of attention"))
+        if self.floor == 1:
+            raise OptionError("floor=1; expected a share of attention from 0 to less than 1.")
+        checks.one_of("kind", self.kind, get_args(Kind))
+        if self.place is not None:
+            checks.one_of("place", self.place, PLACES)
+        if self.prompt is not None:
+            checks.text("prompt", self.prompt)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import checks
-from ..errors import OptionError
+from ..errors import ComicsError, LabelsError, OptionError
 from ..steering.head_set import HeadSet, to_dict
 from .attention import compare_heads, tally_attention
 from .checkpoint import Checkpoint, file_hash
@@ -79,17 +79,21 @@ class Options:
     comics: Path | None = None
 
     def __post_init__(self) -> None:
-        for name, value, least, most in (
-            ("strips", self.strips, 1, 100_000), ("seen", self.seen, 0, 100_000),
-            ("controls", self.controls, 0, 100_000), ("sweeps", self.sweeps, 0, 100_000),
-            ("modes", self.modes, 0, 100_000),
-            ("maps", self.maps, 0, 100_000), ("examples", self.examples, 0, 50), ("seed", self.seed, 0, 999),
-            ("panel_size", self.panel_size or 64, 16, 1024),
+        for name, least, most in (
+            ("strips", 1, 100_000), ("seen", 0, 100_000), ("controls", 0, 100_000), ("sweeps", 0, 100_000),
+            ("modes", 0, 100_000), ("maps", 0, 100_000), ("examples", 0, 50), ("seed", 0, 999),
+            ("panel_size", 16, 1024),
         ):  # fmt: skip
-            checks.whole(name, value, least, most)
-        unknown = set(self.protocols) - set(PROTOCOLS)
-        if unknown or not self.protocols:
-            raise OptionError(f"protocols={self.protocols!r}; expected some of {', '.join(PROTOCOLS)}.")
+            if name != "panel_size" or self.panel_size is not None:
+                object.__setattr__(self, name, checks.whole(name, getattr(self, name), least, most))
+        for name, kind in {"coco": LabelsError, "images": LabelsError, "comics": ComicsError}.items():
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, checks.path(name, getattr(self, name), error=kind))
+        object.__setattr__(self, "thorough", checks.flag("thorough", self.thorough))
+        protocols = checks.items(self.protocols)
+        if not protocols or not all(isinstance(each, str) and each in PROTOCOLS for each in protocols):
+            raise OptionError(f"protocols={checks.short(self.protocols)}; expected some of {', '.join(PROTOCOLS)}.")
+        object.__setattr__(self, "protocols", protocols)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
