@@ -158,10 +158,11 @@ class LoadedModel:
         """tokens: all, those of the text around the image included."""
         most = self.max_image_tokens
         if most and image_tokens > most:
+            aspect = -(-max(image.width, image.height) // min(image.width, image.height))
             raise ImageError(
                 f"The image of {image.width} x {image.height} pixels takes {image_tokens} tokens, and max_image_tokens "
-                f"is {most}: this model cannot make fewer of such a shape. Allow {image_tokens}, or cut the image into "
-                "pieces that are nearer to a square."
+                f"is {most}: this model cannot make fewer of such a shape. Allow "
+                f"{max(most + 1, aspect)} or more, or cut the image into pieces that are nearer to a square."
             )
         limit = self._session.limit
         if tokens >= limit:

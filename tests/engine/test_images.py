@@ -42,3 +42,17 @@ def test_token_limits(model, model_files):
     for shape in [(1, 1, 3), (512, 300, 3), (7, 900, 3)]:
         grid = grid_of(few.encode(np.zeros(shape, np.uint8)))
         assert grid.rows * grid.cols <= 16 or shape == (7, 900, 3)  # a long image keeps one row
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 900), (64, 64), (300, 2), (200, 333)])
+def test_an_image_is_measured_without_encoding(projector, shape):
+    height, width = shape
+    image = projector.encode(np.zeros((*shape, 3), np.uint8))
+    grid = grid_of(image)
+    assert projector.measure(width, height) == (grid.rows * grid.cols, image.tokens)
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (-1, 5), (1, 202), (2**20, 2**20), (2**31 - 1, 2**31 - 1)])
+def test_sizes_that_cannot_be(projector, size):
+    with pytest.raises(engine.EngineError, match="expected"):
+        projector.measure(*size)

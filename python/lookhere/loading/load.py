@@ -144,7 +144,8 @@ def _projector(path: Path, native: _engine.Model, threads: int, number: Mapping[
     least, most = number["min_image_tokens"], number["max_image_tokens"]
     # what a person asks for counts more than what the file states
     stated_least, stated_most = (_stated(native, f"lookhere.image_{which}_tokens") for which in ("min", "max"))
-    least = least or min(stated_least, most or stated_least)
+    # a small image is enlarged to the least, rounded up to whole tokens: a quarter of the most leaves room for that
+    least = least or min(stated_least, max(1, most // 4) if most else stated_least)
     most = most or (max(stated_most, least) if stated_most else 0)
     try:
         projector: _engine.Projector = engine.Projector(
