@@ -40,6 +40,6 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes UTF-8. OSError."""
+    """Writes UTF-8; bytes of file names that are none appear with a backslash. OSError."""
     with replacing(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))

@@ -386,3 +386,26 @@ def test_version(run):
     assert told["model"]["built_in"] is True
     assert told["model"]["heads"] == 2
     assert told["head_set"]["heads"]
+
+
+def test_an_evaluation_says_what_the_model_does_not_know():
+    from lookhere.lab.evaluation import Evaluation, Options
+    from lookhere.lab.figures import Figure
+    from lookhere.lab.report import unknown
+
+    def figure(corpus, outcome):
+        class Told(Figure):
+            asked = 20
+
+            def share(self, wanted="right"):
+                return float(wanted == outcome)
+
+        return Told("vqa", "gaze heads", "main", corpus, "exact", ())
+
+    def told(*figures):
+        return unknown(Evaluation(figures, {}, None, Options(), ("exact",), None, (), 1.0))
+
+    assert told(figure("fresh", "right"), figure("comics", "other")) == ""
+    words = told(figure("fresh", "right"), figure("comics", "junk"))
+    assert words.startswith("100% of the answers about each comic fit no caption")
+    assert "say nothing about steering" in words

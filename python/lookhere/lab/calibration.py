@@ -133,7 +133,8 @@ class Bench:
     def measure(self, heads: HeadSet, values: dict[str, Any], *, thorough: bool = True) -> Measured:
         """A head set as it stands. values: what it differs in from others of the sweep. Only the question where the
         bench or the caller is not thorough."""
-        setting = f"{len(heads.heads)} heads, {heads.strength:g} nats, {heads.mode}, {heads.queries}"
+        nats = "nat" if heads.strength == 1 else "nats"
+        setting = f"{len(heads.heads)} heads, {heads.strength:g} {nats}, {heads.mode}, {heads.queries}"
         self.report(setting)
         name = f"{self.judge}/{_names(heads)}/{setting}"
         arm = Steered("calibrated", heads)

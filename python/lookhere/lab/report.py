@@ -26,9 +26,13 @@ NOTES = (
 )
 
 
+UNKNOWN = 0.9
+"""Share of junk and of answers that fit no caption from which on a model does not know the pictures."""
+
+
 def markdown(evaluation: Evaluation) -> str:
     """The whole report; ends with a newline."""
-    parts = [_head(evaluation), _main(evaluation)]
+    parts = [_head(evaluation), _main(evaluation), unknown(evaluation)]
     for corpus, what, _ in CORPORA:
         for protocol in dict.fromkeys(figure.protocol for figure in evaluation.some(corpus=corpus)):
             figures = compared(evaluation, protocol, corpus)
@@ -148,6 +152,22 @@ def _main(evaluation: Evaluation) -> str:
         rows.append([title_of(figure), *_shares(figure), "" if seen is None else percent(seen.right)])
     columns = ["", "questions", "right", "95 %", "another", "none", "junk", "seen combinations"]
     return _table(columns, rows) if rows else ""
+
+
+def unknown(evaluation: Evaluation) -> str:
+    """A line for each kind of pictures that the model does not seem to know, or nothing."""
+    lines = []
+    for corpus, what, _ in CORPORA:
+        figures = evaluation.some(group="main", corpus=corpus)
+        asked = sum(figure.asked for figure in figures)
+        lost = sum((figure.share("junk") + figure.share("none")) * figure.asked for figure in figures)
+        if asked and lost >= UNKNOWN * asked:
+            lines.append(
+                f"{lost / asked:.0%} of the answers about each {what} fit no caption: the model does not seem to know "
+                "such pictures, or the judge does not understand its words (--judge). These figures say nothing about "
+                "steering."
+            )
+    return "\n".join(lines)
 
 
 def _arms(figures: Sequence[Figure]) -> str:
