@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 class ImageCache:
-    """Images that a model's projector has encoded, by the sha256 of their size and upright pixels; a window of a zoom by
-    its image and its place there.
+    """Images that a model's projector has encoded, by the sha256 of their size and upright pixels; a window of a zoom
+    by its image and its place there.
 
     One cache belongs to one projector, whose limits of size and preprocessing never change; so equal pixels mean equal
     embeddings. Beyond the budget, the image that was not looked at for longest goes. A scene keeps its own image
