@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ SMALL = 50_000_000
 """Parameters; real vision-language models have ten times more."""
 
 _log = logging.getLogger("lookhere.engine")
-_ended = False
+_ender: int | None = None
 
 
 def compiled() -> ModuleType:
@@ -59,15 +60,15 @@ def _why_missing(here: Path, error: ImportError) -> str:
 
 
 def ending() -> bool:
-    """Whether the interpreter is past its exit handlers: what another thread holds then, it holds for ever."""
-    return _ended
+    """Whether this thread ends the interpreter, past its handlers: what another thread holds, it holds for ever."""
+    return _ender == threading.get_ident()
 
 
 @atexit.register  # at import, so that it runs after the handlers of the app
 def _end() -> None:
     """Stops what other threads compute, before the interpreter goes from under them."""
-    global _ended  # noqa: PLW0603
-    _ended = True
+    global _ender  # noqa: PLW0603
+    _ender = threading.get_ident()
     engine = sys.modules.get("lookhere._engine")
     if engine is not None:
         engine.end()
