@@ -189,3 +189,21 @@ def test_a_flag_is_a_flag(model):
     with pytest.raises(OptionError, match=r"cancel=.*CancelFlag"):
         model.describe(STRIP, cancel=threading.Event())
     assert lookhere.CancelFlag().is_set() is False
+
+
+def test_an_aim_of_another_image_is_refused(model):
+    scene, other = model.look(STRIP), model.look(STRIP[:, :64])
+    aim = other.aim(Panel(2, 6))
+    with pytest.raises(RegionError, match=r"\(2, 4\).*\(2, 6\).*scene\.aim"):
+        scene.stream(at=Panel(1, 6)).aim_with(aim)
+    with pytest.raises(RegionError, match=r"scene\.aim"):
+        scene.run(scene.ask(), aim=aim)
+
+
+def test_relative_regions_are_steered_to_like_others(model):
+    scene = model.look(STRIP)
+    same = {scene.describe(at=at).text for at in (Panel(2, 6), Box.relative(1 / 6, 0, 2 / 6, 1), Box(16, 0, 32, 32))}
+    assert len(same) == 1
+    plan = Schedule.parse("box:17%,0,33%,100% point:95%,60%", every=30)
+    assert plan.targets == (Box.relative(0.17, 0, 0.33, 1), Point.relative(0.95, 0.6))
+    assert Walk.begin(scene, plan).answer().text == scene.describe(at=plan.targets[0]).text

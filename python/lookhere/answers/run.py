@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..cancel import CancelFlag
 from ..checks import short
 from ..engine import compiled, engine_errors
-from ..errors import CancelledError, ClosedError, OptionError
+from ..errors import CancelledError, ClosedError, OptionError, RegionError
 from ..kv.sequence import KvSequence
 from ..loaded import LoadedModel
 from ..prompt.layout import Layout
@@ -60,6 +60,7 @@ class Run:
         self._session = model.session
         self._frames = tuple(frames)
         self._grids = [grid for frame in frames for grid in frame.grids]
+        self._check_fits(aim)
         self._aim = self._last = aim
         self._aim_at = aim_at
         sampling = ask.sampling
@@ -126,11 +127,20 @@ class Run:
             self.aim_with(self._aim_at(self._last.steering.looking_at(at)))
 
     def aim_with(self, aim: Aim | None) -> None:
-        """Moves the gaze to an aim that was made before. OptionError."""
+        """Moves the gaze to an aim that was made before. OptionError; RegionError where it is on other images."""
         if aim is not None and not isinstance(aim, Aim):
             raise OptionError(f"aim={short(aim)}; expected an Aim, as scene.aim(region) makes it, or None.")
+        self._check_fits(aim)
         self._aim = self.sequence.aim = aim
         self._last = aim or self._last
+
+    def _check_fits(self, aim: Aim | None) -> None:
+        wanted = [(grid.rows, grid.cols) for grid in self._grids]
+        if aim is not None and (given := [each.shape for each in aim.target]) != wanted:
+            raise RegionError(
+                f"The aim was made for token grids of {short(given)}, and the images that are asked about have "
+                f"{short(wanted)}; make one with the scene that is asked: scene.aim(region)."
+            )
 
     def cancel(self) -> None:
         """Ends the answer as soon as the engine can, from any thread; the iteration then stops.

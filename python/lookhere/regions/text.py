@@ -82,4 +82,4 @@ def _places(text: str, count: int) -> tuple[list[float], bool]:
             f"{short(text)} mixes percent and pixels: {mixed[0]} has no percent sign; expected one at every number, or "
             "at none."
         )
-    return [number / 100 for number in numbers], True
+    return [round(number / 100, 15) for number in numbers], True
