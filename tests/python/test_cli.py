@@ -55,7 +55,7 @@ def test_json_and_heat_map(run):
         (("describe", "missing.png"), 1, "no file 'missing.png'"),
         (("describe", "model.gguf"), 1, "not an image"),
         (("describe", "strip.png", "--model", "none.gguf"), 1, "no file 'none.gguf'"),
-        (("describe", "strip.png", "--heads", "none.json"), 1, "no file 'none.json'"),
+        (("describe", "strip.png", "--heads", "none.json"), 1, "'none.json' is not there"),
         (("describe", "strip.png", "--box", "0,0,97,32"), 1, "leaves the image, which is 96 x 32 pixels"),
         (("describe", "strip.png", "--point", "0,0", "--strength", "-1"), 1, "strength=-1.0"),
         (("describe", "strip.png", "--heatmap", "none/where.png", "--point", "0,0"), 1, "no folder 'none'"),
