@@ -1,8 +1,8 @@
 """Whatever a caller gives to a public name is answered by a result or by a named error, parameter by parameter.
 
 Every name in ``lookhere.__all__``, and every method of what it makes, is called rightly but for one argument, which is
-anything at all. The parameters are read from the signatures, and a method that is not in ``CALLS`` fails the test, so that
-a new one cannot be forgotten.
+anything at all. The parameters are read from the signatures, and a method that is not in ``CALLS`` fails the test, so
+that a new one cannot be forgotten.
 """
 
 import contextlib
