@@ -136,6 +136,8 @@ class LoadedModel:
                 f"The image is {image.width} x {image.height} pixels; expected a long side of at most "
                 f"{limits.IMAGE_ASPECT} times the short one. Cut it into pieces."
             )
+        if cancel is not None and cancel.is_set():
+            raise CancelledError("Cancelled while encoding the image.")
         with self._encoding.take(cancel.native if cancel else None):
             return self._encode(image, cancel)
 
@@ -143,8 +145,6 @@ class LoadedModel:
         projector = self.projector
         found = self.images.find(image)
         if found is not None:
-            if cancel is not None and cancel.is_set():
-                raise CancelledError("Cancelled while encoding the image.")
             return found
         with engine_errors("encoding the image"):
             image_tokens, tokens = projector.measure(image.width, image.height)
