@@ -17,9 +17,7 @@ from ..checks import short
 from ..errors import OptionError
 from .picture import is_ours
 
-force_option = click.option(
-    "--force", is_flag=True, help="Replace files that are there. Pictures that lookhere saved are replaced anyway."
-)
+force_option = click.option("--force", is_flag=True, help="Replace files that are there.")
 
 _READ = f"{__name__}.read"
 
