@@ -123,10 +123,11 @@ class LoadedModel:
             raise ClosedError(self._is_closed)
         return self._session
 
-    def encode(self, image: Image, cancel: CancelFlag | None = None) -> _engine.EncodedImage:
+    def encode(self, image: Image, cancel: CancelFlag | None = None, *, beside: int = 0) -> _engine.EncodedImage:
         """Encodes an image, unless one of the same pixels was encoded before and is still kept (``images``).
 
-        What takes too many tokens is refused before it is encoded. ImageError, ContextError, ClosedError,
+        What takes too many tokens is refused before it is encoded. beside: tokens that other images of the same
+        conversation take. ImageError, ContextError, ClosedError,
         CancelledError; BusyError from inside a step.
         """
         cancel = checked_flag(cancel)
@@ -139,22 +140,22 @@ class LoadedModel:
         if cancel is not None and cancel.is_set():
             raise CancelledError("Cancelled while encoding the image.")
         with self._encoding.take(cancel.native if cancel else None):
-            return self._encode(image, cancel)
+            return self._encode(image, cancel, beside)
 
-    def _encode(self, image: Image, cancel: CancelFlag | None) -> _engine.EncodedImage:
+    def _encode(self, image: Image, cancel: CancelFlag | None, beside: int) -> _engine.EncodedImage:
         projector = self.projector
         found = self.images.find(image)
         if found is not None:
             return found
         with engine_errors("encoding the image"):
             image_tokens, tokens = projector.measure(image.width, image.height)
-        self._check_size(image, image_tokens, tokens)
+        self._check_size(image, image_tokens, tokens, beside)
         with engine_errors("encoding the image"):
             encoded = projector.encode(image.pixels, cancel.native if cancel else None)
         self.images.keep(image, encoded)
         return encoded
 
-    def _check_size(self, image: Image, image_tokens: int, tokens: int) -> None:
+    def _check_size(self, image: Image, image_tokens: int, tokens: int, beside: int) -> None:
         """tokens: all, those of the text around the image included."""
         most = self.max_image_tokens
         if most and image_tokens > most:
@@ -165,9 +166,10 @@ class LoadedModel:
                 f"{max(most + 1, aspect)} or more, or cut the image into pieces that are nearer to a square."
             )
         limit = self._session.limit
-        if tokens >= limit:
+        if tokens + beside >= limit:
+            others = f", and the images before it {beside}" if beside else ""
             raise ContextError(
-                f"The image takes {tokens} tokens; the context holds {limit}. Load the model with a larger "
+                f"The image takes {tokens} tokens{others}; the context holds {limit}. Load the model with a larger "
                 "context= (--context), or limit the image with load(max_image_tokens=...)."
             )
 

@@ -76,8 +76,10 @@ class Model(LoadedModel):
         """
         known_options("Model.stream_chat", options, _ARGUMENTS)
         ask = Ask.of(messages, at, **options)
-        images = [part.source for message in ask.messages for part in message.images]
-        return Conversation(self, [self._seen(image, cancel) for image in images]).run(ask, cancel)
+        images: list[SeenImage] = []
+        for part in (part for message in ask.messages for part in message.images):
+            images.append(self._seen(part.source, cancel, sum(image.tokens for image in images)))
+        return Conversation(self, images).run(ask, cancel)
 
     def chat(
         self,
@@ -91,9 +93,10 @@ class Model(LoadedModel):
         known_options("Model.chat", options, _ARGUMENTS)
         return self.stream_chat(messages, at=at, cancel=cancel, **options).join()
 
-    def _seen(self, image: Any, cancel: CancelFlag | None) -> SeenImage:
+    def _seen(self, image: Any, cancel: CancelFlag | None, beside: int) -> SeenImage:
+        """beside: tokens that the images before it take."""
         if not isinstance(image, SeenImage):
-            return self.look(image, cancel=cancel)
+            return Scene.of(self, image, cancel, beside=beside)
         if image.model is not self:
             raise PromptError(
                 f"{image!r} was made by another model; give the image itself, or look at it with this one."

@@ -247,6 +247,16 @@ def test_images_that_are_none(model, engine, pair, head_set):
         model.chat([user(image(STRIP), text("What?"))], at=Point(0, 0))
 
 
+def test_images_that_do_not_fit_together_are_refused_before_they_are_encoded(engine, pair, head_set):
+    with lookhere.load(pair[0], heads=head_set, context=64) as small:
+        large = [np.full((64, 96, 3), value, np.uint8) for value in range(4)]  # 4 x 6 tokens and 2
+        assert small.chat([user(image(large[0]), text(""))], max_tokens=2).text == fake.UNSTEERED[:2]
+        encoded = small.projector.encoded
+        with pytest.raises(lookhere.ContextError, match="the images before it 52"):
+            small.chat([user(*map(image, large), text("What?"))])
+        assert small.projector.encoded == encoded + 1  # the second; the first was known, the third was refused
+
+
 def test_a_wrong_option_is_named(model):
     with pytest.raises(TypeError, match="max_token'"):
         model.chat([user(image(STRIP), text("What?"))], max_token=3)

@@ -48,10 +48,20 @@ class SeenImage:
         self.grids: tuple[TokenGrid, ...] = tuple(grids)
 
     @classmethod
-    def of(cls: type[Self], model: LoadedModel, source: ImageSource, cancel: CancelFlag | None = None) -> Self:
-        """An image that was given in any form. ImageError, ContextError, ClosedError, CancelledError."""
+    def of(
+        cls: type[Self],
+        model: LoadedModel,
+        source: ImageSource,
+        cancel: CancelFlag | None = None,
+        *,
+        beside: int = 0,
+    ) -> Self:
+        """An image that was given in any form. beside: tokens that other images of the same conversation take.
+
+        ImageError, ContextError, ClosedError, CancelledError.
+        """
         opened = Image.open(source)
-        return cls(model, opened, model.encode(opened, cancel))
+        return cls(model, opened, model.encode(opened, cancel, beside=beside))
 
     def __repr__(self) -> str:
         grids = self.grids
