@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from lookhere import Box
 from lookhere.cli import main
+from lookhere.comics import generate_strip
 from lookhere.loading import builtin as registry
 from lookhere.steering.head_set import to_dict
 from PIL import Image
@@ -68,7 +69,8 @@ def write_models(folder, model, projector):
 
 
 def write_images(folder):
-    strip = Image.fromarray(np.arange(32 * 96 * 3, dtype=np.uint32).reshape(32, 96, 3).astype(np.uint8))
+    strip = generate_strip(0, panels=3, panel_size=32, style="colour").image
+    assert strip.size == (96, 32)
     strip.save(folder / "strip.png")
     whole = (folder / "strip.png").read_bytes()
     (folder / "strip.jpg").write_bytes(whole)  # a suffix that lies

@@ -89,4 +89,4 @@ def test_the_table_in_the_docs_is_of_the_built_in_model():
         for each in settled
     ]
     assert "\n".join(rows) in page, "\n".join(["the table should be", *rows])
-    assert f"The best {k} heads of the built-in model" in page
+    assert f"the best {k} heads of the built-in model" in page

@@ -121,8 +121,6 @@ def describe(
                 "lookhere discover."
             )
         scene = loaded.look(source)
-        if model is None:
-            say_if_unknown(scene)
         sampling["gaze"] = as_json or heatmap is not None
         change = PushChange(mode=mode, strength=strength, share=share, queries=queries)
         walk = aim = None
@@ -144,6 +142,8 @@ def describe(
             told = AnswerRecord.of(answer, loaded.name, (scene.frame,)).as_json()
             told |= schedule_json(answer, walk, loaded.name, scene.frame) if walk else {}
             terminal.say_json(told)
+        if model is None:
+            say_if_unknown(scene)
         if heatmap is not None:
             save_picture(_heat_map(scene, answer, regions), heatmap)
             tell_saved("Heat map", heatmap, opened=opened)

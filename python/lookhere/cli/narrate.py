@@ -69,8 +69,6 @@ def narrate(
     source = read_source(image)
     with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers) as loaded:
         scene = loaded.look(source)
-        if model is None:
-            say_if_unknown(scene)
         asked = pointed_question(scene, plan) if prompt is None else prompt
         change = PushChange(mode=mode, strength=strength, share=share, queries=queries)
         walk = Walk.begin(scene, plan, asked, max_tokens=max_tokens, gaze=as_json, **change.given, **sampling)
@@ -89,6 +87,8 @@ def narrate(
             terminal.say_json(schedule_json(walk.said(), walk, loaded.name, scene.frame))
         elif not text.endswith("\n"):
             click.echo()
+        if model is None:
+            say_if_unknown(scene)
     missing = len(plan.targets) - 1 - now
     if walk.finish == "end" and missing > 0 and terminal.shown(sys.stderr):
         click.echo(f"The model ended its text; {missing} of {len(plan.targets)} targets were not reached.", err=True)
