@@ -103,7 +103,7 @@ def test_a_fork_while_another_thread_computes(python, busy):
     scene = model.look(strip)
     model.images.clear()
     wanted = scene.describe(at=at, max_tokens=4).text
-    model.look(np.zeros((512, 512, 3), np.uint8))  # all modules are imported: Python's import locks do not survive a fork
+    model.look(np.zeros((512, 512, 3), np.uint8))  # imports all: Python's import locks do not survive a fork
     stop = lookhere.CancelFlag()
     def work():
         rng = np.random.default_rng(0)
