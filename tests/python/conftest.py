@@ -27,6 +27,20 @@ def engine(monkeypatch):
 
 
 @pytest.fixture
+def made_up_system(tmp_path):
+    """Writes files of /proc and /sys by their names; returns the folder that stands for the root."""
+
+    def write(files):
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
 def head_set():
     return HeadSet(ModelFacts("Fake", "fake", 4, 2), ((1, 0), (3, 1)), queries="answer", source="made up")
 

@@ -10,17 +10,9 @@ GIB = 2**30
 
 
 @pytest.fixture
-def system(tmp_path):
-    """Writes the files of a made-up system; returns what is available there."""
-
-    def look(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return memory.available(tmp_path)
-
-    return look
+def system(made_up_system):
+    """What is available on a made-up system of these files."""
+    return lambda files: memory.available(made_up_system(files))
 
 
 MEMINFO = {"proc/meminfo": f"MemTotal: 99 kB\nMemAvailable:   {8 * GIB // 1024} kB\nSwapFree: 5 kB\n"}

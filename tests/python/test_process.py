@@ -251,17 +251,9 @@ def test_a_log_handler_at_the_end(python):
 
 
 @pytest.fixture
-def system(tmp_path):
-    """Writes the files of a made-up system; returns the processors that a process may use there."""
-
-    def look(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return control_groups.processors(tmp_path)
-
-    return look
+def system(made_up_system):
+    """The processors that a process may use on a made-up system of these files."""
+    return lambda files: control_groups.processors(made_up_system(files))
 
 
 def test_a_quota_of_the_second_version(system):

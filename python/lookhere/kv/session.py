@@ -131,10 +131,6 @@ class Session:
             raise
         self._clear_inactive()
 
-    def rewind(self, sequence: KvSequence) -> None:
-        """Takes back what follows a prompt, so that another answer can follow it; its logits are gone."""
-        sequence.rewind()
-
     def has_room(self, sequences: Sequence[KvSequence]) -> bool:
         """Whether a further token of each fits, others evicted for it if need be."""
         return self._cache.evict(len(sequences), {each.slot for each in sequences if each.slot is not None})

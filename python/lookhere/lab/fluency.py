@@ -37,7 +37,7 @@ def log_probabilities(view: View, answers: Sequence[Sequence[int]]) -> list[floa
 
 def _sum(session: Session, sequence: KvSequence, first: NDArray[np.float32], tokens: Sequence[int]) -> float:
     """first: the logits at the prompt's end."""
-    session.rewind(sequence)
+    sequence.rewind()
     total = _nats(first, tokens[0])
     for start in range(0, len(tokens) - 1, _CHUNK):
         chunk = tokens[start : min(start + _CHUNK, len(tokens) - 1)]
