@@ -335,7 +335,8 @@ def test_ctrl_c_at_the_start_is_no_traceback(tmp_path, after):
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
-    assert process.returncode in (130, 1)  # 1: it had ended by itself
+    # 1: it had ended by itself; the signal's own: it was ending, when Python has given Ctrl-C back to the system
+    assert process.returncode in (130, 1, -signal.SIGINT)
     assert "Traceback" not in rest
 
 
@@ -361,9 +362,10 @@ def test_a_message_is_one_bounded_line(text):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of bytes")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
-@given(name=st.binary(min_size=1, max_size=12).filter(lambda name: not set(name) & {0, 47} and name.strip(b".-")))
+@given(name=st.binary(min_size=1, max_size=12).filter(lambda name: not set(name) & {0, 47}))
 def test_paths_that_are_no_utf8(run, pair, name):
     """As an image, as a model and as an output: a result or one clear line."""
+    name = b"made-" + name  # no other file of the folder begins so
     picture_name = os.fsdecode(name + b".png")
     Path(picture_name).write_bytes(Path("strip.png").read_bytes())
     path = Path(picture_name).absolute()
