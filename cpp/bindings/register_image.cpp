@@ -27,6 +27,8 @@ void register_image(py::module_ & m) {
         .def_property_readonly("kind", [](const Part & p) { return p.is_image() ? "image" : "text"; }, "'text' or 'image'.")
         .def_readonly("tokens", &Part::tokens)
         .def_readonly("positions", &Part::positions, "That the part takes in the sequence.")
+        .def_readonly("causal", &Part::causal, "False where its tokens attend to one another in both directions.")
+        .def_readonly("text", &Part::text, "The tokens of a text part, none of an image.")
         .def_readonly("grid", &Part::grid, "None for text.")
         .def("__repr__", [](const Part & p) {
             return py::str("Part(kind='{}', tokens={}, positions={}, grid={!r})")
@@ -44,6 +46,8 @@ void register_image(py::module_ & m) {
                 shown.grid      = part.grid;
                 shown.tokens    = part.tokens;
                 shown.positions = part.positions;
+                shown.causal    = part.causal;
+                shown.text      = part.text;
                 all.append(std::move(shown));
             }
             return all;

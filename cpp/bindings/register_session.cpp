@@ -59,15 +59,35 @@ void register_session(py::module_ & m) {
              },
              py::arg("source"), py::arg("target"), py::arg("position"),
              "Makes the target hold what the source holds before the position, which is then held once.")
-        .def("decode_each", [](Session & self, const std::vector<llama_token> & tokens, const std::vector<int> & sequences,
-                               const CancelFlag * cancel) { computing([&] { self.decode_each(tokens, sequences, cancel); }); },
-             py::arg("tokens"), py::arg("sequences"), py::kw_only(), py::arg("cancel") = nullptr,
-             "Appends one token to each sequence, computed at once; logits() and attention() have a row for each.")
         .def("decode_image", [](Session & self, std::shared_ptr<EncodedImage> image, int sequence, const CancelFlag * cancel) {
                  computing([&] { self.decode_image(*image, sequence, cancel); });
              },
              py::arg("image"), py::kw_only(), py::arg("sequence") = 0, py::arg("cancel") = nullptr,
              "Appends an image with the text tokens around it; leaves no outputs. Removed whole if cancelled.")
+        .def("decode_texts", [](Session & self, const std::vector<std::tuple<int, std::vector<llama_token>, bool>> & pieces,
+                                const CancelFlag * cancel) {
+                 std::vector<Session::TextPiece> texts;
+                 for (const auto & [sequence, tokens, output] : pieces) {
+                     texts.push_back({sequence, tokens, output});
+                 }
+                 computing([&] { self.decode_texts(texts, cancel); });
+             },
+             py::arg("pieces"), py::kw_only(), py::arg("cancel") = nullptr,
+             "Appends text to several sequences, computed as one batch. pieces: (sequence, tokens, output); where output is\n"
+             "true, logits() and attention() have a row for the last token, in the order of the pieces. All or nothing.")
+        .def("decode_images", [](Session & self,
+                                 const std::vector<std::tuple<int, std::shared_ptr<EncodedImage>, int, int, int>> & pieces,
+                                 const CancelFlag * cancel) {
+                 std::vector<Session::ImagePiece> images;
+                 for (const auto & [sequence, image, part, start, count] : pieces) {
+                     images.push_back({sequence, image, part, start, count});
+                 }
+                 computing([&] { self.decode_images(images, cancel); });
+             },
+             py::arg("pieces"), py::kw_only(), py::arg("cancel") = nullptr,
+             "Appends pieces of images to several sequences, computed as one batch; leaves no outputs. pieces: (sequence,\n"
+             "image, part, start, count): tokens start to start + count of an image part. The next piece of a sequence goes\n"
+             "on where the last one ended; until the part is whole the sequence takes nothing else. All or nothing.")
         .def("logits", [](const Session & self, int row) -> Logits {
                  std::vector<float> copy = self.logits(row);
                  const auto         n    = (py::ssize_t) copy.size();

@@ -77,35 +77,67 @@ void Session::check_tokens(const std::vector<llama_token> & tokens) const {
     }
 }
 
-void Session::decode_each(const std::vector<llama_token> & tokens, const std::vector<int> & sequences, const CancelFlag * cancel) {
-    const Busy busy(busy_, "session");
-    check_tokens(tokens);
-    const int most = std::min((int) llama_n_batch(context()), LLAMA_PROBE_MAX_ROWS);
-    if (tokens.size() != sequences.size() || (int) tokens.size() > most) {
-        throw Error(std::to_string(tokens.size()) + " tokens for " + std::to_string(sequences.size()) + " sequences; expected one each, " +
-                    std::to_string(most) + " at most");
+void Session::check_whole(int sequence) const {
+    if (ledger(sequence).unfinished() > 0) {
+        throw Error("sequence " + std::to_string(sequence) + " is in the middle of an image; decode its rest first, or truncate it");
     }
-    Batch batch;
+}
+
+// several sequences are given something in one batch, each once
+void Session::check_once(const std::vector<int> & sequences, int tokens) const {
+    if (sequences.empty()) {
+        throw Error("nothing to decode");
+    }
+    for (size_t i = 0; i < sequences.size(); i++) {
+        ledger(sequences[i]);
+        if (std::count(sequences.begin(), sequences.begin() + i, sequences[i]) > 0) {
+            throw Error("sequence " + std::to_string(sequences[i]) + " is named twice");
+        }
+    }
+    const int n_batch = (int) llama_n_batch(context());
+    if (tokens > n_batch) {
+        throw Error(std::to_string(tokens) + " tokens at once; expected " + std::to_string(n_batch) + " at most, the session's batch");
+    }
+    check_room(tokens, "the batch");
+}
+
+void Session::decode_texts(const std::vector<TextPiece> & pieces, const CancelFlag * cancel) {
+    const Busy               busy(busy_, "session");
+    std::vector<llama_token> tokens;
+    std::vector<int>         sequences, wanted; // wanted: pieces with an output
+    Batch                    batch;
+    for (const TextPiece & piece : pieces) {
+        check_tokens(piece.tokens);
+        check_whole(piece.sequence);
+        const int position = ledger(piece.sequence).position();
+        for (size_t i = 0; i < piece.tokens.size(); i++) {
+            batch.positions.push_back(position + (int) i);
+            batch.outputs.push_back(piece.output && i + 1 == piece.tokens.size() ? 1 : 0);
+            batch.sequences.push_back(piece.sequence);
+        }
+        if (piece.output) {
+            wanted.push_back((int) sequences.size());
+        }
+        sequences.push_back(piece.sequence);
+        tokens.insert(tokens.end(), piece.tokens.begin(), piece.tokens.end());
+    }
+    check_once(sequences, (int) tokens.size());
+    if ((int) wanted.size() > LLAMA_PROBE_MAX_ROWS) {
+        throw Error(std::to_string(wanted.size()) + " output rows at once; expected " + std::to_string(LLAMA_PROBE_MAX_ROWS) + " at most");
+    }
     batch.tokens = tokens.data();
     batch.n      = (int) tokens.size();
-    for (const int sequence : sequences) {
-        if (std::count(sequences.begin(), sequences.end(), sequence) > 1) {
-            throw Error("sequence " + std::to_string(sequence) + " is named twice");
-        }
-        batch.positions.push_back(ledger(sequence).position());
-        batch.outputs.push_back(1);
-        batch.sequences.push_back(sequence);
-    }
-    check_room(batch.n, "the text");
     rows_.clear();
     Interrupt interrupt(cancel);
     run(batch, interrupt, "decoding the text");
-    for (const int sequence : sequences) {
-        ledgers_[sequence].append_text(1);
+    std::vector<int> last; // index of each piece's last token
+    for (const TextPiece & piece : pieces) {
+        ledgers_[piece.sequence].append_text((int) piece.tokens.size());
+        last.push_back((last.empty() ? -1 : last.back()) + (int) piece.tokens.size());
     }
     try {
-        for (int i = 0; i < batch.n; i++) {
-            keep_row(i, sequences[i]);
+        for (const int piece : wanted) {
+            keep_row(last[piece], sequences[piece]);
         }
     } catch (...) {
         rows_.clear();
@@ -113,10 +145,40 @@ void Session::decode_each(const std::vector<llama_token> & tokens, const std::ve
     }
 }
 
+void Session::decode_images(const std::vector<ImagePiece> & pieces, const CancelFlag * cancel) {
+    const Busy            busy(busy_, "session");
+    std::vector<int>      sequences;
+    std::vector<ImageRun> images;
+    int                   tokens = 0;
+    for (const ImagePiece & piece : pieces) {
+        if (!piece.image || piece.part < 0 || piece.part >= (int) piece.image->parts.size() || !piece.image->parts[piece.part].is_image()) {
+            throw Error("part " + std::to_string(piece.part) + " is no image part of this image");
+        }
+        check_image(*piece.image);
+        const Part & part  = piece.image->parts[piece.part];
+        const int    begun = ledger(piece.sequence).unfinished();
+        if (piece.count < 1 || piece.start != begun || piece.count > part.tokens - piece.start) {
+            throw Error("sequence " + std::to_string(piece.sequence) + " holds " + std::to_string(begun) + " of the image part's " +
+                        std::to_string(part.tokens) + " tokens; the next piece cannot be " + std::to_string(piece.count) + " from " +
+                        std::to_string(piece.start) + " on");
+        }
+        if (!part.causal && (piece.count < part.tokens || pieces.size() > 1)) {
+            throw Error("the tokens of this image attend to one another; decode it whole, and alone");
+        }
+        sequences.push_back(piece.sequence);
+        images.push_back({piece.sequence, &part, piece.start, piece.count});
+        tokens += piece.count;
+    }
+    check_once(sequences, tokens);
+    rows_.clear();
+    Interrupt interrupt(cancel);
+    run_images(images, interrupt);
+}
+
 void Session::decode(const std::vector<llama_token> & tokens, const std::vector<int> & outputs, int sequence, const CancelFlag * cancel) {
     const Busy busy(busy_, "session");
-    ledger(sequence);
     check_tokens(tokens);
+    check_whole(sequence);
     for (size_t i = 0; i < outputs.size(); i++) {
         if (outputs[i] < 0 || outputs[i] >= (int) tokens.size() || (i > 0 && outputs[i] <= outputs[i - 1])) {
             throw Error("output " + std::to_string(outputs[i]) + " is not among the " + std::to_string(tokens.size()) +
@@ -167,10 +229,8 @@ void Session::run_text(const std::vector<llama_token> & tokens, const std::vecto
     }
 }
 
-void Session::decode_image(const EncodedImage & image, int sequence, const CancelFlag * cancel) {
-    const Busy busy(busy_, "session");
-    const int  start   = ledger(sequence).position();
-    const int  n_batch = (int) llama_n_batch(context());
+void Session::check_image(const EncodedImage & image) const {
+    const int n_batch = (int) llama_n_batch(context());
     if (image.embedding_size != n_embd_) {
         throw Error("the image has embeddings of width " + std::to_string(image.embedding_size) + ", the model takes " +
                     std::to_string(n_embd_) + "; encode it with a projector made for this model");
@@ -181,15 +241,24 @@ void Session::decode_image(const EncodedImage & image, int sequence, const Cance
                         "many, and the session has " + std::to_string(n_batch) + "; make one with a larger batch");
         }
     }
+}
+
+void Session::decode_image(const EncodedImage & image, int sequence, const CancelFlag * cancel) {
+    const Busy busy(busy_, "session");
+    const int  start   = ledger(sequence).position();
+    const int  n_batch = (int) llama_n_batch(context());
+    check_image(image);
     check_room(image.tokens(), "the image");
+    check_whole(sequence);
     rows_.clear();
     Interrupt interrupt(cancel);
     try {
         for (const Part & part : image.parts) {
-            if (part.is_image()) {
-                run_image(part, sequence, interrupt);
-            } else {
+            if (!part.is_image()) {
                 run_text(part.text, {}, sequence, interrupt, "decoding the image");
+            }
+            for (int done = 0; part.is_image() && done < part.tokens; done += n_batch) {
+                run_images({{sequence, &part, done, std::min(n_batch, part.tokens - done)}}, interrupt);
             }
         }
     } catch (...) {
@@ -200,10 +269,8 @@ void Session::decode_image(const EncodedImage & image, int sequence, const Cance
     }
 }
 
-void Session::run_image(const Part & part, int sequence, Interrupt & interrupt) {
-    const int n_batch    = (int) llama_n_batch(context());
-    const int n_sections = mrope_ ? 4 : 1;
-    Ledger &  held       = ledger(sequence);
+// one batch; all are causal, or one alone is not
+void Session::run_images(const std::vector<ImageRun> & images, Interrupt & interrupt) {
     const struct Causal { // restores it on every way out
         llama_context * ctx;
         Causal(llama_context * context, bool causal) : ctx(causal ? nullptr : context) {
@@ -216,23 +283,37 @@ void Session::run_image(const Part & part, int sequence, Interrupt & interrupt) 
                 llama_set_causal_attn(ctx, true);
             }
         }
-    } scope(context(), part.causal);
+    } scope(context(), images.front().part->causal);
 
-    for (int done = 0; done < part.tokens;) {
-        Batch batch;
-        batch.n          = std::min(n_batch, part.tokens - done);
-        batch.sequences  = {sequence};
-        batch.embeddings = part.embeddings.data() + (size_t) done * n_embd_;
-        for (int section = 0; section < n_sections; section++) {
-            for (int i = done; i < done + batch.n; i++) {
-                const llama_pos offset = mrope_ ? part.offsets[(size_t) section * part.tokens + i] : i;
-                batch.positions.push_back(section < 3 ? held.position() + offset : offset); // the last is unused
+    Batch              batch;
+    std::vector<float> joined; // the embeddings of several
+    for (const ImageRun & each : images) {
+        const float * from = each.part->embeddings.data() + (size_t) each.start * n_embd_;
+        batch.n += each.count;
+        batch.sequences.insert(batch.sequences.end(), each.count, each.sequence);
+        if (images.size() > 1) {
+            joined.insert(joined.end(), from, from + (size_t) each.count * n_embd_);
+        }
+        batch.embeddings = from;
+    }
+    if (images.size() > 1) {
+        batch.embeddings = joined.data();
+    }
+    const int n_sections = mrope_ ? 4 : 1;
+    for (int section = 0; section < n_sections; section++) {
+        for (const ImageRun & each : images) {
+            const int position = ledger(each.sequence).position();
+            for (int i = each.start; i < each.start + each.count; i++) {
+                const llama_pos offset = mrope_ ? each.part->offsets[(size_t) section * each.part->tokens + i] : i;
+                batch.positions.push_back(section < 3 ? position + offset : offset); // the last is unused
             }
         }
-        run(batch, interrupt, "decoding the image");
-        done += batch.n;
     }
-    held.append_image(part.tokens, part.positions);
+    run(batch, interrupt, "decoding the image");
+    for (const ImageRun & each : images) {
+        const bool whole = each.start + each.count == each.part->tokens;
+        ledger(each.sequence).append_image(each.count, whole ? each.part->positions : 0);
+    }
 }
 
 void Session::keep_row(int index, int sequence) {

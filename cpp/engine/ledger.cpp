@@ -31,7 +31,7 @@ void Ledger::append(int tokens) {
 
 void Ledger::append_text(int tokens) {
     if (runs_.empty() || runs_.back().image) {
-        runs_.push_back({position_, 0, 0, false});
+        runs_.push_back({position_, 0, 0, false, true});
     }
     runs_.back().positions += tokens;
     runs_.back().tokens += tokens;
@@ -40,10 +40,17 @@ void Ledger::append_text(int tokens) {
 }
 
 void Ledger::append_image(int tokens, int positions) {
-    runs_.push_back({position_, positions, tokens, true});
+    if (unfinished() == 0) {
+        runs_.push_back({position_, 0, 0, true, false});
+    }
+    runs_.back().positions = positions;
+    runs_.back().tokens += tokens;
+    runs_.back().whole = positions > 0;
     position_ += positions;
     append(tokens);
 }
+
+int Ledger::unfinished() const { return runs_.empty() || runs_.back().whole ? 0 : runs_.back().tokens; }
 
 int Ledger::image_around(int position) const {
     for (const Run & run : runs_) {

@@ -26,7 +26,9 @@ public:
     explicit Ledger(std::shared_ptr<Holders> holders) : holders_(std::move(holders)) {}
 
     void append_text(int tokens);
+    // some tokens of an image; the positions that it takes follow with its last token, until then 0
     void append_image(int tokens, int positions);
+    int  unfinished() const; // tokens of an image whose last one is still to come
 
     int position() const { return position_; } // the next one
     int tokens() const { return (int) tokens_.size(); }
@@ -46,6 +48,7 @@ private:
         int  positions = 0;
         int  tokens    = 0;
         bool image     = false;
+        bool whole     = true; // false until the last token of an image
     };
     void append(int tokens);
 

@@ -3,6 +3,8 @@
 #include "error.h"
 
 #include <cmath>
+#include <limits>
+#include <list>
 #include <string>
 
 namespace lookhere {
@@ -14,10 +16,6 @@ static void check(const char * what, double given, double low, double high) {
     }
 }
 
-void Sampler::Free::operator()(llama_sampler * sampler) const {
-    llama_sampler_free(sampler);
-}
-
 Sampler::Sampler(const Options & options) : options_(options) {
     check("temperature", options.temperature, 0, 100);
     check("top_k", options.top_k, 0, 1 << 30);
@@ -26,63 +24,126 @@ Sampler::Sampler(const Options & options) : options_(options) {
     check("seed", (double) options.seed, 0, 4294967294.0); // the next one asks llama.cpp for a random seed
     check("repeat_penalty", options.repeat_penalty, 0.01, 100);
     check("repeat_last", options.repeat_last, 0, 1 << 20);
+    random_.seed((uint32_t) options.seed);
 }
 
-void Sampler::build(int n_vocab) {
-    n_vocab_ = n_vocab;
-    llama_sampler_chain_params params = llama_sampler_chain_default_params();
-    params.no_perf                    = true;
-    chain_.reset(llama_sampler_chain_init(params));
-    const auto add = [&](llama_sampler * sampler) { llama_sampler_chain_add(chain_.get(), sampler); };
-    if (options_.repeat_penalty != 1 && options_.repeat_last > 0) {
-        add(llama_sampler_init_penalties(n_vocab, options_.repeat_last, (float) options_.repeat_penalty, 0, 0));
+Sampler::Row Sampler::look(const float * logits, size_t n) {
+    if (n_vocab_ != 0 && n != (size_t) n_vocab_) {
+        throw Error("a sampler of a vocabulary of " + std::to_string(n_vocab_) + " cannot draw from " + std::to_string(n) +
+                    " logits");
     }
-    if (options_.temperature == 0) {
-        add(llama_sampler_init_greedy());
-        return;
+    if (n == 0 || n > (size_t) std::numeric_limits<int>::max() / 2) {
+        throw Error("a sampler cannot draw from " + std::to_string(n) + " logits");
     }
-    if (options_.top_k > 0) {
-        add(llama_sampler_init_top_k(options_.top_k));
-    }
-    if (options_.top_p < 1) {
-        add(llama_sampler_init_top_p((float) options_.top_p, 1));
-    }
-    if (options_.min_p > 0) {
-        add(llama_sampler_init_min_p((float) options_.min_p, 1));
-    }
-    add(llama_sampler_init_temp((float) options_.temperature));
-    add(llama_sampler_init_dist((uint32_t) options_.seed));
-}
-
-int Sampler::sample(const std::vector<float> & logits) {
-    if (!chain_) {
-        build((int) logits.size());
-    }
-    if ((int) logits.size() != n_vocab_) {
-        throw Error("a sampler of a vocabulary of " + std::to_string(n_vocab_) + " cannot draw from " +
-                    std::to_string(logits.size()) + " logits");
-    }
-    candidates_.resize(logits.size());
-    for (size_t i = 0; i < logits.size(); i++) {
-        if (std::isnan(logits[i])) {
-            throw Error("the model's logits are not numbers; is the file damaged?");
+    Row row = {logits, (int) n, {}};
+    if (options_.repeat_penalty != 1 && !counts_.empty()) {
+        penalised_.assign(logits, logits + n);
+        const float penalty = (float) options_.repeat_penalty;
+        for (const auto & token : counts_) {
+            float & logit = penalised_[token.first];
+            logit         = logit <= 0 ? logit * penalty : logit / penalty;
         }
-        candidates_[i] = {(llama_token) i, logits[i], 0.0f};
+        row.logits = penalised_.data();
     }
-    llama_token_data_array array = {candidates_.data(), candidates_.size(), -1, false};
-    llama_sampler_apply(chain_.get(), &array);
-    if (array.selected < 0 || array.selected >= (int64_t) array.size) {
+    row.most = Distribution::most(row.logits, row.n);
+    if (std::isnan(row.most.logit)) {
+        throw Error("the model's logits are not numbers; is the file damaged?");
+    }
+    if (std::isinf(row.most.logit) && options_.temperature > 0) {
+        throw Error(row.most.logit > 0 ? "a logit of the model is infinite; is the file damaged?"
+                                       : "all logits of the model are minus infinity; is the file damaged?");
+    }
+    n_vocab_ = row.n;
+    return row;
+}
+
+int Sampler::draw(const Row & row) {
+    int token = row.most.token;
+    if (options_.temperature > 0) {
+        // below it: less likely than min_p of the most likely
+        const float  floor = options_.min_p > 0 ? row.most.logit + std::log((float) options_.min_p)
+                                                : -std::numeric_limits<float>::infinity();
+        const double share = std::uniform_real_distribution<double>(0, 1)(random_);
+        Distribution tokens(row.logits, row.n, row.most.logit, (float) options_.temperature, floor);
+        if (options_.top_k == 0 && options_.top_p == 1) {
+            token = tokens.draw_by_token(share);
+        } else {
+            tokens.group(options_.top_p < 1);
+            if (options_.top_k > 0) {
+                tokens.keep_tokens(options_.top_k);
+            }
+            if (options_.top_p < 1) {
+                tokens.keep_mass(options_.top_p);
+            }
+            token = tokens.draw(share);
+        }
+    }
+    if (token < 0 || token >= row.n) {
         throw Error("no token could be drawn");
     }
-    const llama_token token = array.data[array.selected].id;
-    llama_sampler_accept(chain_.get(), token);
+    remember(token);
     return token;
 }
 
-void Sampler::reset() {
-    if (chain_) {
-        llama_sampler_reset(chain_.get());
+void Sampler::remember(int token) {
+    if (options_.repeat_penalty == 1 || options_.repeat_last == 0) {
+        return;
     }
+    last_.push_back(token);
+    counts_[token]++;
+    if (last_.size() > (size_t) options_.repeat_last) {
+        const auto oldest = counts_.find(last_.front());
+        if (--oldest->second == 0) {
+            counts_.erase(oldest);
+        }
+        last_.pop_front();
+    }
+}
+
+int Sampler::sample(const float * logits, size_t n) {
+    const Busy busy(busy_, "sampler");
+    return draw(look(logits, n));
+}
+
+int Sampler::sample(const Session & session, int row) {
+    int token = -1;
+    session.read_logits([&](const auto & logits_of) {
+        const std::vector<float> & logits = logits_of(row);
+        token = sample(logits.data(), logits.size());
+    });
+    return token;
+}
+
+std::vector<int> Sampler::sample(const Session & session, const Rows & rows) {
+    for (size_t i = 0; i < rows.size(); i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (rows[i].first == rows[k].first) {
+                throw Error("rows " + std::to_string(rows[k].second) + " and " + std::to_string(rows[i].second) +
+                            " have the same sampler; expected one each");
+            }
+        }
+    }
+    std::vector<int> tokens;
+    session.read_logits([&](const auto & logits_of) {
+        std::list<Busy>  busy;
+        std::vector<Row> looked;
+        for (const auto & [sampler, row] : rows) {
+            const std::vector<float> & logits = logits_of(row);
+            busy.emplace_back(sampler->busy_, "sampler");
+            looked.push_back(sampler->look(logits.data(), logits.size()));
+        }
+        for (size_t i = 0; i < rows.size(); i++) {
+            tokens.push_back(rows[i].first->draw(looked[i]));
+        }
+    });
+    return tokens;
+}
+
+void Sampler::reset() {
+    const Busy busy(busy_, "sampler");
+    random_.seed((uint32_t) options_.seed);
+    last_.clear();
+    counts_.clear();
 }
 
 } // namespace lookhere

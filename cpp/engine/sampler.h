@@ -1,14 +1,20 @@
 #pragma once
 
-#include "llama.h"
+#include "busy.h"
+#include "distribution.h"
+#include "session.h"
 
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <random>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace lookhere {
 
-// draws tokens from logits
+// draws tokens from logits as llama.cpp's chain of samplers does: penalty, top_k, top_p, min_p, temperature
 class Sampler {
 public:
     struct Options {
@@ -23,19 +29,32 @@ public:
 
     explicit Sampler(const Options & options);
 
-    int  sample(const std::vector<float> & logits); // (vocabulary_size,)
+    int  sample(const float * logits, size_t n); // n: the vocabulary, always the same
+    int  sample(const Session & session, int row);
     void reset();
 
-private:
-    void build(int n_vocab);
+    // a token of each row for its sampler; where one has none, nothing is drawn
+    using Rows = std::vector<std::pair<std::shared_ptr<Sampler>, int>>;
+    static std::vector<int> sample(const Session & session, const Rows & rows);
 
-    Options options_;
-    int     n_vocab_ = 0; // of the first sample, which builds the chain
-    struct Free {
-        void operator()(llama_sampler * sampler) const; // not inline: only this library calls llama.cpp
+private:
+    // logits that a token can be drawn from
+    struct Row {
+        const float *      logits; // penalised
+        int                n;
+        Distribution::Most most;
     };
-    std::unique_ptr<llama_sampler, Free> chain_;
-    std::vector<llama_token_data>        candidates_;
+    Row  look(const float * logits, size_t n); // Error where there is no token to draw
+    int  draw(const Row & row);
+    void remember(int token);
+
+    Options                      options_;
+    int                          n_vocab_ = 0; // of the first sample
+    std::mt19937                 random_;      // as llama.cpp draws: the same seed gives the same tokens
+    std::deque<int>              last_;        // drawn, the oldest first
+    std::unordered_map<int, int> counts_;      // of each in last_
+    std::vector<float>           penalised_;   // where a penalty changes the logits
+    Use                          busy_;
 };
 
 } // namespace lookhere

@@ -48,12 +48,33 @@ public:
 
     // appends text; outputs: ascending indices into tokens whose logits and attention are kept
     void decode(const std::vector<llama_token> & tokens, const std::vector<int> & outputs, int sequence, const CancelFlag * cancel);
-    // appends one token to each of several sequences, all computed at once; every one is an output
-    void decode_each(const std::vector<llama_token> & tokens, const std::vector<int> & sequences, const CancelFlag * cancel);
     // appends an image with the text around it; leaves no outputs, and nothing of the image where it fails
     void decode_image(const EncodedImage & image, int sequence, const CancelFlag * cancel);
 
+    // what one sequence is given in a batch of several
+    struct TextPiece {
+        int                      sequence = 0;
+        std::vector<llama_token> tokens;
+        bool                     output = false; // of the last token: its logits and attention are kept
+    };
+    // some tokens of an image part; the next piece of the sequence goes on where this one ends
+    struct ImagePiece {
+        int                                 sequence = 0;
+        std::shared_ptr<const EncodedImage> image;
+        int                                 part  = 0;
+        int                                 start = 0; // token of the part
+        int                                 count = 0;
+    };
+    // appends to several sequences at once: one batch, of which either all or nothing is kept
+    void decode_texts(const std::vector<TextPiece> & pieces, const CancelFlag * cancel);
+    void decode_images(const std::vector<ImagePiece> & pieces, const CancelFlag * cancel);
+
     std::vector<float> logits(int row) const; // (vocabulary_size,), a copy; row as in Python, -1 is the last
+    // runs f, which is given a function from a row to its logits, while nothing else uses the session
+    template <typename F> void read_logits(F && f) const {
+        const Busy busy(busy_, "session");
+        f([this](int index) -> const std::vector<float> & { return row(index).logits; });
+    }
 
     void set_heads(const std::vector<Head> & heads);
     void steer(const Steering & steering, int sequence);
@@ -90,7 +111,16 @@ private:
     void           run(Batch & batch, Interrupt & interrupt, const char * what);
     void           run_text(const std::vector<llama_token> & tokens, const std::vector<int> & outputs, int sequence,
                             Interrupt & interrupt, const char * what);
-    void           run_image(const Part & part, int sequence, Interrupt & interrupt);
+    struct ImageRun { // tokens of an image part
+        int          sequence = 0;
+        const Part * part     = nullptr;
+        int          start    = 0;
+        int          count    = 0;
+    };
+    void           run_images(const std::vector<ImageRun> & images, Interrupt & interrupt);
+    void           check_whole(int sequence) const; // in the middle of no image
+    void           check_image(const EncodedImage & image) const;
+    void           check_once(const std::vector<int> & sequences, int tokens) const;
     void           remove_from(int position, int sequence);
     void           keep_row(int index, int sequence);
     void           keep_attention(); // of rows whose batch the next one replaces

@@ -102,6 +102,12 @@ class Part:
     @property
     def positions(self) -> int: ...
     @property
+    def causal(self) -> bool:
+        """False where its tokens attend to one another in both directions."""
+    @property
+    def text(self) -> list[int]:
+        """The tokens of a text part, none of an image."""
+    @property
     def grid(self) -> TokenGrid | None: ...
 
 @final
@@ -212,17 +218,20 @@ class Session:
     def share(self, source: int, target: int, position: int) -> None:
         """Makes the target hold what the source holds before the position, which is then held once; EngineError if it
         lies inside an image."""
-    def decode_each(
-        self,
-        tokens: Sequence[int],
-        sequences: Sequence[int],
-        *,
-        cancel: CancelFlag | None = None,
-    ) -> None:
-        """Appends one token to each sequence, 16 at most, computed at once; logits() and attention() have a row for
-        each, in this order."""
     def decode_image(self, image: EncodedImage, *, sequence: int = 0, cancel: CancelFlag | None = None) -> None:
         """Appends an image with the text tokens around it; leaves no outputs. Removed whole if cancelled."""
+    def decode_texts(
+        self, pieces: Sequence[tuple[int, Sequence[int], bool]], *, cancel: CancelFlag | None = None
+    ) -> None:
+        """Appends text to several sequences, computed as one batch. pieces: (sequence, tokens, output); where output
+        is true, logits() and attention() have a row for the last token, in the order of the pieces; 16 at most. All
+        or nothing."""
+    def decode_images(
+        self, pieces: Sequence[tuple[int, EncodedImage, int, int, int]], *, cancel: CancelFlag | None = None
+    ) -> None:
+        """Appends pieces of images to several sequences, computed as one batch; leaves no outputs. pieces: (sequence,
+        image, part, start, count): tokens start to start + count of an image part. The next piece of a sequence goes
+        on where the last one ended; until the part is whole the sequence takes nothing else. All or nothing."""
     def logits(self, row: int = -1) -> NDArray[np.float32]:
         """(vocabulary_size,) of an output row; a copy."""
     def set_heads(self, heads: Sequence[tuple[int, int]]) -> None:
@@ -271,7 +280,12 @@ class Sampler:
         """temperature 0 is greedy, seeds are 0 to 2**32 - 2. top_k 0, top_p 1, min_p 0, repeat_penalty 1 are off."""
     def sample(self, session: Session, row: int = -1) -> int:
         """Draws a token from an output row's logits and remembers it for the penalty."""
+    def sample_from(self, logits: NDArray[np.float32]) -> int:
+        """As sample, from logits (vocabulary_size,) that are given."""
     def reset(self) -> None: ...
+
+def sample_rows(session: Session, rows: Sequence[tuple[Sampler, int]]) -> list[int]:
+    """A token of each row for its sampler, in their order. rows: (sampler, row). Where one cannot be drawn, none is."""
 
 def end() -> None:
     """For the last exit handler: stops what other threads compute, and they do not come back."""

@@ -88,7 +88,7 @@ class Odd:
         return [each for each in made if each is not None]
 
     def fill(self, session, images, sequence):
-        step = self.rng.randrange(6)
+        step = self.rng.randrange(7)
         if step <= 1:
             text = self.tokens()
             outputs = sorted(self.some(range(-1, len(text) + 1)))
@@ -99,10 +99,14 @@ class Odd:
             self.tried(session.truncate, self.one(SMALL), sequence)
         elif step == 4:
             self.tried(session.share, sequence, self.one([0, 1, 2]), self.one(SMALL))
+        elif step == 5:
+            sequences = self.one([self.some([0, 1, 2]), range(3)])
+            pieces = [(each, self.some([0, 1, 2, 300], 4), self.one([True, False])) for each in sequences]
+            self.tried(session.decode_texts, pieces)
         else:
-            text = self.some([0, 1, 2, 300], 4)
-            odd = [self.one([0, 1, 2]) for _ in text]
-            self.tried(session.decode_each, text, self.one([odd, list(range(len(text)))]))
+            sequences = self.one([self.some([0, 1, 2]), range(3)])
+            pieces = [(each, self.one(images), *(self.one([0, 1, 2, 3, 8, -1, MOST]) for _ in range(3))) for each in sequences]
+            self.tried(session.decode_images, pieces)
 
     def push(self, session, sequence):
         one, layers = self.one, [0, 1, self.model.layers - 1, self.model.layers, -1, MOST]

@@ -105,7 +105,7 @@ def test_each_sequence_in_a_batch_is_what_it_is_alone(session, model, image, pro
         steer(sequence, target)
     order = [2, 0, 1]
     for step, token in enumerate((prompt[-1], 7)):
-        session.decode_each([token] * 3, order)
+        session.decode_texts([(sequence, [token], True) for sequence in order])
         for row, sequence in enumerate(order):
             # rows together take another path through the quantized products, and how far it is off depends on the build
             checks = (same_logits, same_attention, same_attention)
@@ -119,12 +119,78 @@ def test_bad_calls(session, model, image, prompt):
     for arguments in ((0, 0, 1), (0, 4, 1), (4, 0, 1), (0, 1, -1), (0, 1, session.position() + 1), (0, 1, 2)):
         with pytest.raises(engine.EngineError):
             session.share(*arguments)
-    for tokens, sequences in (([], []), ([1], [0, 1]), ([1, 1], [0, 0]), ([1], [4]), ([model.vocabulary_size], [0])):
+    one, many = [1], [1] * (BATCH + 1)
+    for pieces in (
+        [], [(0, [], True)], [(0, one, True), (0, one, True)], [(4, one, True)], [(-1, one, True)],
+        [(0, [model.vocabulary_size], True)], [(0, many, True)], [(0, one * 40, False), (1, one * 40, False)],
+    ):  # fmt: skip
         with pytest.raises(engine.EngineError):
-            session.decode_each(tokens, sequences)
+            session.decode_texts(pieces)
+    part = next(index for index, each in enumerate(image.parts) if each.grid)
+    whole = image.parts[part].tokens
+    for pieces in (
+        [], [(0, image, 0, 0, 1)], [(0, image, part, 1, 1)], [(0, image, part, 0, 0)], [(0, image, part, 0, whole + 1)],
+        [(0, image, -1, 0, 1)], [(0, image, 99, 0, 1)], [(4, image, part, 0, 1)], [(0, image, part, 0, 1)] * 2,
+    ):  # fmt: skip
+        with pytest.raises(engine.EngineError):
+            session.decode_images(pieces)
     flag = engine.CancelFlag()
     flag.set()
     with pytest.raises(engine.Cancelled):
-        session.decode_each([1], [0], cancel=flag)
-    session.decode_each([1], [0])
+        session.decode_texts([(0, one, True)], cancel=flag)
+    with pytest.raises(engine.Cancelled):
+        session.decode_images([(1, image, part, 0, 1)], cancel=flag)
+    session.decode_texts([(0, one, True)])
     assert session.position() == image.positions + len(prompt) + 1
+    assert session.used(1) == 0
+
+
+@pytest.mark.parametrize("sizes", [(7, 7, 7), (3, 11, 5), (64, 1, 2)])
+def test_images_in_pieces_are_what_they_are_whole(session, model, image, prompt, sizes):
+    """Three sequences read an image in pieces of their own sizes, in the same batches, text of others beside."""
+    session.decode_image(image)
+    session.decode(prompt, outputs=[len(prompt) - 1])
+    whole, used = session.logits(), session.used()
+    session.truncate(0)
+    before, part, after = image.parts
+    session.decode_texts([(sequence, before.text, False) for sequence in range(3)])
+    done = dict.fromkeys(range(3), 0)
+    while any(at < part.tokens for at in done.values()):
+        room, pieces = BATCH, []
+        for sequence, at in done.items():
+            count = min(sizes[sequence], part.tokens - at, room)
+            if count:
+                pieces.append((sequence, image, 1, at, count))
+                done[sequence] += count
+                room -= count
+        session.decode_images(pieces)
+        session.decode_texts([(3, prompt[:2], True)])
+        assert session.used(0) == before.tokens + done[0]
+    for sequence in range(3):
+        session.decode_texts([(sequence, [*after.text, *prompt], True)])
+        assert same_logits(session.logits(), whole)
+        assert (session.position(sequence), session.used(sequence)) == (image.positions + len(prompt), used)
+
+
+def test_an_unfinished_image_takes_nothing_else(session, image, prompt):
+    before, part, after = image.parts
+    session.decode(before.text)
+    start = session.position()
+    session.decode_images([(0, image, 1, 0, 5)])
+    assert (session.position(), session.used()) == (start, before.tokens + 5)
+    for decode in (
+        lambda: session.decode(prompt),
+        lambda: session.decode_image(image),
+        lambda: session.decode_texts([(0, prompt, True)]),
+        lambda: session.decode_images([(0, image, 1, 0, 5)]),
+        lambda: session.decode_images([(0, image, 1, 6, 1)]),
+    ):
+        with pytest.raises(engine.EngineError):
+            decode()
+    session.share(0, 1, start)
+    assert session.used(1) == before.tokens
+    session.truncate(start)
+    assert session.used() == before.tokens
+    session.decode_images([(0, image, 1, 0, part.tokens)])
+    session.decode(after.text)
+    assert session.position() == image.positions

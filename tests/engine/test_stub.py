@@ -121,7 +121,7 @@ def test_the_stub_is_the_module():
         ("gpu_layers: int = 0", "gpu_layers: int = 1", ["Model.__init__"]),
         ("gpu_layers: int = 0", "gpu_layers: int = False", ["Model.__init__"]),
         ("temperature: float = 0.0", "temperature: float", ["Sampler.__init__"]),
-        ("sequences: Sequence[int],\n        *", "*", ["Session.decode_each"]),
+        ("pieces: Sequence[tuple[int, Sequence[int], bool]], *", "*", ["Session.decode_texts"]),
         ("    @property\n    def size_bytes", "    def size_bytes", ["Model.size_bytes"]),
         ("class Cancelled(EngineError)", "class Cancelled(LoadError)", ["Cancelled"]),
         ("class CancelFlag:\n", "class CancelFlag:\n    raised: bool\n", ["CancelFlag.raised"]),

@@ -159,9 +159,14 @@ class EncodedImage:
         rows, cols = -(-height // PATCH), -(-width // PATCH)
         x0, y0 = (width - cols * PATCH) / 2, (height - rows * PATCH) / 2
         grid = types.SimpleNamespace(rows=rows, cols=cols, x0=x0, y0=y0, x1=x0 + cols * PATCH, y1=y0 + rows * PATCH)
-        text = types.SimpleNamespace(kind="text", tokens=1, positions=1, grid=None)
-        image = types.SimpleNamespace(kind="image", tokens=rows * cols, positions=max(rows, cols), grid=grid)
-        self.parts = [text, image, text]
+        before, after = (
+            types.SimpleNamespace(kind="text", tokens=1, positions=1, grid=None, causal=True, text=[256 + number])
+            for number in (2, 4)  # the vision tokens
+        )
+        image = types.SimpleNamespace(
+            kind="image", tokens=rows * cols, positions=max(rows, cols), grid=grid, causal=True, text=[]
+        )
+        self.parts = [before, image, after]
         self.tokens = rows * cols + 2
         self.positions = max(rows, cols) + 2
         self.nbytes = rows * cols * 8 * 4
@@ -187,6 +192,9 @@ class Session:
         self.heads = []
         self.layers = []
         self.probed = {}  # spans by sequence
+        self.batch = batch
+        self.batches = []  # (kind, sequences, tokens) of each
+        self.begun = {}  # tokens of an unfinished image, by sequence
         self.decoded = 0
         self.images = 0
         self.closed = False
@@ -213,14 +221,55 @@ class Session:
 
     def share(self, source, target, position):
         self.sequences[target] = [cell for cell in self.sequences[source] if cell[0] < position]
+        self.begun.pop(target, None)
 
-    def decode_each(self, tokens, sequences, *, cancel=None):
-        assert len(set(sequences)) == len(tokens) == len(sequences)
+    def decode_texts(self, pieces, *, cancel=None):
+        """All or nothing, as the engine's."""
+        sequences = [sequence for sequence, _, _ in pieces]
+        count = sum(len(tokens) for _, tokens, _ in pieces)
+        assert len(set(sequences)) == len(sequences)
+        assert all(tokens and sequence not in self.begun for sequence, tokens, _ in pieces)
+        assert count <= self.batch
+        assert sum(output for _, _, output in pieces) <= 16
+        if self.room < count:
+            raise EngineError("the context is full")
+        if cancel is not None and cancel.is_set():
+            raise Cancelled("cancelled")
         rows = []
-        for token, sequence in zip(tokens, sequences, strict=True):
-            self.decode([token], sequence=sequence, outputs=[0], cancel=cancel)
-            rows.append((self.last, self.row))
+        for sequence, tokens, output in pieces:
+            self.decode(tokens, sequence=sequence, outputs=[len(tokens) - 1] if output else [])
+            if output:
+                rows.append((self.last, self.row))
         self.drawn = rows
+        self.batches.append(("text", tuple(sequences), count))
+
+    def decode_images(self, pieces, *, cancel=None):
+        """All or nothing, as the engine's. An image counts once it is whole."""
+        sequences = [sequence for sequence, *_ in pieces]
+        count = sum(count for *_, count in pieces)
+        assert len(set(sequences)) == len(sequences)
+        assert count <= self.batch
+        if self.room < count:
+            raise EngineError("the context is full")
+        if cancel is not None and cancel.is_set():
+            raise Cancelled("cancelled")
+        for sequence, image, number, start, tokens in pieces:
+            part = image.parts[number]
+            assert part.kind == "image"
+            assert start == self.begun.get(sequence, 0)
+            assert 0 < tokens <= part.tokens - start
+            if start:
+                self.sequences[sequence].pop()
+            whole = start + tokens == part.tokens
+            cell = (self.position(sequence), None, start + tokens, part.positions if whole else 0)
+            self.sequences[sequence].append(cell)
+            self.begun.pop(sequence, None)
+            if whole:
+                self.images += 1
+            else:
+                self.begun[sequence] = start + tokens
+        self.drawn = []
+        self.batches.append(("image", tuple(sequences), count))
 
     @property
     def cells(self):
@@ -243,6 +292,7 @@ class Session:
             if token is None and at < position < at + positions:
                 raise EngineError("inside an image")
         self.sequences[sequence] = [cell for cell in cells if cell[0] < position]
+        self.begun.pop(sequence, None)
 
     def decode(self, tokens, *, sequence=0, outputs=(), cancel=None):
         assert not self.closed

@@ -69,6 +69,13 @@ class Planted:
             known[options["sequence"]] = image.known
             decode_image(session, image, **options)
 
+        decode_images = fake.Session.decode_images
+
+        def decode_known_pieces(session, pieces, **options):
+            known = session.__dict__.setdefault("images_by_sequence", {})
+            known |= {sequence: image.known for sequence, image, *_ in pieces}
+            decode_images(session, pieces, **options)
+
         decode, logits, fake_share = fake.Session.decode, fake.Session.logits, fake.Session.share
 
         def decode_rows(session, tokens, *, outputs=(), **options):
@@ -80,15 +87,17 @@ class Planted:
                 if index in outputs and session.layers:
                     session.rows.append(planted.attention(session))
 
-        def decode_each(session, tokens, sequences, *, cancel=None):
+        def decode_texts(session, pieces, *, cancel=None):
             rows, chosen = [], []
-            for each in zip(tokens, sequences, strict=True):
-                session.decode(each[:1], sequence=each[1], outputs=[0], cancel=cancel)
+            for sequence, tokens, output in pieces:
+                outputs = [len(tokens) - 1] if output else []
+                session.decode(tokens, sequence=sequence, outputs=outputs, cancel=cancel)
                 rows, chosen = rows + session.rows, chosen + session.chosen
             session.rows, session.chosen = rows, chosen
 
         def share_known(session, source, target, position):
-            session.images_by_sequence[target] = session.images_by_sequence[source]
+            known = session.__dict__.setdefault("images_by_sequence", {})
+            known[target] = known.get(source)
             fake_share(session, source, target, position)
 
         def attention(session, row=-1, *, steered=False):
@@ -104,7 +113,8 @@ class Planted:
         monkeypatch.setattr(fake.Projector, "encode", encode)
         monkeypatch.setattr(fake.Session, "decode_image", decode_known)
         monkeypatch.setattr(fake.Session, "decode", decode_rows)
-        monkeypatch.setattr(fake.Session, "decode_each", decode_each)
+        monkeypatch.setattr(fake.Session, "decode_images", decode_known_pieces)
+        monkeypatch.setattr(fake.Session, "decode_texts", decode_texts)
         monkeypatch.setattr(fake.Session, "share", share_known)
         monkeypatch.setattr(fake.Session, "_row", row)
         monkeypatch.setattr(fake.Session, "logits", lambda session, row=-1: session.chosen[row])

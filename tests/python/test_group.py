@@ -103,7 +103,7 @@ def test_an_error_ends_all_and_frees_the_model(scene, monkeypatch):
         def broken(*args, **kwargs):
             raise fake.EngineError("broken")
 
-        patch.setattr(fake.Session, "decode_each", broken)
+        patch.setattr(fake.Session, "decode_texts", broken)
         with pytest.raises(lookhere.EngineFailure, match="broken"):
             list(group)
     assert group.finishes == ("cancelled",) * 6

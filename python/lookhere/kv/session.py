@@ -214,10 +214,9 @@ class Session:
 
     def _read_last(self, sequences: Sequence[KvSequence], cancel: _engine.CancelFlag | None) -> None:
         """The last token of each, computed at once."""
-        last = [sequence.items[-1] for sequence in sequences]
-        slots = [sequence.slot for sequence in sequences]
+        pieces = [(each.slot, each.items[-1:], True) for each in sequences]
         with engine_errors("generating"):
-            self.native.decode_each(last, slots, cancel=cancel)  # type: ignore[arg-type]
+            self.native.decode_texts(pieces, cancel=cancel)  # type: ignore[arg-type]
         for sequence in sequences:
             self._cache.note(sequence, len(sequence))
 
