@@ -211,11 +211,11 @@ def test_resume_equals_a_run_in_one_go(comics_model, tmp_path, monkeypatch):
     asked = []
     attend = attention.attend
 
-    def dies(scene, item):
+    def dies(scene, item, **options):
         if len(asked) == after:
             raise Killed
         asked.append(item)
-        return attend(scene, item)
+        return attend(scene, item, **options)
 
     monkeypatch.setattr(attention, "attend", dies)
     with pytest.raises(Killed):

@@ -280,15 +280,31 @@ def test_a_line_now_and_then(monkeypatch, capsys):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     with Bar() as bar:
-        bar.stage("looking", 100)
-        for count in range(1, 101):
-            now[0] += 7
-            bar.done(count)
+        bar.plan("look", 100, 0.1)
+        bar.plan("ask", 50, 0.4)
+        for kind, count, seconds in (("look", 100, 7), ("ask", 50, 28)):
+            bar.now(f"{kind}ing")
+            for _ in range(count):
+                now[0] += seconds
+                bar.step(kind)
     told = capsys.readouterr()
     assert told.out == ""
     lines = told.err.splitlines()
-    assert lines[0] == "35 s: looking, 5 of 100, about 11 min left of this."
-    assert len(lines) == 700 // 35
+    assert lines[0] == "35 s: looking, 2% of all is done, about 34 min left."
+    assert lines[20] == "13 min: asking, 36% of all is done, about 22 min left."
+    assert len(lines) == 700 // 35 + 1400 // 56
+
+
+def test_what_was_kept_is_done_and_tells_nothing_of_the_time(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with Bar() as bar:
+        bar.plan("look", 100, 0.1)
+        for _ in range(60):
+            bar.step("look", kept=True)
+        now[0] += 40
+        bar.step("look")
+    assert capsys.readouterr().err == "40 s: 61% of all is done, about 26 min left.\n"
 
 
 INTERRUPTED = """

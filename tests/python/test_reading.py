@@ -116,13 +116,13 @@ def test_in_an_evaluation_and_its_reports(planted_model, tmp_path):
 def test_readers_are_the_heads_that_look_at_the_right_place(planted_model):
     strips = [item.of_strip(generated_strip("discovery", 0, index)) for index in range(2)]
     told = []
-    found = find_readers(planted_model, [strips, []], told.append)
+    found = find_readers(planted_model, [strips, []], lambda: told.append(1))
     assert set(found.heads) <= set(PLANTED)
     assert found.pointing[PLANTED[0]] == 1
     assert found.pointing[OTHER] < 1 / 2
     assert max(found.iou) > 0.9
     assert found.answers == (12,)
-    assert told == [1, 2]
+    assert told == [1, 1]
     json.dumps(found.as_evidence())
     with pytest.raises(OptionError, match="answer"):
         find_readers(planted_model, [[]])

@@ -121,8 +121,8 @@ def evaluate(
       lookhere evaluate --report report.html
       lookhere evaluate my-finetune.gguf --heads my-heads.json --strips 50 --json figures.json
     """
-    from ..lab.evaluation import Options
     from ..lab.evaluation import evaluate as measure
+    from ..lab.options import Options
     from ..lab.page import page
     from ..lab.report import markdown
     from ..lab.tables import write_csv

@@ -19,6 +19,7 @@ from .components import spatial_entropy
 from .item import Item, of_strip
 from .ranking import Tally
 from .view import View
+from .work import Progress, Silent
 
 if TYPE_CHECKING:
     from .. import _engine
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from ..model import Model
     from ..scenes.scene import Scene
 
-Progress: TypeAlias = Callable[[int], None]
-"""Called with the number of items that are done."""
-
 Array: TypeAlias = NDArray[np.float64]
+
+LOOK, COMPARE = "look", "compare"
+"""Kinds of steps: a question whose attention is read, with its answer and without."""
+SECONDS = {LOOK: 0.1, COMPARE: 0.05}
+"""Of one step, by the built-in model."""
 
 GENERATED_TOKENS = 24
 """Length of an answer of the model's own, where a place's caption is not known."""
@@ -62,7 +65,7 @@ def tally_attention(
     *,
     seed: int = 0,
     checkpoint: Checkpoint | None = None,
-    progress: Progress = lambda done: None,
+    progress: Progress | None = None,
 ) -> Tally:
     """Attention of all heads over items of so many places each, one prefill per (item, place); where answers are
     forced after another question, one more per item.
@@ -74,15 +77,16 @@ def tally_attention(
     if checkpoint is not None and checkpoint.arrays:
         tally.restore(checkpoint.arrays)
     done = tally.strips
-    progress(done)
+    progress = progress or Silent()
+    for _ in range(done * places):
+        progress.step(LOOK, kept=True)
     for index, item in enumerate(items):
         if index < done:
             continue
-        seen = attend(item.look(model), item)
+        seen = attend(item.look(model), item, asked=lambda: progress.step(LOOK))
         for place in range(places):
             tally.image.add(seen.image[:, :, place], seen.entropy[:, :, place])
         tally.add(seen.at_prompt, seen.over_answer)
-        progress(tally.strips)
         if checkpoint is not None:
             checkpoint.arrays = tally.arrays()
             checkpoint.touch()
@@ -92,11 +96,12 @@ def tally_attention(
     return tally
 
 
-def compare_heads(model: Model, items: Iterable[Item]) -> Comparison:
+def compare_heads(model: Model, items: Iterable[Item], progress: Progress | None = None) -> Comparison:
     """Scores of image heads and localization heads alone: questions without answers, see ``tally_attention``."""
     tally = ImageTally(model.layers, model.heads_per_layer)
+    progress = progress or Silent()
     for item in items:
-        seen = attend(item.look(model), item, answers=False)
+        seen = attend(item.look(model), item, answers=False, asked=lambda: progress.step(COMPARE))
         for place in range(len(item.boxes)):
             tally.add(seen.image[:, :, place], seen.entropy[:, :, place])
     return tally.comparison()
@@ -108,20 +113,21 @@ def strip_attention(scene: Scene, strip: Strip) -> tuple[Array, Array]:
     return seen.at_prompt, seen.over_answer
 
 
-def attend(scene: Scene, item: Item, *, answers: bool = True) -> Attended:
-    """Reads the attention to an item. answers: False leaves out what is read over answers; ``at_prompt`` stands in."""
+def attend(scene: Scene, item: Item, *, answers: bool = True, asked: Callable[[], None] = lambda: None) -> Attended:
+    """Reads the attention to an item. answers: False leaves out what is read over answers; ``at_prompt`` stands in.
+    asked: called after each question."""
     shares = panel_shares(scene, item.boxes)
     found = []
     for place, question in enumerate(item.questions):
         answer = item.answers[place] if item.answers else None
         if answers and item.forced_after is None:
             found.append(question_attention(scene, question, shares, answer))
-            continue
-        asked = question_attention(scene, question, shares, answers=False)
-        if answers:
-            over = question_attention(scene, str(item.forced_after), shares, answer)
-            asked = replace(asked, over_answer=over.over_answer)
-        found.append(asked)
+        else:
+            found.append(question_attention(scene, question, shares, answers=False))
+            if answers:
+                over = question_attention(scene, str(item.forced_after), shares, answer)
+                found[-1] = replace(found[-1], over_answer=over.over_answer)
+        asked()
     parts = ("at_prompt", "over_answer", "image", "entropy")
     return Attended(*(np.stack([getattr(each, part) for each in found], axis=2) for part in parts))
 

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from .. import questions
 from ..steering.head_set import HeadSet
-from .arms import Steered
-from .checkpoint import Checkpoint
-from .intervals import over_strips
-from .judging import JudgeName, judge
-from .outcome import Outcome
-from .picture import Picture
-from .protocols import ask_ordinals, ask_places, move_gaze
+from .bench import Bench, Measured
 
 if TYPE_CHECKING:
-    from ..model import Model
     from ..steering.head_set import Head
     from ..steering.push import Mode, Queries
-    from .reply import Reply
 
 STRENGTHS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 16.0, 20.0)
 FIRST = (3.0, 5.0, 8.0, 12.0, 20.0)
@@ -32,51 +22,10 @@ QUERIES: tuple[Queries, ...] = ("answer", "after_image", "all")
 MODES: tuple[Mode, ...] = ("boost_suppress", "suppress_image")
 CHANGES = 6
 """Heads that are added to a set or taken out of it, one after the other, at most."""
+ROUNDS = 2
+"""Of changes that are usual; for the time that it takes."""
 TOLERANCE = 0.01
 """Accuracy that a cheaper setting may cost."""
-_SCENES = 1 << 30
-"""Bytes of encoded images that are kept for the next setting."""
-
-Report: TypeAlias = Callable[[str], None]
-"""Called before every measurement with what is measured."""
-
-
-Source: TypeAlias = "Callable[[Model, int], Picture]"
-"""A picture as a model sees it; the number is its place among others."""
-
-Counts: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
-"""Right answers and questions per strip."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One setting: what was varied, and counts for the fixed question, for moves and for boxes (None: not tried)."""
-
-    values: dict[str, Any]
-    answers: Counts
-    moves: Counts | None = None
-    boxes: Counts | None = None
-
-    @property
-    def accuracy(self) -> float:
-        """Share of answers to the fixed question that are the target's caption."""
-        return _share(self.answers)
-
-    @property
-    def score(self) -> float:
-        """What settings are chosen by: the mean of the shares of all that was tried."""
-        shares = [_share(each) for each in (self.answers, self.moves, self.boxes) if each is not None]
-        return sum(shares) / len(shares)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For evidence in JSON."""
-        low, high = over_strips(*self.answers)
-        figures: dict[str, Any] = {**self.values, "accuracy": round(self.accuracy, 4)}
-        figures["interval"] = [round(low, 4), round(high, 4)]
-        for name, counts in (("moves", self.moves), ("boxes", self.boxes)):
-            if counts is not None:
-                figures[name] = round(_share(counts), 4)
-        return figures
 
 
 def head_counts(heads: int) -> tuple[int, ...]:
@@ -86,91 +35,16 @@ def head_counts(heads: int) -> tuple[int, ...]:
     return tuple(sorted(count for count in counts if count >= min(2, most)))[-7:]
 
 
-class Bench:
-    """A model and calibration pictures; what is measured is measured once and kept in the checkpoint.
-
-    pictures: strips, or images with labelled boxes. scenes: free scenes beside strips. judge: how answers are judged.
-    thorough: whether moves and boxes are tried too, which takes strips and a model that answers word for word.
-    """
-
-    def __init__(
-        self,
-        model: Model,
-        pictures: Iterable[Source],
-        prompt: str,
-        *,
-        scenes: Iterable[Source] = (),
-        checkpoint: Checkpoint | None = None,
-    ) -> None:
-        self._model = model
-        self._prompt = prompt
-        self._sources = list(pictures)
-        self._free = list(scenes)
-        self._pictures: dict[int, Picture] = {}
-        self._checkpoint = checkpoint or Checkpoint(None, {})
-        self.report: Report = lambda what: None
-        self.judge: JudgeName = "exact"
-        self.thorough = True
-
-    @property
-    def pictures(self) -> int:
-        """How many there are, free scenes apart."""
-        return len(self._sources)
-
-    def finish(self) -> None:
-        """Everything reaches the disk."""
-        self._checkpoint.write()
-
-    def unsteered(self, name: JudgeName) -> Measured:
-        """The ordinal questions, which tell whether the model can do the task at all."""
-        self.report("unsteered questions")
-        got = [
-            self._once(f"ordinal/{name}/{index}", partial(self._ask, index, ask_ordinals, name))
-            for index in range(self.pictures)
-        ]
-        return Measured({"judge": name}, _counts(got))
-
-    def measure(self, heads: HeadSet, values: dict[str, Any], *, thorough: bool = True) -> Measured:
-        """A head set as it stands. values: what it differs in from others of the sweep. Only the question where the
-        bench or the caller is not thorough."""
-        nats = "nat" if heads.strength == 1 else "nats"
-        setting = f"{len(heads.heads)} heads, {heads.strength:g} {nats}, {heads.mode}, {heads.queries}"
-        self.report(setting)
-        name = f"{self.judge}/{_names(heads)}/{setting}"
-        arm = Steered("calibrated", heads)
-        asked = [
-            self._once(f"{name}/{i}", partial(self._ask, i, partial(ask_places, arm=arm, prompt=self._prompt)))
-            for i in range(self.pictures)
-        ]
-        if not (self.thorough and thorough):
-            return Measured(values, _counts(asked))
-        moved = [
-            self._once(f"{name}/move/{i}", partial(self._ask, i, partial(move_gaze, heads=heads)))
-            for i in range(0, self.pictures, 2)
-        ]
-        point = partial(ask_places, arm=arm, prompt=questions.OBJECT)
-        boxed = [self._once(f"{name}/box/{i}", partial(self._ask, -1 - i, point)) for i in range(len(self._free))]
-        return Measured(values, _counts(asked), _counts(moved), _counts(boxed) if boxed else None)
-
-    def _ask(
-        self, index: int, question: Callable[[Picture], list[Reply]], name: JudgeName | None = None
-    ) -> list[Outcome]:
-        picture = self._look(index)
-        return [judge(name or self.judge, reply.text, picture.captions, reply.target) for reply in question(picture)]
-
-    def _look(self, index: int) -> Picture:
-        """A picture from 0 on, a free scene from -1 down."""
-        if index not in self._pictures:
-            if sum(picture.scene.encoded.nbytes for picture in self._pictures.values()) > _SCENES:
-                self._pictures.clear()
-            source, number = (self._sources[index], index) if index >= 0 else (self._free[-1 - index], -1 - index)
-            self._pictures[index] = source(self._model, number)
-        return self._pictures[index]
-
-    def _once(self, name: str, work: Callable[[], list[Outcome]]) -> list[Outcome]:
-        if name not in self._checkpoint.done:
-            self._checkpoint.put(name, work())
-        return list(self._checkpoint.done[name])
+def settings(heads: int, rankings: int, candidates: int) -> tuple[int, int]:
+    """How many different settings ``choose`` measures, about: with the question, and those of them that are measured
+    thoroughly. heads: of the model. candidates: heads of ``going_on``, 0 without."""
+    counts = head_counts(heads)
+    again = len(STRENGTHS) + len(QUERIES) + len(MODES) - 3  # one of each was measured before
+    asked, thorough = len(counts) * (len(FIRST) + rankings - 1) + again, len(counts) * rankings + again
+    if candidates:
+        asked += ROUNDS * (candidates + counts[len(counts) // 2]) + len(STRENGTHS)
+        thorough += len(STRENGTHS)
+    return asked, thorough
 
 
 @dataclass(frozen=True)
@@ -258,16 +132,3 @@ def _change(bench: Bench, heads: HeadSet, candidates: HeadSet, most: int) -> tup
         best, heads, head = better
         made.append(head)
     return heads, [each.as_dict() for each in listed]
-
-
-def _share(counts: Counts) -> float:
-    right, asked = counts
-    return sum(right) / max(sum(asked), 1)
-
-
-def _counts(outcomes: Sequence[Sequence[Outcome]]) -> Counts:
-    return tuple(sum(each == "right" for each in strip) for strip in outcomes), tuple(map(len, outcomes))
-
-
-def _names(heads: HeadSet) -> str:
-    return " ".join(f"{layer}.{head}" for layer, head in sorted(heads.heads))

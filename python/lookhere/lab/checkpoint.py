@@ -49,9 +49,15 @@ class Checkpoint:
         self._key = json.dumps(key, sort_keys=True)
         self.done: dict[str, Any] = {}
         self.arrays: dict[str, NDArray[Any]] = {}
-        self._written = time.monotonic()
+        self._before, self._begun = 0.0, time.monotonic()
+        self._written = self._begun
         if path is not None:
             self._read(path)
+
+    @property
+    def seconds(self) -> float:
+        """That the work took, in earlier runs too, up to what they kept."""
+        return self._before + time.monotonic() - self._begun
 
     def put(self, name: str, value: object) -> None:
         """Keeps a result, which JSON can hold; it reaches the disk within some seconds."""
@@ -67,7 +73,7 @@ class Checkpoint:
         """Writes, whole or not at all."""
         if self.path is None:
             return
-        meta = json.dumps({"key": self._key, "done": self.done})
+        meta = json.dumps({"key": self._key, "done": self.done, "seconds": self.seconds})
         try:
             with replacing(self.path) as file:
                 np.savez(file, meta=np.frombuffer(meta.encode(), np.uint8), **self.arrays)  # type: ignore[arg-type]
@@ -90,4 +96,4 @@ class Checkpoint:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return  # not ours, or of a broken disk: the work begins anew
         if isinstance(meta, dict) and meta.get("key") == self._key:
-            self.done, self.arrays = meta["done"], arrays
+            self.done, self.arrays, self._before = meta["done"], arrays, float(meta.get("seconds", 0))

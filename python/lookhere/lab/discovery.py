@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -13,14 +13,16 @@ from .. import checks
 from ..errors import ComicsError, HeadSetError, LabelsError, OptionError
 from ..steering.head_set import HeadSet, ModelFacts
 from . import material
-from .attention import tally_attention
-from .calibration import FIRST, MODES, QUERIES, STRENGTHS, Bench, Choice, choose, head_counts
+from .attention import LOOK, SECONDS, tally_attention
+from .bench import Bench
+from .calibration import Choice, choose, head_counts, settings
 from .checkpoint import Checkpoint, file_hash
 from .comparison import KEPT
 from .material import Material
 from .ranking import FLOOR, PLACES, Kind, Place, Scores, Tally, Trust, read_ranking, trust
 from .readers import find_readers
 from .settling import in_words, settling
+from .work import Progress, Silent
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -30,33 +32,9 @@ ENOUGH = 0.5
 
 GOING_ON = 12
 """Heads over the answer's tokens that are tried beside those that were chosen."""
+READ, READ_SECONDS = "read", 0.49
+"""A step: a picture on which readers are looked for; seconds of one by the built-in model."""
 _READ_AT = {"prompt": "At the final prompt token", "answer": "Over the answer's tokens"}
-
-
-class Progress(Protocol):
-    """What is told about the work; the command line draws a bar of it."""
-
-    def stage(self, name: str, total: int) -> None:
-        """A part of the work begins: so many strips or settings."""
-
-    def done(self, count: int, what: str = "") -> None:
-        """So many are done; ``what`` comes now."""
-
-    def note(self, text: str) -> None:
-        """Something to know."""
-
-
-class Silent:
-    """No progress."""
-
-    def stage(self, name: str, total: int) -> None:
-        """Nothing."""
-
-    def done(self, count: int, what: str = "") -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
 
 
 @dataclass(frozen=True)
@@ -150,13 +128,18 @@ def discover(
     }
     checkpoint = Checkpoint(kept, key)
     facts = model.facts
+    prompt = options.prompt or stuff.prompt
+    scenes = [] if stuff.labelled else material.free_scenes(options.calibration, options.seed)
+    bench = Bench(model, stuff.pictures, prompt, scenes=scenes, checkpoint=checkpoint)
+    bench.progress = progress
+    _plan(options, stuff, bench, facts, progress)
     scores: dict[str, Scores] = {}
     trusted: dict[str, Trust] = {}
     tally = None
     if options.ranking is None:
-        progress.stage("looking for heads", stuff.count)
+        progress.now("looking for heads")
         tally = tally_attention(
-            model, stuff.items, stuff.places, seed=options.seed, checkpoint=checkpoint, progress=progress.done
+            model, stuff.items, stuff.places, seed=options.seed, checkpoint=checkpoint, progress=progress
         )
         rankings, scores, trusted = _rank(facts, tally, options)
         for place, each in trusted.items():
@@ -165,12 +148,12 @@ def discover(
         published = read_ranking(options.ranking, facts)
         published.check(model.facts)
         rankings = {"published": replace(published, model=facts)}
-    prompt = options.prompt or stuff.prompt
     choice = None
     usable = {place: ranking for place, ranking in rankings.items() if not trusted or trusted[place].gaze_heads}
-    if usable:
-        scenes = [] if stuff.labelled else material.free_scenes(options.calibration, options.seed)
-        bench = Bench(model, stuff.pictures, prompt, scenes=scenes, checkpoint=checkpoint)
+    if not usable:
+        bench.plan(0, 0)
+        progress.plan(READ, 0, READ_SECONDS)
+    else:
         choice = _choose(bench, stuff, usable, _going_on(facts, scores, trusted), progress)
     place = choice.place if choice else next(iter(usable or rankings))
     ranking, trust_in_it = rankings[place], trusted.get(place)
@@ -192,6 +175,16 @@ def discover(
     heads = replace(heads, prompt=prompt, source=_source(options, stuff), evidence=evidence)
     checkpoint.remove()
     return Discovery(heads, replace(ranking, evidence=tables, source=_source(options, stuff)), trust_in_it, choice)
+
+
+def _plan(options: Options, stuff: Material, bench: Bench, facts: ModelFacts, progress: Progress) -> None:
+    """All that is to be done, as far as is known before the heads are."""
+    if options.ranking is None:
+        progress.plan(LOOK, stuff.count * stuff.places, SECONDS[LOOK])
+    bench.thorough = stuff.generated
+    rankings = 1 if options.place or options.ranking else len(PLACES)
+    bench.plan(*settings(len(facts.every_head), rankings, GOING_ON if bench.thorough and not options.ranking else 0))
+    progress.plan(READ, min(options.readers, options.strips) * (2 if stuff.generated else 1), READ_SECONDS)
 
 
 def _material(model: Model, options: Options) -> Material:
@@ -216,8 +209,9 @@ def _readers(model: Model, options: Options, progress: Progress) -> dict[str, An
     corpora = [known for each in corpora if (known := [item for item in each if item.answers])]
     if not corpora:
         return None
-    progress.stage("looking for heads that tell where a model looked", sum(map(len, corpora)))
-    found = find_readers(model, corpora, progress.done)
+    progress.now("looking for readers")
+    progress.plan(READ, sum(map(len, corpora)), READ_SECONDS)
+    found = find_readers(model, corpora, lambda: progress.step(READ))
     return {"heads": found.heads, "evidence": found.as_evidence()}
 
 
@@ -256,26 +250,16 @@ def _choose(
     if not bench.pictures:
         progress.note("K, strength, mode and queries are not chosen by answers: no calibration pictures with captions.")
         return None
-    facts = next(iter(rankings.values())).model
-    progress.stage(
-        "choosing heads, strength, mode and queries",
-        1
-        + len(head_counts(facts.layers * facts.heads)) * len(rankings)
-        + len(head_counts(facts.layers * facts.heads)) * len(FIRST)
-        + len(STRENGTHS)
-        + len(MODES)
-        + len(QUERIES)
-        + (1 + 3 * 2 * len(going_on.heads) + len(STRENGTHS) if going_on else 0),  # about three changes
-    )
-    finished = itertools.count()
-    bench.report = lambda what: progress.done(next(finished), what)
     if stuff.labelled:
         bench.judge, bench.thorough = "category", False
     elif not stuff.generated or bench.unsteered("exact").accuracy < ENOUGH:
         bench.judge, bench.thorough = "overlap", False
         progress.note("Answers are judged by the rare words that they share with captions, not word for word.")
+    every = len(next(iter(rankings.values())).model.every_head)
+    bench.plan(*settings(every, len(rankings), len(going_on.heads) if going_on and bench.thorough else 0))
     choice = choose(bench, rankings, going_on=going_on)
     bench.finish()
+    bench.plan(0, 0)  # no more than was done
     return choice
 
 

@@ -19,6 +19,8 @@ from .reply import Reply
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
+EXAMPLE, EXAMPLE_SECONDS = "example", 0.6
+"""A step: the answers about one picture, and their maps; seconds of one by the built-in model."""
 WIDEST = 480
 """Pixels; a report with a few examples stays below a megabyte."""
 

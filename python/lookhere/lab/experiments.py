@@ -43,6 +43,19 @@ TITLES = {
     "readback object steered": "where it looked: the object that it is told to look at",
 }
 
+SECONDS = {
+    "ordinal": 0.87, "order": 0.39, "vqa": 0.2, "own": 0.2, "static": 0.25, "move": 1.0, "dynamic": 1.6, "free": 0.42,
+    "boxes": 0.34, "small": 0.45, "vqa/dimmed outside": 1.3, "vqa/box drawn": 1.1, "vqa/box drawn and named": 0.64,
+    "vqa/named in the prompt": 0.56, "boxes/gaze heads, zoomed": 1.1, "boxes/cropped to the place": 0.72,
+    "boxes/dimmed outside": 2.1, "boxes/box drawn": 2.4, "boxes/box drawn and named": 1.2,
+    "boxes/named in the prompt": 1.0, "small/gaze heads, zoomed": 4.8, "small/cropped to the place": 1.5,
+    "readback panel/gaze heads, whole answer": 1.4, "readback panel steered/gaze heads, whole answer": 0.53,
+    "readback object/gaze heads, whole answer": 0.14, "readback object steered/gaze heads, whole answer": 0.27,
+}  # fmt: skip
+"""Of a picture with all its places, by the built-in model on two busy cores (``lookhere evaluate``): of an arm, else of
+its protocol. What was asked before is only read back."""
+READ_BACK = 0.015
+
 VQA_TOKENS, STATIC_TOKENS, BOX_TOKENS = 15, 100, 15
 """New tokens, as in the paper; an answer may be longer where the captions are."""
 
@@ -63,6 +76,11 @@ class Experiment:
     def key(self) -> str:
         """Name within an evaluation."""
         return f"{self.protocol}/{self.arm}"
+
+
+def seconds(experiment: Experiment) -> float:
+    """That the built-in model takes for a picture; of a long run each kind of step is timed as it goes."""
+    return SECONDS.get(experiment.key, SECONDS.get(experiment.protocol, READ_BACK))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .. import questions
 from . import corpus, item
-from .calibration import Source
+from .bench import Source
 from .checkpoint import file_hash
 from .coco import Labelled, read_coco
 from .item import Item

@@ -56,24 +56,20 @@ class _Look:
     frame: Frame
 
 
-def find_readers(
-    model: Model, corpora: Sequence[Iterable[Item]], progress: Callable[[int], None] = lambda done: None
-) -> Readers:
+def find_readers(model: Model, corpora: Sequence[Iterable[Item]], asked: Callable[[], None] = lambda: None) -> Readers:
     """The heads that look at the place whose answer is forced on the model, as many as read best together.
 
     corpora: items with answers; each corpus counts alike. A head's score is how often its largest attention, averaged
     over the queries that choose the answer's tokens, lies in the place's box; of the best 1 to 12 heads that number is
-    taken whose mean map is read back with the largest overlap, the smallest within 0.01 of it. progress: told the
-    number of items. OptionError where nothing is known; LookhereError of the model.
+    taken whose mean map is read back with the largest overlap, the smallest within 0.01 of it. asked: called after each
+    item. OptionError where nothing is known; LookhereError of the model.
     """
     looks: list[list[_Look]] = []
-    done = 0
     for corpus in corpora:
         found: list[_Look] = []
         for item in corpus:
             found += _looks(model, item)
-            done += 1
-            progress(done)
+            asked()
         if found:
             looks.append(found)
     if not looks:
