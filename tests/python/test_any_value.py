@@ -11,9 +11,11 @@ import inspect
 import signal
 
 import lookhere
+import lookhere.comics
 import lookhere.heatmap
 import lookhere.schedule
 import numpy as np
+import PIL.Image
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -80,6 +82,14 @@ class World:
 
     def run(self):
         return self.scene.stream(at=Panel(2, 6), max_tokens=3)
+
+
+def comics_in(folder):
+    comic = folder / "comics/comic1"
+    comic.mkdir(parents=True, exist_ok=True)
+    for k in (1, 2):
+        PIL.Image.fromarray(STRIP).save(comic / f"p{k}.png")
+    return folder / "comics"
 
 
 AT = {"at": Panel(2, 6), "max_tokens": 2}
@@ -179,6 +189,9 @@ CALLS = {
     "Walk.said": lambda w: (w.walked().said, {}),
     "DiscoveryOptions": lambda w: (discovery.Options, {}),
     "EvaluationOptions": lambda w: (evaluation.Options, {}),
+    "generate_strip": lambda w: (lookhere.comics.generate_strip, {"seed": 7, "panel_size": 16}),
+    "generate_scene": lambda w: (lookhere.comics.generate_scene, {"seed": 7, "size": (48, 48)}),
+    "load_folder": lambda w: (lookhere.comics.load_folder, {"path": comics_in(w.folder)}),
     "EvaluationOptions.as_dict": lambda w: (evaluation.Options().as_dict, {}),
     # what comes back
     "Answer": lambda w: (Answer, {**w.fields(w.answer)}),
@@ -220,6 +233,9 @@ OTHERS = {
     "heat_map": lookhere.heatmap.heat_map,
     "RelativeBox": RelativeBox,
     "RelativePoint": RelativePoint,
+    "generate_strip": lookhere.comics.generate_strip,
+    "generate_scene": lookhere.comics.generate_scene,
+    "load_folder": lookhere.comics.load_folder,
     "DiscoveryOptions": discovery.Options,
     "EvaluationOptions": evaluation.Options,
 }
@@ -259,7 +275,7 @@ def finish(result):
     if isinstance(result, lookhere.answers.run.Run | lookhere.answers.group.Group):
         with result:
             list(result)
-    if isinstance(result, lookhere.schedule.Walk):
+    if isinstance(result, lookhere.schedule.Walk) or inspect.isgenerator(result):
         list(result)
     if isinstance(result, lookhere.Model):
         result.close()

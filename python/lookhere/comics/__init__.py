@@ -1,5 +1,6 @@
 """Generated comics with known captions, free scenes with known objects, and folders of real comics."""
 
+from .folder import load_folder
 from .generate import (
     HELD_OUT_LAYOUTS,
     HELD_OUT_SHARE,
@@ -14,7 +15,6 @@ from .generate import (
     draw_panel,
     generate_scene,
     generate_strip,
-    load_folder,
     rng_for,
 )
 

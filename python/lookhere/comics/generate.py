@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from PIL import Image
 
+from .. import checks
+from ..errors import OptionError
 from .drawing.actions import ACTIONS, PAIRED, draw_action, draw_standing
 from .drawing.canvas import STYLES, WHITE, Canvas
 from .drawing.places import PLACES, draw_place
@@ -30,6 +31,10 @@ SUBJECTS = tuple(HEADS)
 HELD_OUT_SHARE = 0.15
 HELD_OUT_LAYOUTS = ((3, 2), (1, 5))  # (rows, cols) that no training image has
 HELD_OUT_SIZES = (80, 160, 224)  # panel sizes in pixels that no training image was drawn at
+
+MOST_PANELS = 100  # no two of a strip are alike, and in one style some 160 are held out
+MOST_OBJECTS = 20
+MOST_PIXELS = 2048  # of a panel's or a scene's side
 
 
 @dataclass(frozen=True)
@@ -97,9 +102,12 @@ def rng_for(seed: int, purpose: str) -> random.Random:
     return random.Random(int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "big"))
 
 
-def _check_split(split: str) -> None:
-    if split not in ("train", "held_out", "any"):
-        raise ValueError(f"split must be 'train', 'held_out' or 'any', not {split!r}")
+def _check_split(split: object) -> None:
+    checks.one_of("split", split, get_args(Split))
+
+
+def _seed(seed: object) -> int:
+    return checks.whole("seed", seed, -(2**63), 2**63)
 
 
 def draw_content(rng: random.Random, style: str, split: Split = "any") -> Panel:
@@ -155,21 +163,23 @@ def generate_strip(
 
     Every panel takes a square of `panel_size` pixels (16 or more) that includes a white margin of half a
     `gap` on each side (default: 1/32 of the panel size, at least 2), so that panels of 64 pixels begin on
-    multiples of 16. No two panels of a strip have the same caption. ValueError for impossible layouts.
+    multiples of 16. No two panels of a strip have the same caption. OptionError for impossible layouts.
     """
     _check_split(split)
-    if rows < 1 or panels < 1 or panels % rows:
-        raise ValueError(f"panels ({panels}) must be a positive multiple of rows ({rows})")
-    if panel_size < 16:
-        raise ValueError(f"panel_size must be at least 16 pixels, not {panel_size}")
-    if style is not None and style not in STYLES:
-        raise ValueError(f"style must be one of {', '.join(STYLES)}, not {style!r}")
+    seed, panels = _seed(seed), checks.whole("panels", panels, 1, MOST_PANELS)
+    rows = checks.whole("rows", rows, 1, panels)
+    panel_size = checks.whole("panel_size", panel_size, 16, MOST_PIXELS)
+    if panels % rows:
+        raise OptionError(f"panels={panels} in rows={rows}; expected a whole number of panels in each row.")
+    if style is not None:
+        checks.one_of("style", style, STYLES)
     cols = panels // rows
     if split == "train" and ((rows, cols) in HELD_OUT_LAYOUTS or panel_size in HELD_OUT_SIZES):
-        raise ValueError(f"{rows} x {cols} panels of {panel_size} pixels are kept out of training")
-    gap = max(2, panel_size // 32) if gap is None else gap
-    if not 0 <= gap <= panel_size // 2:
-        raise ValueError(f"gap must be between 0 and half of panel_size ({panel_size // 2}), not {gap}")
+        raise OptionError(
+            f"{rows} x {cols} panels of {panel_size} pixels are kept out of training; expected split='held_out' or "
+            "'any', or another layout and size."
+        )
+    gap = max(2, panel_size // 32) if gap is None else checks.whole("gap", gap, 0, panel_size // 2)
     rng = rng_for(seed, f"strip/{split}")
     shown = style if style is not None else rng.choice(("colour", "colour", "ink", "sepia"))
     contents: list[Panel] = []
@@ -205,12 +215,19 @@ def generate_scene(
 
     Labels are short and begin with content ("Red car.", "Penguin."). Every label is there once. Held out
     are (object, place) pairs, 15 % of them, chosen by a stable hash. `backdrop` draws something else than
-    one of the places; any object may stand there.
+    one of the places; any object may stand there. OptionError.
     """
     _check_split(split)
-    width, height = size
-    if min(size) < 48:
-        raise ValueError(f"a free scene needs 48 x 48 pixels or more, not {width} x {height}")
+    checks.one_of("style", style, STYLES)
+    seed = _seed(seed)
+    sides = [checks.as_whole(side) or 0 for side in checks.items(size) or ()]
+    if len(sides) != 2 or min(sides) < 48 or max(sides) > MOST_PIXELS:
+        raise OptionError(
+            f"size={checks.short(size)}; expected (width, height) from 48 x 48 to {MOST_PIXELS} x {MOST_PIXELS} pixels."
+        )
+    if backdrop is not None and not callable(backdrop):
+        raise OptionError(f"backdrop={checks.short(backdrop)}; expected a function of a canvas and a random.Random.")
+    size = width, height = sides[0], sides[1]
     rng = rng_for(seed, f"scene/{split}")
     place = rng.choice(tuple(PLACES))
     c = Canvas(size, style, 4 if height < 200 else 2)
@@ -218,7 +235,7 @@ def generate_scene(
         draw_place(c, place, rng)
     else:
         backdrop(c, rng)
-    wanted = objects if objects is not None else rng.randint(3, 5)
+    wanted = rng.randint(3, 5) if objects is None else checks.whole("objects", objects, 1, MOST_OBJECTS)
     found: list[tuple[str, BoxXY]] = []
     short = min(size)
     for _ in range(60 * wanted):
@@ -259,65 +276,3 @@ def generate_scene(
 
 def _overlap(a: BoxXY, b: BoxXY, margin: int = 3) -> bool:
     return a[0] < b[2] + margin and b[0] < a[2] + margin and a[1] < b[3] + margin and b[1] < a[3] + margin
-
-
-def load_folder(path: str | Path, *, gap: int | None = None) -> Iterator[Strip]:
-    """Strips of a folder in the layout comicN/p1..p6 (PNG, JPEG or WebP), with optional captions.txt.
-
-    Panels of any size are joined to one horizontal strip at the lowest panel's height, with a white gap
-    (default: 1/64 of the height, at least 2 pixels). captions.txt has one line per panel.
-    FileNotFoundError where there is no such folder or no comic in it; ValueError where the number of
-    captions is not that of the panels.
-    """
-    root = Path(path)
-    if not root.is_dir():
-        raise FileNotFoundError(f"{root} is not a folder; expected comicN/p1..p6 inside it")
-    found = False
-    for folder in sorted((p for p in root.iterdir() if p.is_dir()), key=lambda p: _natural(p.name)):
-        files = sorted(
-            (
-                f
-                for f in folder.iterdir()
-                if f.stem[:1] == "p" and f.stem[1:].isdigit() and f.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp")
-            ),
-            key=lambda f: int(f.stem[1:]),
-        )
-        if not files:
-            continue
-        found = True
-        yield _join(folder, files, gap)
-    if not found:
-        raise FileNotFoundError(f"no comicN/p1.png (or .jpg, .webp) in {root}")
-
-
-def _join(folder: Path, files: list[Path], gap: int | None) -> Strip:
-    panels = []
-    for file in files:
-        with Image.open(file) as opened:
-            panels.append(opened.convert("RGB"))
-    height = min(p.height for p in panels)
-    panels = [
-        p
-        if p.height == height
-        else p.resize((max(1, round(p.width * height / p.height)), height), Image.Resampling.LANCZOS)
-        for p in panels
-    ]
-    space = max(2, height // 64) if gap is None else gap
-    image = Image.new("RGB", (sum(p.width for p in panels) + space * (len(panels) - 1), height), WHITE)
-    boxes, x = [], 0
-    for p in panels:
-        image.paste(p, (x, 0))
-        boxes.append((x, 0, x + p.width, height))
-        x += p.width + space
-    captions: tuple[str, ...] = ()
-    text = folder / "captions.txt"
-    if text.is_file():
-        captions = tuple(line.strip() for line in text.read_text(encoding="utf-8").splitlines() if line.strip())
-        if len(captions) != len(panels):
-            raise ValueError(f"{text} has {len(captions)} captions for {len(panels)} panels")
-    return Strip(image, captions, tuple(boxes), 1, len(panels), None)
-
-
-def _natural(name: str) -> tuple[int, str]:
-    digits = "".join(ch for ch in name if ch.isdigit())
-    return (int(digits) if digits else -1, name)

@@ -70,8 +70,6 @@ def folder_strips(path: Path) -> Iterator[Strip]:
                 )
             if count == panels:
                 yield strip
-    except (OSError, ValueError) as error:  # Pillow's are among them
-        raise ComicsError(f"The comics in {str(path)!r} cannot be read: {error}.") from error
     except ImageError as error:
         raise ComicsError(str(error)) from error
 
