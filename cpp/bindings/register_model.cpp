@@ -7,6 +7,11 @@
 
 namespace lookhere {
 
+// what a file holds as text, which need not be UTF-8: wrong bytes become U+FFFD
+static py::str text_of(const std::string & bytes) {
+    return py::bytes(bytes).attr("decode")("utf-8", "replace");
+}
+
 void register_model(py::module_ & m) {
     py::class_<Model, std::shared_ptr<Model>>(m, "Model", py::is_final(), "The language model of a GGUF file.")
         .def(py::init([](const std::string & path, int gpu_layers, bool mmap) {
@@ -20,8 +25,9 @@ void register_model(py::module_ & m) {
              "the file is missing, broken, or no decoder-only language model.")
         .def("close", &Model::close, "Lets go of the weights; sessions and projectors made from them keep them.")
         .def_property_readonly("path", &Model::path)
-        .def_property_readonly("architecture", &Model::architecture, "As the file names it, for instance 'qwen3vl'.")
-        .def_property_readonly("description", &Model::description)
+        .def_property_readonly("architecture", [](const Model & self) { return text_of(self.architecture()); },
+                               "As the file names it, for instance 'qwen3vl'.")
+        .def_property_readonly("description", [](const Model & self) { return text_of(self.description()); })
         .def_property_readonly("layers", &Model::layers)
         .def_property_readonly("heads", &Model::heads, "Query heads per layer.")
         .def_property_readonly("heads_kv", &Model::heads_kv, "Key and value heads per layer.")
@@ -31,8 +37,19 @@ void register_model(py::module_ & m) {
         .def_property_readonly("context_train", &Model::context_train, "Tokens that the model was trained for.")
         .def_property_readonly("size_bytes", &Model::size_bytes)
         .def_property_readonly("parameters", &Model::parameters)
-        .def_property_readonly("metadata", &Model::metadata, "The file's scalar keys, as text.")
-        .def_property_readonly("chat_template", &Model::chat_template, "Jinja2, or None.")
+        .def_property_readonly("metadata", [](const Model & self) {
+                 py::dict all;
+                 for (const auto & [key, value] : self.metadata()) {
+                     all[text_of(key)] = text_of(value);
+                 }
+                 return all;
+             },
+             "The file's scalar keys, as text.")
+        .def_property_readonly("chat_template", [](const Model & self) -> py::object {
+                 const auto text = self.chat_template();
+                 return text ? py::object(text_of(*text)) : py::object(py::none());
+             },
+             "Jinja2, or None.")
         .def_property_readonly("bos_token", &Model::bos_token, "-1 where the model has none.")
         .def_property_readonly("add_bos", &Model::add_bos, "Whether a prompt begins with bos_token.")
         .def_property_readonly("eos_token", &Model::eos_token, "-1 where the model has none.")

@@ -8,9 +8,8 @@
 
 namespace lookhere {
 
-using Row = py::array_t<float, py::array::c_style | py::array::forcecast>; // (vocabulary_size,), converted where needed
-
 void register_sampler(py::module_ & m) {
+    using Given = py::array_t<float, py::array::c_style | py::array::forcecast>;
     py::class_<Sampler, std::shared_ptr<Sampler>>(m, "Sampler", py::is_final(), "Draws tokens from logits.")
         .def(py::init([](double temperature, int top_k, double top_p, double min_p, int64_t seed, double repeat_penalty,
                          int repeat_last) {
@@ -32,7 +31,7 @@ void register_sampler(py::module_ & m) {
              },
              py::arg("session"), py::arg("row") = -1,
              "Draws a token from an output row's logits and remembers it for the penalty.")
-        .def("sample_from", [](Sampler & self, const Row & logits) {
+        .def("sample_from", [](Sampler & self, const Given & logits) {
                  if (logits.ndim() != 1) {
                      throw Error("logits must have the shape (vocabulary_size,)");
                  }

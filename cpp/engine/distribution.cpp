@@ -1,87 +1,16 @@
 #include "distribution.h"
 
+#include "floats.h"
+
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
-
-// Loops over a block are written so that a compiler turns them into vectors for any processor, without leave to reorder
-// sums of floats: no branches, no calls, and no sums of floats.
 
 namespace lookhere {
 
-static constexpr int   GROUPS         = 3072;
-static constexpr float GROUPS_PER_NAT = 32; // to 96 nats below the most likely token; likelihoods end at 87
+static constexpr int   GROUPS         = 1024; // as the first cache holds beside a block
+static constexpr float WEIGHTLESS     = 88;   // nats below the most likely token, where e^x ends
 static constexpr int   SORTED_AT_ONCE = 32;
-
-// e^x of x <= 0 to 2 units in the last place, 0 below -87
-static inline float exp_of(float x) {
-    const float above   = x < -87.0f ? -87.0f : x;
-    const float shifted = above * 1.44269504f + 12582912.0f; // 1.5 * 2^23: the low bits are a whole number now, k
-    const float k       = shifted - 12582912.0f;
-    const float r       = above - k * 0.693359375f + k * 2.12194440e-4f; // x - k ln 2
-    float       y       = 1.9875691500e-4f;
-    y                   = y * r + 1.3981999507e-3f;
-    y                   = y * r + 8.3334519073e-3f;
-    y                   = y * r + 4.1665795894e-2f;
-    y                   = y * r + 1.6666665459e-1f;
-    y                   = y * r + 5.0000001201e-1f;
-    y                   = y * (r * r) + r + 1.0f;
-    uint32_t bits;
-    std::memcpy(&bits, &shifted, sizeof(bits));
-    bits = (bits << 23) + 0x3f800000u; // 2^k
-    float power;
-    std::memcpy(&power, &bits, sizeof(power));
-    return x < -87.0f ? 0.0f : y * power;
-}
-
-static void exp_of(const float * x, int n, float less, float scale, float * out) {
-    for (int i = 0; i < n; i++) {
-        out[i] = exp_of((x[i] - less) * scale);
-    }
-}
-
-static void groups_of(const float * x, int n, float most, uint16_t * out) {
-    for (int i = 0; i < n; i++) {
-        const float group = (most - x[i]) * GROUPS_PER_NAT;
-        const float known = group < GROUPS - 1 ? group : GROUPS - 1;
-        out[i]            = (uint16_t) (int) (known > 0 ? known : 0);
-    }
-}
-
-static double sum_of(const float * x, int n) {
-    double sums[4] = {}; // that do not wait for each other
-    int    i       = 0;
-    for (; i + 4 <= n; i += 4) {
-        for (int k = 0; k < 4; k++) {
-            sums[k] += x[i + k];
-        }
-    }
-    for (; i < n; i++) {
-        sums[0] += x[i];
-    }
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
-
-// of whole numbers that are ordered as the floats are, which compilers may compare in any order
-static float largest_of(const float * x, int n) {
-    int32_t largest = std::numeric_limits<int32_t>::min();
-    int32_t nan     = 0;
-    for (int i = 0; i < n; i++) {
-        int32_t bits;
-        std::memcpy(&bits, &x[i], sizeof(bits));
-        nan |= (bits & 0x7fffffff) > 0x7f800000 ? 1 : 0;
-        const int32_t ordered = bits ^ ((bits >> 31) & 0x7fffffff);
-        largest               = ordered > largest ? ordered : largest;
-    }
-    if (nan != 0) {
-        return std::numeric_limits<float>::quiet_NaN();
-    }
-    const int32_t bits = largest ^ ((largest >> 31) & 0x7fffffff);
-    float         value;
-    std::memcpy(&value, &bits, sizeof(value));
-    return value;
-}
 
 Distribution::Most Distribution::most(const float * logits, int n) {
     float largest = -std::numeric_limits<float>::infinity();
@@ -119,31 +48,25 @@ template <typename F> static Group find(size_t n, double target, F && weight) {
     return group;
 }
 
-Distribution::Weights & Distribution::Weights::operator+=(const Weights & other) {
-    tokens += other.tokens;
-    plain += other.plain;
-    warm += other.warm;
-    return *this;
-}
-
 Distribution::Distribution(const float * logits, int n, float most, float temperature, float floor)
     : logits_(logits), n_(n), most_(most), inverse_(std::min(1 / temperature, std::numeric_limits<float>::max())),
       floor_(floor), end_{-std::numeric_limits<float>::infinity(), n} {}
 
-void Distribution::warm(const float * logits, int n, float * out) const {
-    exp_of(logits, n, most_, inverse_, out);
-    for (int i = 0; i < n; i++) {
-        out[i] = logits[i] < floor_ ? 0.0f : out[i];
-    }
+void Distribution::plain(const float * logits, int n, float * out) const {
+    exp_of(logits, n, most_, 1, -std::numeric_limits<float>::infinity(), out);
 }
 
-Distribution::Weights Distribution::weigh(const Candidate & candidate) const {
+void Distribution::warm(const float * logits, int n, float * out) const {
+    exp_of(logits, n, most_, inverse_, floor_, out);
+}
+
+Distribution::Weights Distribution::sum(const Candidate * first, const Candidate * end) {
     Weights weights;
-    float   warm = 0;
-    this->warm(&candidate.logit, 1, &warm);
-    weights.tokens = 1;
-    weights.plain  = exp_of(candidate.logit - most_);
-    weights.warm   = warm;
+    for (; first != end; ++first) {
+        weights.tokens += 1;
+        weights.plain += first->plain;
+        weights.warm += first->warm;
+    }
     return weights;
 }
 
@@ -157,8 +80,11 @@ int Distribution::draw_by_token(double share) {
         blocks.push_back(sum_of(weights, size));
         all += blocks.back();
     }
-    const Group in    = find(blocks.size(), share * all, [&](size_t i) { return blocks[i]; });
-    const int   start = in.index * BLOCK, size = std::min(BLOCK, n_ - start);
+    const Group in = find(blocks.size(), share * all, [&](size_t i) { return blocks[i]; });
+    if (in.index < 0) {
+        return -1;
+    }
+    const int start = in.index * BLOCK, size = std::min(BLOCK, n_ - start);
     warm(logits_ + start, size, weights);
     double sum   = in.before;
     int    drawn = -1;
@@ -174,13 +100,14 @@ int Distribution::draw_by_token(double share) {
 void Distribution::group(bool plain) {
     groups_.assign(GROUPS, Weights());
     group_of_.resize(n_);
-    float plains[BLOCK] = {}, warms[BLOCK];
+    const float per_nat = GROUPS / std::max(std::min(most_ - smallest_of(logits_, n_), WEIGHTLESS), 1e-30f);
+    float       plains[BLOCK] = {}, warms[BLOCK];
     for (int i = 0; i < n_; i += BLOCK) {
         const int size = std::min(BLOCK, n_ - i);
-        groups_of(logits_ + i, size, most_, &group_of_[i]);
+        groups_of(logits_ + i, size, most_, per_nat, GROUPS, &group_of_[i]);
         warm(logits_ + i, size, warms);
         if (plain) {
-            exp_of(logits_ + i, size, most_, 1, plains);
+            this->plain(logits_ + i, size, plains);
         }
         for (int k = 0; k < size; k++) {
             Weights & group = groups_[group_of_[i + k]];
@@ -193,6 +120,7 @@ void Distribution::group(bool plain) {
 
 std::vector<Distribution::Candidate> Distribution::members(int group) const {
     std::vector<Candidate> found;
+    std::vector<float>     logits;
     constexpr int          few = 64;
     for (int start = 0; start < n_; start += few) {
         const int size = std::min(few, n_ - start);
@@ -204,8 +132,17 @@ std::vector<Distribution::Candidate> Distribution::members(int group) const {
             const Candidate candidate = {logits_[i], i};
             if (group_of_[i] == group && !(end_ < candidate)) {
                 found.push_back(candidate);
+                logits.push_back(logits_[i]);
             }
         }
+    }
+    const int          n = (int) logits.size();
+    std::vector<float> plains(n), warms(n);
+    plain(logits.data(), n, plains.data());
+    warm(logits.data(), n, warms.data());
+    for (int i = 0; i < n; i++) {
+        found[i].plain = plains[i];
+        found[i].warm  = warms[i];
     }
     return found;
 }
@@ -214,32 +151,33 @@ Distribution::Reached Distribution::reach(Weight weight, double target) const {
     const Group            in      = find(groups_.size(), target, [&](size_t i) { return groups_[i].*weight; });
     const double           rest    = target - in.before;
     std::vector<Candidate> members = this->members(in.index);
-    auto                   first = members.begin(), end = members.end();
+    Candidate *            first   = members.data();
+    Candidate *            end     = first + members.size();
     Reached                reached;
-    reached.group    = in.index;
-    const auto weigh = [&](auto from, auto to) {
-        Weights sum;
-        for (; from != to; ++from) {
-            sum += this->weigh(*from);
-        }
-        return sum;
+    reached.group  = in.index;
+    const auto add = [&](const Weights & sum) {
+        reached.within.tokens += sum.tokens;
+        reached.within.plain += sum.plain;
+        reached.within.warm += sum.warm;
     };
-    while (end - first > SORTED_AT_ONCE) { // into the half in which it is
-        const auto middle = first + (end - first) / 2;
-        std::nth_element(first, middle, end);
-        Weights half = reached.within;
-        half += weigh(first, middle);
-        if (half.*weight >= rest || weigh(middle, end).*weight == 0) {
+    const bool equal = std::is_sorted(first, end); // as tokens are found, those of one logit are
+    while (end - first > SORTED_AT_ONCE) {         // into the half in which it is
+        Candidate * middle = first + (end - first) / 2;
+        if (!equal) {
+            std::nth_element(first, middle, end);
+        }
+        const Weights half = sum(first, middle);
+        if (reached.within.*weight + half.*weight >= rest || sum(middle, end).*weight == 0) {
             end = middle;
         } else {
-            reached.within = half;
-            first          = middle;
+            add(half);
+            first = middle;
         }
     }
     std::sort(first, end);
     for (; first != end && (reached.last.token < 0 || reached.within.*weight < rest); ++first) {
-        const Weights each = this->weigh(*first);
-        reached.within += each;
+        const Weights each = sum(first, first + 1);
+        add(each);
         if (each.*weight > 0) {
             reached.last = *first;
         }
@@ -248,9 +186,11 @@ Distribution::Reached Distribution::reach(Weight weight, double target) const {
 }
 
 void Distribution::cut(const Reached & end) {
-    groups_.resize(end.group + 1);
-    groups_.back() = end.within;
-    end_           = end.last;
+    if (end.last.token >= 0) {
+        groups_.resize(end.group + 1);
+        groups_.back() = end.within;
+        end_           = end.last;
+    }
 }
 
 void Distribution::keep_tokens(int count) {

@@ -22,12 +22,13 @@ public:
     // logits (n,) stay the caller's, and most must be finite. Tokens whose logit is below floor are never drawn.
     Distribution(const float * logits, int n, float most, float temperature, float floor);
 
-    int draw_by_token(double share); // without cuts, tokens in their order; share 0 to 1 of the weight comes before
+    // the token before which lies this share, 0 to 1, of all likelihood; tokens in their order
+    int draw_by_token(double share);
 
-    void group(bool plain); // before what follows; plain: keep_mass() will be asked
-    void keep_tokens(int count);   // the most likely ones
-    void keep_mass(double share);  // the fewest that have this share of what the cuts before left, without temperature
-    int  draw(double share);       // the most likely token first
+    void group(bool plain);       // before what follows; plain: keep_mass() will be asked
+    void keep_tokens(int count);  // the most likely ones
+    void keep_mass(double share); // the fewest that have this share of what the cuts before left, without temperature
+    int  draw(double share);      // as draw_by_token, the most likely token first
 
 private:
     // of some tokens together
@@ -35,14 +36,13 @@ private:
         double tokens = 0; // how many
         double plain  = 0; // likelihood without temperature; that of the most likely token is 1
         double warm   = 0; // with it; 0 below the floor
-
-        Weights & operator+=(const Weights & other);
     };
     using Weight = double Weights::*;
 
     struct Candidate {
         float logit;
         int   token;
+        float plain = 0, warm = 0; // its Weights
 
         bool operator<(const Candidate & other) const { // comes before it
             return logit > other.logit || (logit == other.logit && token < other.token);
@@ -50,13 +50,14 @@ private:
     };
     // a token, the most likely ones up to it being the first that reach some weight
     struct Reached {
-        int       group = 0;
-        Weights   within; // of the tokens of its group up to it
-        Candidate last  = {0, -1};
+        int       group  = 0;
+        Weights   within = {}; // of the tokens of its group up to it
+        Candidate last   = {0, -1};
     };
 
+    void                   plain(const float * logits, int n, float * out) const; // the Weights of logits
     void                   warm(const float * logits, int n, float * out) const;
-    Weights                weigh(const Candidate & candidate) const;
+    static Weights         sum(const Candidate * first, const Candidate * end);
     std::vector<Candidate> members(int group) const; // that no cut took away
     Reached                reach(Weight weight, double target) const;
     void                   cut(const Reached & end);
