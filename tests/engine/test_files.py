@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lookhere
 import numpy as np
 import pytest
 from harness import engine
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
@@ -104,6 +107,34 @@ def test_a_mapped_file_is_computed_with_alike(model_files):
         session.decode(model.tokenize("Describe the scene.", parse_special=False), outputs=[0])
         answers.append(session.logits(0).copy())
     assert np.array_equal(*answers)
+
+
+def with_text(data, key, text):
+    """The file with the beginning of a text replaced."""
+    at = data.index(key) + len(key) + 4  # past the value's type
+    length = int.from_bytes(data[at : at + 8], "little")
+    text = text[:length]
+    return data[: at + 8] + text + data[at + 8 + len(text) :], text + data[at + 8 + len(text) : at + 8 + length]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.binary(min_size=1, max_size=12).filter(lambda text: b"\0" not in text))
+def test_text_that_is_no_utf8_is_read(model_files, tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "not_utf8.gguf"
+    data, name = with_text(Path(model_files[0]).read_bytes(), b"general.name", text)
+    data, template = with_text(data, b"tokenizer.chat_template", text)
+    path.write_bytes(data)
+    model = engine.Model(str(path))
+    assert model.metadata["general.name"] == name.decode(errors="replace")
+    assert model.chat_template == template.decode(errors="replace")
+    with lookhere.load(path, mmproj=model_files[1]) as loaded:
+        assert loaded.name == name.decode(errors="replace")
+
+
+def test_a_message_quotes_text_that_is_no_utf8(damaged):
+    path = damaged(0, lambda data: with_text(data, b"general.architecture", b"caf\xe9")[0])
+    with pytest.raises(engine.LoadError, match="caf\ufffd"):
+        engine.Model(path)
 
 
 CUT = """

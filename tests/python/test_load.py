@@ -137,21 +137,27 @@ def test_what_a_header_says(tmp_path):
     header = read_header(files.write(tmp_path / "x.gguf", files.LANGUAGE))
     assert (header.kind, header.name, header.quantization) == ("model", "Qwen3 VL 2B Instruct", "Q4_K_M")
     assert (header.of_model("block_count"), header.whole("tokenizer.ggml.tokens")) == (28, 3)
-    assert (header.parameters, header.sizes, header.missing, header.not_utf8) == (256, {8: 272}, 0, ())
+    assert (header.parameters, header.sizes, header.missing) == (256, {8: 272}, 0)
     brief = read_header(tmp_path / "x.gguf", brief=True)
     assert (brief.kind, brief.name, brief.of_model("block_count")) == ("model", "Qwen3 VL 2B Instruct", 0)
 
 
-def test_text_that_is_no_utf8(engine, tmp_path):
-    files.write(tmp_path / "mmproj.gguf", files.PROJECTOR)
+def test_text_that_is_no_utf8_is_read(tmp_path):
+    files.write(tmp_path / "mmproj.gguf", {**files.PROJECTOR, "x.note": b"\xff"})
     for key in ("general.author", "general.name", "tokenizer.chat_template", "x.note"):
         path = files.write(tmp_path / "x.gguf", {**files.LANGUAGE, key: b"caf\xe9 \xff"})
-        with pytest.raises(ModelFileError, match=f"not UTF-8 under the key '{key}'.*--remove-metadata {key} "):
-            lookhere.load(path)
-    files.write(tmp_path / "x.gguf", files.LANGUAGE)
-    files.write(tmp_path / "mmproj.gguf", {**files.PROJECTOR, "x.note": b"\xff"})
-    with pytest.raises(ProjectorError, match="not UTF-8"):
-        lookhere.load(tmp_path / "x.gguf")
+        assert read_header(path).text(key) == "caf\ufffd \ufffd"
+        assert find_pair(path, None) == (path, tmp_path / "mmproj.gguf")
+
+
+@given(st.dictionaries(st.binary(max_size=12), st.binary(max_size=12), max_size=3))
+def test_any_bytes_are_text(tmp_path_factory, values):
+    path = tmp_path_factory.getbasetemp() / "any.gguf"
+    texts = {key: value for key, value in values.items() if key not in (b"general.name", b"split.no")}
+    header = read_header(files.write(path, {**files.LANGUAGE, **texts}))
+    for key, value in {key.decode(errors="replace"): value for key, value in texts.items()}.items():
+        assert header.text(key) == value.decode(errors="replace")
+    assert (header.name, header.of_model("block_count")) == ("Qwen3 VL 2B Instruct", 28)
 
 
 def test_a_lora_is_called_a_lora(engine, pair, tmp_path):

@@ -1,6 +1,7 @@
 """The header of a GGUF file: enough to say at the door what a file is, whether it is whole, and what it will need.
 
-Format: ggml's docs/gguf.md, versions 2 and 3, little endian. The weights are not read.
+Format: ggml's docs/gguf.md, versions 2 and 3, little endian. The weights are not read. Bytes of texts that are not
+UTF-8 become U+FFFD.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ class Header:
 
     values: scalars and short arrays of numbers by their keys, of arrays of texts how many there are. size: bytes of the
     file. parameters: numbers in all tensors. sizes: bytes by type of weight. missing: bytes that the file lacks.
-    not_utf8: keys of texts that are not.
     """
 
     architecture: str
@@ -47,7 +47,6 @@ class Header:
     parameters: int = 0
     sizes: Mapping[int, int] = field(default_factory=dict)
     missing: int = 0
-    not_utf8: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -132,7 +131,6 @@ class _Reader:
         self._end = file.seek(0, 2)
         self._at = file.seek(8)
         self._texts = 0
-        self._not_utf8: list[str] = []
 
     def header(self, brief: bool) -> Header:
         tensors, entries = self._numbers("QQ")
@@ -144,7 +142,7 @@ class _Reader:
             if brief and "general.architecture" in values and not key.startswith("general."):
                 tensors = 0
                 break
-            value = self._value(key)
+            value = self._value()
             if value is not None:
                 values[key] = value
         architecture = values.get("general.architecture")
@@ -154,10 +152,8 @@ class _Reader:
                 raise ValueError("it names no architecture")
         name = values.get("general.name")
         parameters, sizes, missing = self._tensors(tensors, values.get("general.alignment"))
-        return Header(
-            architecture, name if isinstance(name, str) else "", values, self._end, parameters, sizes, missing,
-            tuple(self._not_utf8),
-        )  # fmt: skip
+        known = name if isinstance(name, str) else ""
+        return Header(architecture, known, values, self._end, parameters, sizes, missing)
 
     def _tensors(self, count: int, alignment: Value | None) -> tuple[int, dict[int, int], int]:
         """-> parameters, bytes by type, bytes that the file lacks."""
@@ -191,32 +187,23 @@ class _Reader:
         (length,) = self._numbers("Q")
         if length > _LONGEST_KEY:
             raise ValueError(f"a key of {length} bytes")
-        data = self._take(length)
-        key = data.decode(errors="replace")
-        if "\ufffd" in key:
-            self._not_utf8.append(key)
-        return key
+        return self._take(length).decode(errors="replace")
 
-    def _value(self, key: str) -> Value | None:
+    def _value(self) -> Value | None:
         (kind,) = self._numbers("I")
         if kind == _STRING:
-            return self._text(key)
+            return self._text()
         if kind == _ARRAY:
             return self._array()
         value: Value = self._numbers(self._layout(kind))[0]
         return value
 
-    def _text(self, key: str) -> str | None:
+    def _text(self) -> str | None:
         (length,) = self._numbers("Q")
         if length > _LONGEST_TEXT:
             self._skip(length)
             return None
-        data = self._take(length)
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            self._not_utf8.append(key)
-            return data.decode(errors="replace")
+        return self._take(length).decode(errors="replace")
 
     def _array(self) -> Value | None:
         kind, count = struct.unpack("<IQ", self._take(12))

@@ -69,12 +69,6 @@ def _check_whole(path: Path, header: Header) -> None:
             f"{shown(path)} is cut off: it has {header.size:,} bytes, by its header {header.missing:,} are missing. "
             "Fetch it again."
         )
-    if header.not_utf8:
-        key = header.not_utf8[0][:100]
-        raise ModelFileError(
-            f"{shown(path)} holds text that is not UTF-8 under the key {key!r}; expected UTF-8. Make a copy without: "
-            f"pip install gguf, then gguf-new-metadata --remove-metadata {key} IN.gguf OUT.gguf."
-        )
 
 
 def _only_model(folder: Path) -> Path:
