@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from . import checks
+from .answers.ahead import Ahead
 from .answers.answer import Answer
 from .answers.ask import Ask, AskOptions, known_options
+from .answers.group import Group
 from .answers.run import Run
-from .cancel import CancelFlag
-from .errors import PromptError
+from .cancel import CancelFlag, checked_flag
+from .errors import OptionError, PromptError
 from .images.image import ImageSource
 from .loaded import LoadedModel
 from .prompt.message import Message
@@ -29,8 +33,9 @@ _ARGUMENTS = ("messages", "at", "cancel")
 class Model(LoadedModel):
     """Made by ``load``; close it or use ``with``.
 
-    May be used from several threads and for several runs at a time: each engine step is a turn, first come, first
-    served, and every answer is what it would be alone. After ``close`` all runs meet a ClosedError at their next step.
+    May be used from several threads and for several runs at a time: what is wanted at the same time is computed in one
+    batch, first come, first served, and every answer is what it would be alone, but for rounding. After ``close`` all
+    runs meet a ClosedError at their next step.
     """
 
     def look(self, image: ImageSource, *, cancel: CancelFlag | None = None) -> Scene:
@@ -75,11 +80,7 @@ class Model(LoadedModel):
         arguments raised; all other errors come from the steps.
         """
         known_options("Model.stream_chat", options, _ARGUMENTS)
-        ask = Ask.of(messages, at, **options)
-        images: list[SeenImage] = []
-        for part in (part for message in ask.messages for part in message.images):
-            images.append(self._seen(part.source, cancel, sum(image.tokens for image in images)))
-        return Conversation(self, images).run(ask, cancel)
+        return self._run(Ask.of(messages, at, **options), cancel)
 
     def chat(
         self,
@@ -92,6 +93,41 @@ class Model(LoadedModel):
         """The whole answer; the arguments are those of ``stream_chat``, whose steps it joins. CancelledError."""
         known_options("Model.chat", options, _ARGUMENTS)
         return self.stream_chat(messages, at=at, cancel=cancel, **options).join()
+
+    def stream_asks(
+        self, asks: Iterable[Ask], *, cancel: CancelFlag | None = None, return_errors: bool = False
+    ) -> Group:
+        """Answers about any images, prompts and places, token by token: (number of the ask, Step), as they come.
+
+        asks: as ``scene.ask`` or ``Ask.of`` make them. Up to 16 answers go on in the same batches, each as it would be
+        alone but for rounding; as one ends, the next begins. Images are encoded meanwhile in a thread of their own, at
+        most two ahead. return_errors: an ask that fails does not end the others; its error is in ``group.errors``.
+        Errors of the arguments are raised here, all others by the steps.
+        """
+        given = checks.items(asks)
+        if given is None or not all(isinstance(ask, Ask) for ask in given):
+            raise OptionError(
+                f"asks={checks.short(asks)}; expected a list of Ask values, as scene.ask(prompt) makes them."
+            )
+        flag = checked_flag(cancel) or CancelFlag()
+        ahead = Ahead([partial(self._run, ask, flag) for ask in given])
+        return Group(self, ahead, flag, return_errors=checks.flag("return_errors", return_errors))
+
+    def ask_all(
+        self, asks: Iterable[Ask], *, cancel: CancelFlag | None = None, return_errors: bool = False
+    ) -> list[Answer]:
+        """The whole answers, in the order of the asks; the arguments are those of ``stream_asks``.
+
+        return_errors: where an ask fails, its error stands in the list in place of the answer. CancelledError.
+        """
+        with self.stream_asks(asks, cancel=cancel, return_errors=return_errors) as group:
+            return group.answers()
+
+    def _run(self, ask: Ask, cancel: CancelFlag | None) -> Run:
+        images: list[SeenImage] = []
+        for part in (part for message in ask.messages for part in message.images):
+            images.append(self._seen(part.source, cancel, sum(image.tokens for image in images)))
+        return Conversation(self, images).run(ask, cancel)
 
     def _seen(self, image: Any, cancel: CancelFlag | None, beside: int) -> SeenImage:
         """beside: tokens that the images before it take."""

@@ -189,7 +189,7 @@ class Session:
         self.sequences = {i: [] for i in range(sequences)}  # of (position, token or None, tokens, positions)
         self.steerings = dict.fromkeys(range(sequences))
         self.last = 0  # the sequence that was decoded last
-        self.heads = []
+        self.heads_of = {}  # by sequence
         self.layers = []
         self.probed = {}  # spans by sequence
         self.batch = batch
@@ -298,11 +298,11 @@ class Session:
         assert not self.closed
         assert tokens
         self.last = sequence
+        if self.all_used() + len(tokens) > self.context:
+            raise EngineError("the context is full")
         for token in tokens:
             if cancel is not None and cancel.is_set():
                 raise Cancelled("cancelled")
-            if self.all_used() + 1 > self.context:
-                raise EngineError("the context is full")
             self.sequences[sequence].append((self.position(sequence), int(token), 1, 1))
             self.decoded += 1
         self.row = self._row() if len(outputs) else None
@@ -331,17 +331,21 @@ class Session:
         return (named + steered_text(row, col)).encode(), done
 
     def logits(self, row=-1):
-        answer, done = self.drawn[row][1] if len(self.drawn) > 1 else self.row
+        answer, done = self.drawn[row if len(self.drawn) > 1 else 0][1]
         token = answer[len(done)] if len(done) < len(answer) else END
         logits = np.zeros(VOCABULARY, np.float32)
         logits[token] = 10
         return logits
 
-    def set_heads(self, heads):
+    def set_heads(self, heads, sequence=0):
         for layer, head in heads:
             if layer >= self.model.layers or head >= self.model.heads:
                 raise EngineError(f"no head {layer}, {head}")
-        self.heads = list(heads)
+        self.heads_of[sequence] = list(heads)
+
+    @property
+    def heads(self):
+        return self.heads_of.get(self.last, [])
 
     def steer(
         self, spans, *, sequence=0, prompt_end=0, prompt_bias=0.0, generated_bias=0.0, first_query=0, sharpness=1.0,
@@ -364,8 +368,7 @@ class Session:
         self.probed[sequence] = list(spans)
 
     def attention(self, row=-1, *, steered=False):
-        if len(self.drawn) > 1:
-            self.last = self.drawn[row][0]
+        self.last = self.drawn[row if len(self.drawn) > 1 else 0][0]
         tokens = sum(span.rows * span.cols for span in self.spans)
         mass = np.zeros((len(self.layers), self.model.heads, tokens), np.float32)
         for index, layer in enumerate(self.layers):
@@ -386,6 +389,10 @@ class Sampler:
 
     def reset(self):
         pass
+
+
+def sample_rows(session, rows):
+    return [sampler.sample(session, row) for sampler, row in rows]
 
 
 def set_log(callback, level=30):

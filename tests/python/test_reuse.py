@@ -154,7 +154,7 @@ def test_a_cancelled_prefill_leaves_the_others(model, monkeypatch):
         def cancelled(*args, **kwargs):
             raise fake.Cancelled("cancelled")
 
-        patch.setattr(fake.Session, "decode_image", cancelled)
+        patch.setattr(fake.Session, "decode_images", cancelled)
         with pytest.raises(CancelledError):
             second.describe()
     assert first.describe().text == second.describe().text == fake.UNSTEERED

@@ -39,7 +39,7 @@ def together(count, work):
 def one_at_a_time(engine, monkeypatch):
     """Fails if two threads are in the engine's session at once; notes who called what, in order."""
     inside, order = threading.Lock(), []
-    for name in ("decode", "decode_image", "steer", "truncate", "logits", "attention"):
+    for name in ("decode_texts", "decode_images", "steer", "truncate", "logits", "attention"):
         plain = getattr(fake.Session, name)
 
         def alone(session, *args, _plain=plain, _name=name, **options):
@@ -236,7 +236,7 @@ def wait_until_closed(model):
 @contextmanager
 def cells_that_know_what_acted():
     """The fake engine notes for every cell of its cache what its row was steered by, None for nothing."""
-    plain, plain_image = fake.Session.decode, fake.Session.decode_image
+    plain, plain_images = fake.Session.decode, fake.Session.decode_images
 
     def acting(session, position):
         steering = session.steering
@@ -250,16 +250,18 @@ def cells_that_know_what_acted():
             cell = session.sequences[sequence][-1]
             session.__dict__.setdefault("acted", {})[id(cell)] = (cell, acting(session, cell[0]))
 
-    def decode_image(session, image, *, sequence=0, cancel=None):
-        plain_image(session, image, sequence=sequence, cancel=cancel)
-        cell = session.sequences[sequence][-1]
-        session.__dict__.setdefault("acted", {})[id(cell)] = (cell, acting(session, cell[0]))
+    def decode_images(session, pieces, *, cancel=None):
+        plain_images(session, pieces, cancel=cancel)
+        for sequence, *_ in pieces:
+            session.last = sequence
+            cell = session.sequences[sequence][-1]
+            session.__dict__.setdefault("acted", {})[id(cell)] = (cell, acting(session, cell[0]))
 
-    fake.Session.decode, fake.Session.decode_image = decode, decode_image
+    fake.Session.decode, fake.Session.decode_images = decode, decode_images
     try:
         yield
     finally:
-        fake.Session.decode, fake.Session.decode_image = plain, plain_image
+        fake.Session.decode, fake.Session.decode_images = plain, plain_images
 
 
 def check_rows(model, run, aims):
@@ -267,9 +269,10 @@ def check_rows(model, run, aims):
     native, sequence = model.session.native, run.sequence
     cells = native.sequences[sequence.slot]
     layout = sequence.layout
-    assert len(cells) == len(layout.items) + len(aims) - 1
+    prompt = sum(1 if isinstance(item, int) else len(item.parts) for item in layout.items)
+    assert len(cells) == prompt + len(aims) - 1
     for index, cell in enumerate(cells):
-        aim = aims[max(0, index - len(layout.items) + 1)]
+        aim = aims[max(0, index - prompt + 1)]
         steered = aim is not None and cell[0] >= sequence.first_query(aim)
         expected = tuple(int(values.argmax()) for values in aim.values) if steered else None
         assert native.acted[id(cell)][1] == expected, (index, cell)

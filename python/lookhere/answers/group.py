@@ -1,42 +1,72 @@
-"""Several answers about one prompt, computed together: every step is one batch with a row for each."""
+"""Several answers, computed together: a batch has a row for each."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ..cancel import CancelFlag
-from ..errors import CancelledError, ContextError
+from ..errors import CancelledError, LookhereError
+from ..kv.reader import ROWS
+from .ahead import Ahead
 from .answer import Answer, Finish, Step
 from .run import Run
 
+if TYPE_CHECKING:
+    from ..kv.request import Request
+    from ..loaded import LoadedModel
+
 
 class Group:
-    """Answers in the making that differ in where they look; iterate for (place, Step), close it to cancel.
+    """Answers in the making; iterate for (place, Step), as they come; close it to cancel.
 
-    The place is the number of the answer, from 0. As many as the steering and the context allow are computed together,
-    the others one after another. Every batch takes a turn at the model and gives it back. Nothing is computed before
+    The place is the number of the answer, from 0. Up to 16 answers go on at a time, each batch with a step of all that
+    wait; as one ends, the next begins. Images are encoded in a thread of their own meanwhile. Nothing is computed before
     the first step is asked for.
     """
 
-    def __init__(self, runs: Sequence[Run], cancel: CancelFlag) -> None:
-        """runs: all given the flag; neighbours that begin with the same images are computed together."""
-        self._runs = tuple(runs)
+    def __init__(
+        self, model: LoadedModel, runs: Sequence[Run] | Ahead, cancel: CancelFlag, *, return_errors: bool = False
+    ) -> None:
+        """runs: of the model, all given the flag. return_errors: one that fails does not end the others."""
+        self._session = model.session
+        self._coming = runs if isinstance(runs, Ahead) else Ahead.made(runs)
         self._flag = cancel
-        self._steps: list[list[Step]] = [[] for _ in runs]
+        self._runs: list[Run | None] = [None] * len(runs)
+        self._steps: list[list[Step]] = [[] for _ in range(len(runs))]
+        self._closed = False
+        self._return_errors = return_errors
+        self._errors: dict[int, LookhereError] = {}
         self._source = self._generate()
 
     @property
     def finishes(self) -> tuple[Finish | None, ...]:
         """Why each answer ended; None while it goes on."""
-        return tuple(run.finish for run in self._runs)
+        gone: Finish | None = "cancelled" if self._closed else None
+        return tuple(run.finish if run else gone for run in self._runs)
+
+    @property
+    def errors(self) -> dict[int, LookhereError]:
+        """What ended answers that failed, by place; where errors are not returned, one ends all and is raised."""
+        return dict(self._errors)
 
     def answers(self) -> list[Answer]:
-        """Reads on to the end; every answer whole, in the order of the places. CancelledError."""
+        """Reads on to the end; every answer whole, in the order of the places. CancelledError.
+
+        Where errors are returned, they stand in place of answers that failed.
+        """
         for _ in self:
             pass
-        return [run.answer(steps) for run, steps in zip(self._runs, self._steps, strict=True)]
+        return [self._errors.get(place) or self.answer(place) for place in range(len(self._runs))]  # type: ignore[misc]
+
+    def answer(self, place: int) -> Answer:
+        """The whole answer of a place, once it has ended. CancelledError if it has not, or was cancelled."""
+        run = self._runs[place]
+        if run is None:
+            raise CancelledError("The answer was cancelled before it began.")
+        return run.answer(self._steps[place])
 
     def cancel(self) -> None:
         """Ends all answers as soon as the engine can, from any thread; the iteration then stops.
@@ -47,9 +77,11 @@ class Group:
 
     def close(self) -> None:
         """Ends all answers. May be called twice."""
+        self._closed = True
         self._source.close()
         for run in self._runs:
-            run.close()
+            if run is not None:
+                run.close()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -69,7 +101,6 @@ class Group:
         except BaseException:
             self.close()
             raise
-        self._steps[place].append(step)
         return place, step
 
     def __enter__(self) -> Group:
@@ -81,27 +112,46 @@ class Group:
         self.close()
 
     def _generate(self) -> Generator[tuple[int, Step], None, None]:
-        start = 0
-        while start < len(self._runs):
-            going = list(range(start, len(self._runs)))
-            going = going[: self._runs[start].at_once([self._runs[place] for place in going])]
-            start = going[-1] + 1
-            try:
-                steps = self._batch(going)
-            except ContextError:
-                if len(going) == 1:
-                    raise
-                going, start = going[:1], going[0] + 1  # memory holds one but not several
-                steps = self._batch(going)
+        going: dict[int, Request[Step | None]] = {}
+        with self._coming as coming:
             while True:
-                yield from steps
-                going = [place for place in going if self._runs[place].finish is None]
+                while coming.left and len(going) < ROWS and (coming.ready or not going):
+                    place = coming.place
+                    with self._errors_of(place):
+                        run = self._runs[place] = coming.take()
+                        going[place] = run.request()
                 if not going:
-                    break
-                steps = self._batch(going)
+                    if coming.left:
+                        continue
+                    return
+                self._session.compute(list(going.values()), self._flag.native)
+                for place, request in sorted(going.items()):
+                    if not request.done:
+                        continue
+                    del going[place]
+                    run = self._run(place)
+                    with self._errors_of(place):
+                        if request.error is not None:
+                            run.close()
+                            raise request.error
+                    if run.finish is None:
+                        going[place] = run.request()
+                    if request.result is not None:
+                        self._steps[place].append(request.result)
+                        yield place, request.result
 
-    def _batch(self, going: Sequence[int]) -> list[tuple[int, Step]]:
-        """One engine step for several answers."""
-        runs = [self._runs[place] for place in going]
-        steps = runs[0].step_with(runs, self._flag)
-        return [(place, step) for place, step in zip(going, steps, strict=True) if step is not None]
+    @contextmanager
+    def _errors_of(self, place: int) -> Iterator[None]:
+        try:
+            yield
+        except CancelledError:
+            raise
+        except LookhereError as error:
+            if not self._return_errors:
+                raise
+            self._errors[place] = error
+
+    def _run(self, place: int) -> Run:
+        run = self._runs[place]
+        assert run is not None, "it was made"
+        return run

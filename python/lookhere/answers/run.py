@@ -13,6 +13,7 @@ from ..cancel import CancelFlag
 from ..checks import short
 from ..engine import compiled, engine_errors
 from ..errors import CancelledError, ClosedError, OptionError, RegionError
+from ..kv.request import Request
 from ..kv.sequence import KvSequence
 from ..loaded import LoadedModel
 from ..prompt.layout import Layout
@@ -39,8 +40,8 @@ AimAt: TypeAlias = Callable[[Region | Sequence[Region] | Steering | None], Aim |
 class Run:
     """An answer in the making; iterate over it for its steps, close it (or leave ``with``) to cancel.
 
-    Every step takes a turn at the model and gives it back, so that runs of one model may be read side by side, from one
-    thread or from several. A run that nobody reads holds nothing; what it has in the KV cache may be evicted, and is
+    Runs of one model may be read side by side, from one thread or from several: steps that are wanted at the same time
+    are computed in one batch. A run that nobody reads holds nothing; what it has in the KV cache may be evicted, and is
     read again when it goes on. Nothing is computed before the first step is asked for.
     """
 
@@ -209,30 +210,24 @@ class Run:
             steps = tuple(self)
         return self.answer(steps)
 
-    def at_once(self, runs: Sequence[Run]) -> int:
-        """How many of the first runs can be computed together, this one first. See ``Session.at_once``."""
-        return self._session.at_once([run.sequence for run in runs])
-
-    def step_with(self, runs: Sequence[Run], cancel: CancelFlag) -> list[Step | None]:
-        """One engine step for several runs of the model, this one first; None for those that ended without a step."""
-        with self._session.turn(cancel.native):
-            sequences = [run.sequence for run in runs]
-            self._session.step(sequences, [run._pending for run in runs], cancel=cancel.native)
-            return [run._choose(row, sequences) for row, run in enumerate(runs)]
+    def request(self) -> Request[Step | None]:
+        """What is wanted for the next step; its result is the step, or None if the answer ended without one."""
+        return Request(self.sequence, self._pending, self._take, self._cancel)
 
     def _advance(self) -> Step | None:
         """The next step; None if the answer ended without one."""
-        with self._session.turn(self._cancel):
-            if self._finish is not None:  # meanwhile, by another thread
-                return None
-            self._session.step([self.sequence], [self._pending], cancel=self._cancel)
-            return self._choose(-1, [self.sequence])
+        request = self.request()
+        self._session.compute([request], self._cancel)
+        if request.error is not None:
+            raise request.error
+        return request.result
 
-    def _choose(self, row: int, together: Sequence[KvSequence]) -> Step | None:
-        """Draws the next token from an output row of the step that was made; None if the answer ended without one.
+    def _take(self, row: int) -> Step | None:
+        """Within the turn that computed the row, maybe in another thread."""
+        return self._choose(row) if self._finish is None else None
 
-        together: the sequences that go on in the same batches.
-        """
+    def _choose(self, row: int) -> Step | None:
+        """Draws the next token from an output row; None if the answer ended without one."""
         with engine_errors("choosing a token"):
             token = self._sampler.sample(self._session.native, row)
         model = self._model.native
@@ -244,7 +239,7 @@ class Run:
                 return None
         else:
             text = self._transcript.feed(model.piece(token))
-            finish = self._stops(together)
+            finish = self._stops()
             if finish and finish != "stop":
                 text += self._transcript.finish()
         step = self._step(token, text, row)
@@ -253,17 +248,16 @@ class Run:
             self._end(finish)
         return step
 
-    @property
     def _pending(self) -> list[int]:
         """The chosen token that the engine has not read yet, if there is one."""
         return [] if self._token is None else [self._token]
 
-    def _stops(self, together: Sequence[KvSequence]) -> Finish | None:
+    def _stops(self) -> Finish | None:
         if self._transcript.stopped:
             return "stop"
         if self._index + 1 >= self.ask.sampling.max_tokens:
             return "length"
-        return None if self._session.has_room(together) else "context"
+        return None if self._session.fits_more(self.sequence) else "context"
 
     def _step(self, token: int, text: str, row: int) -> Step:
         session, ask, facts = self._session, self.ask, self._model.facts

@@ -11,6 +11,7 @@ from .. import limits
 from ..engine import compiled
 from ..errors import ClosedError, ContextError
 from . import memory
+from .piece import Mark
 from .prepared import Prepared
 from .sequence import KvSequence
 
@@ -93,6 +94,11 @@ class Cache:
         found = self._prepared[sequence.slot] if sequence.slot is not None else None
         return found if found is not None and found.owned_by(sequence) else None
 
+    def mark(self, sequence: KvSequence) -> Mark:
+        """How far a sequence was read, where the cache still holds it."""
+        held = self.held(sequence)
+        return held.mark if held is not None else Mark()
+
     def inactive(self, slots: Iterable[int]) -> list[int]:
         """Those of the slots whose sequence was evicted or has ended."""
         return [slot for slot in slots if (each := self._prepared[slot]) is None or not each.active]
@@ -110,8 +116,8 @@ class Cache:
     def trim(self, sequence: KvSequence, slot: int, count: int) -> None:
         """Cuts a slot after so many items, if it is about to be taken over: what is lost then makes room now."""
         known = self._prepared[slot]
-        if known is not None and not known.owned_by(sequence) and known.can_be_taken(count) and count < len(known):
-            self._truncate(slot, sequence.position(count))
+        if known is not None and not known.owned_by(sequence) and known.can_be_taken(count):
+            self.native.truncate(sequence.position(count), slot)
             known.cut(count)
 
     def place(self, sequence: KvSequence, most: int, keep: Collection[int]) -> int:
@@ -125,7 +131,7 @@ class Cache:
         own = self.held(sequence)
         if own is not None and sequence.slot is not None:
             if count < len(own):
-                self._truncate(sequence.slot, sequence.position(count))
+                self.native.truncate(sequence.position(count), sequence.slot)
                 own.cut(count)
             own.used_at = self._clock
             return count
@@ -133,7 +139,7 @@ class Cache:
         if base is not None and known is not None and known.can_be_taken(count):
             slot = base
             self._prepared[slot] = None
-            self._truncate(slot, sequence.position(count))
+            self.native.truncate(sequence.position(count), slot)
         else:
             slot = next(each for each in self._oldest() if each != base and each not in keep)
             if self._prepared[slot] is not None:
@@ -147,28 +153,22 @@ class Cache:
         sequence.slot = slot
         return count
 
-    def note(self, sequence: KvSequence, until: int) -> None:
-        """The slot of a sequence now holds its items up to an index."""
+    def note(self, sequence: KvSequence, mark: Mark) -> None:
+        """The slot of a sequence was read up to a mark."""
         prepared = self.held(sequence)
         assert prepared is not None, "it was placed"
-        for index in range(len(prepared), until):
-            prepared.append(sequence.items[index], sequence.acting[index])
+        prepared.advance(sequence, mark)
 
     def settle(self, sequence: KvSequence) -> None:
-        """After a read that was cut short: what the slot still holds stays, what is not known to be whole goes."""
+        """After a batch that failed: whole items that were noted stay, anything else goes."""
         prepared = self.held(sequence)
         if prepared is None or sequence.slot is None:
             return
+        prepared.cut(len(prepared))
         try:
-            position = self.native.position(sequence.slot)
+            self.native.truncate(sequence.position(len(prepared)), sequence.slot)
         except compiled().EngineError:
             self.drop()
-            return
-        count = len(prepared)
-        while count < len(sequence) and sequence.position(count + 1) <= position:
-            count += 1
-        self.note(sequence, count)
-        self._truncate(sequence.slot, sequence.position(count))
 
     def make_room(self, tokens: int, held: int, keep: Collection[int], own: Collection[int]) -> None:
         """Makes room for so many tokens: the cache is made, or made larger, which empties it; or others are evicted.
@@ -207,11 +207,6 @@ class Cache:
                     return True
         return False
 
-    def forget(self, sequence: KvSequence) -> None:
-        """Empties the slot of a sequence. A cache that no longer works is dropped, and made again at its next use."""
-        if self._native is not None and self.held(sequence) is not None and sequence.slot is not None:
-            self._empty(sequence.slot)
-
     def drop(self) -> None:
         """Frees everything."""
         native, self._native = self._native, None
@@ -234,10 +229,6 @@ class Cache:
             self.native.truncate(0, slot)
         except compiled().EngineError:
             self.drop()
-
-    def _truncate(self, slot: int, position: int) -> None:
-        if self.native.position(slot) > position:
-            self.native.truncate(position, slot)
 
     def _oldest(self) -> list[int]:
         """Slots in eviction order: empty, orphaned, then those of answers that have ended, then oldest."""

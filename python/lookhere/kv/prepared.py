@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .piece import Mark
 from .sequence import Acting, KvSequence
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Prepared:
-    """Items in the KV cache: text tokens and images, and what acted on each.
+    """Whole items in the KV cache: text tokens and images, and what acted on each.
 
     owner: the sequence that put them there. used_at: when it was last used, larger is later.
     """
@@ -23,9 +24,15 @@ class Prepared:
         # images weakly: a scene that nobody holds any more frees its image
         self._items: list[tuple[int | weakref.ref[object], Acting]] = []
         self.used_at = used_at
+        self._mark = Mark()
 
     def __len__(self) -> int:
         return len(self._items)
+
+    @property
+    def mark(self) -> Mark:
+        """How far the owner was read, the image that is read in pieces included."""
+        return self._mark
 
     @property
     def active(self) -> bool:
@@ -47,18 +54,24 @@ class Prepared:
         """Whether another sequence may go on after the first items: nobody needs the rest, and no image is lost."""
         return not self.active and all(isinstance(what, int) for what, _ in self._items[count:])
 
-    def append(self, item: Item, acting: Acting) -> None:
-        """One more item was read."""
-        self._items.append((item if isinstance(item, int) else weakref.ref(item), acting))
+    def advance(self, sequence: KvSequence, mark: Mark) -> None:
+        """The owner was read up to a mark."""
+        for item, acting in zip(
+            sequence.items[len(self) : mark.items], sequence.acting[len(self) : mark.items], strict=True
+        ):
+            self._items.append((item if isinstance(item, int) else weakref.ref(item), acting))
+        self._mark = mark
 
     def cut(self, count: int) -> None:
-        """Forgets all but so many items."""
+        """Forgets all but so many whole items."""
         del self._items[count:]
+        self._mark = Mark(count)
 
     def taken_over(self, owner: KvSequence, count: int, used_at: int) -> Prepared:
         """The first items, now another sequence's."""
         other = Prepared(owner, used_at)
         other._items = self._items[:count]
+        other._mark = Mark(count)
         return other
 
     def common(self, items: Sequence[Item], acting: Sequence[Acting], most: int) -> int:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..prompt.layout import Layout
 from ..steering.aim import Aim
 
 if TYPE_CHECKING:
-    from .. import _engine
     from ..prompt.layout import Item
 
 Acting: TypeAlias = "tuple[str, int | None] | None"
@@ -23,7 +21,7 @@ class KvSequence:
 
     It holds nothing of the cache: what it has there may be evicted, and is read again, under the same aims, when the
     answer goes on. aim: what acts on the items that are read next, None for nothing. layers: whose attention is read.
-    room: tokens that may still follow the prompt. slot: the cache's sequence that it was last read into. cached: tokens
+    room: tokens that may still follow the prompt. slot: the cache's slot that it was last read into. cached: tokens
     of the prompt that the cache held already when it was first read; None before.
     """
 
@@ -64,11 +62,15 @@ class KvSequence:
 
     @property
     def acting(self) -> list[Acting]:
-        """What acts on each item; the aim of items that were never read is settled by this."""
+        """What acts on each item."""
+        self.settle()
+        return self._acting
+
+    def settle(self) -> None:
+        """The aim of now is the one under which all items are read that have none yet."""
         for index in range(len(self._aims), len(self._items)):
             self._aims.append(self.aim)
             self._acting.append(self._acts(self.aim, self.position(index)))
-        return self._acting
 
     def feed(self, tokens: Iterable[int]) -> None:
         """Adds generated tokens, to be read next."""
@@ -87,23 +89,9 @@ class KvSequence:
         """First position that an aim steers here."""
         return aim.push.first_query(image_end=self.layout.image_end, prompt_end=self.layout.prompt_end)
 
-    def runs(self, start: int, stop: int) -> Iterator[tuple[Aim | None, list[int] | _engine.EncodedImage, int]]:
-        """Items start to stop as what is read in one go: the aim, tokens or an image, and the index after it."""
-        index = start
-        for (aim, _), group in groupby(
-            zip(self._aims[start:stop], self._items[start:stop], strict=True),
-            key=lambda pair: (pair[0], None if isinstance(pair[1], int) else id(pair[1])),
-        ):
-            items = [item for _, item in group]
-            tokens = [item for item in items if isinstance(item, int)]
-            if tokens:
-                index += len(tokens)
-                yield aim, tokens, index
-            else:
-                for image in items:  # the same image may stand there twice in a row
-                    index += 1
-                    assert not isinstance(image, int)
-                    yield aim, image, index
+    def aim_of(self, index: int) -> Aim | None:
+        """The aim under which an item is read."""
+        return self._aims[index]
 
     def _acts(self, aim: Aim | None, position: int) -> Acting:
         if aim is None or position < self.first_query(aim):

@@ -1,10 +1,10 @@
-"""Turns: one engine step at a time, first come, first served."""
+"""Turns: one caller at a time, first come, first served."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -42,8 +42,10 @@ class Turns:
         return self._owner == threading.get_ident()
 
     @contextmanager
-    def take(self, cancel: _engine.CancelFlag | None = None) -> Iterator[None]:
-        """Waits for the turn and has it until the end of the block.
+    def take(
+        self, cancel: _engine.CancelFlag | None = None, *, unless: Callable[[], bool] = lambda: False
+    ) -> Iterator[bool]:
+        """Waits for the turn and has it until the end of the block. -> whether it does: not once ``unless`` holds.
 
         CancelledError. BusyError within a turn of the same thread, as in a log handler or a signal handler that the
         engine's step calls: waiting would never end.
@@ -57,16 +59,18 @@ class Turns:
         try:
             with self._changed:
                 self._queue.append(ticket)
-                while self._queue[0] is not ticket:
+                while self._queue[0] is not ticket and not unless():
                     self._changed.wait(_PATIENCE)
                     if cancel is not None and cancel.is_set():
                         raise CancelledError("Cancelled while waiting for the step of another caller.")
                     if ending():
                         raise CancelledError("The program is ending, and another thread was in the middle of a step.")
-                self._owner = threading.get_ident()
-            if cancel is not None and cancel.is_set():
+                mine = self._queue[0] is ticket and not unless()
+                if mine:
+                    self._owner = threading.get_ident()
+            if mine and cancel is not None and cancel.is_set():
                 raise CancelledError("Cancelled.")
-            yield
+            yield mine
         finally:
             with self._changed:
                 if self._queue and self._queue[0] is ticket:

@@ -147,7 +147,7 @@ class Prefilled:
 
     def append(self, tokens: Sequence[int]) -> None:
         """Reads tokens of an answer; each has a row of attention then."""
-        self.session.step([self.sequence], [tokens])
+        self.session.step(self.sequence, tokens)
 
     def attention(self, row: int = -1) -> NDArray[np.float32]:
         """(layers, heads, image tokens) natural mass of a row of the last step."""
@@ -161,7 +161,7 @@ def prefilled(scene: Scene, prompt: str, room: int) -> Iterator[Prefilled]:
     sequence = KvSequence(View(scene, prompt).layout(), room=room, layers=range(scene.model.layers))
     try:
         with session.turn():
-            session.step([sequence])
+            session.step(sequence)
             with engine_errors("reading attention"):
                 yield Prefilled(session, sequence)
     finally:

@@ -28,7 +28,7 @@ def log_probabilities(view: View, answers: Sequence[Sequence[int]]) -> list[floa
     sequence = KvSequence(view.layout(), view.scene.aim(view.at), room=longest)
     try:
         with session.turn():
-            session.step([sequence])
+            session.step(sequence)
             first = session.native.logits()
             return [_sum(session, sequence, first, tokens) if tokens else 0.0 for tokens in answers]
     finally:
@@ -41,7 +41,7 @@ def _sum(session: Session, sequence: KvSequence, first: NDArray[np.float32], tok
     total = _nats(first, tokens[0])
     for start in range(0, len(tokens) - 1, _CHUNK):
         chunk = tokens[start : min(start + _CHUNK, len(tokens) - 1)]
-        session.step([sequence], [chunk])
+        session.step(sequence, chunk)
         with engine_errors("reading logits"):
             for row in range(len(chunk)):
                 total += _nats(session.native.logits(row), tokens[start + row + 1])

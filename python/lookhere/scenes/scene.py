@@ -118,14 +118,16 @@ class Scene(SeenImage):
         """One answer for each place, token by token: (number of the place, Step), those of several places by turns.
 
         A list within ``at`` is looked at together; one region alone is one place. The other arguments are those of
-        ``stream``. Where the steering begins after the image (queries ``after_image``, ``answer`` or ``generated``),
-        what the answers have in common is held once, and a token of each is computed at once: faster than one after
-        another, and equal but for rounding. Errors of the arguments are raised here, all others by the steps.
+        ``stream``. A token of each is computed at once, 16 at most: faster than one after another, and equal but for
+        rounding. What the answers have in common is read once; where the steering begins after the image (queries
+        ``after_image``, ``answer`` or ``generated``), that is the image. Errors of the arguments are raised here, all
+        others by the steps.
         """
         known_options("Scene.stream_all", options, _ARGUMENTS)
         flag = checked_flag(cancel) or CancelFlag()
         asks = [self.ask(prompt, at=each, system=system, **options) for each in _places(at)]
-        return Group([self.run(ask, cancel=flag) for ask in asks], flag)
+        runs = [self.run(ask, cancel=flag) for ask in asks]
+        return Group(self.model, runs, flag)
 
     def ask(
         self,
