@@ -30,6 +30,7 @@ from .errors import (
     PromptError,
     RegionError,
     TemplateError,
+    UnknownImageWarning,
 )
 from .loading.load import load
 from .model import Model
@@ -81,6 +82,7 @@ __all__ = [
     "Steering",
     "Step",
     "TemplateError",
+    "UnknownImageWarning",
     "Weighted",
     "Where",
     "Word",

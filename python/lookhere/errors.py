@@ -30,6 +30,10 @@ class ImageError(LookhereError):
     """What was given is not an image that can be read, or it is empty or far too large."""
 
 
+class UnknownImageWarning(UserWarning):
+    """The built-in model was shown something else than the comics and scenes that it knows. No error: it answers."""
+
+
 class ComicsError(LookhereError):
     """A folder of comics is missing, empty, too small or cannot be read."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +53,7 @@ class LoadedModel:
         self.head_set = head_set
         self.template = template
         self.max_image_tokens = max_image_tokens
+        self.notice: Callable[[Image], None] = lambda image: None  # called with each image that a caller gives
         self.path = native.path
         self.projector_path = os.fspath(projector_path)
         name = native.metadata.get("general.name") or Path(native.path).stem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 import lookhere
 
 from .. import _start
-from ..errors import LookhereError
+from ..errors import LookhereError, UnknownImageWarning
 from . import kept, terminal
 from .demo import demo
 from .describe import describe
@@ -60,7 +61,9 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UnknownImageWarning)  # commands say so themselves, after the answer
+                return super().invoke(ctx)
         except LookhereError as error:
             raise click.ClickException(one_line(str(error))) from error
         except MemoryError as error:

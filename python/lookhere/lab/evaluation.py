@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import UnknownImageWarning
 from ..steering.head_set import HeadSet, to_dict
 from .attention import COMPARE, LOOK, SECONDS, compare_heads, tally_attention
 from .checkpoint import Checkpoint, file_hash
@@ -146,7 +148,9 @@ def evaluate(
     plan(todo, progress)
     progress.plan(EXAMPLE, len(examples), EXAMPLE_SECONDS)
     progress.plan(LOOK, options.maps * _PANELS, SECONDS[LOOK])
-    figures = [figure for job in todo for figure in job.run(checkpoint, progress)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnknownImageWarning)  # of images that are changed on purpose; the report tells
+        figures = [figure for job in todo for figure in job.run(checkpoint, progress)]
     shown = [] if heads is None else _shown(examples, heads, judges[0], checkpoint, progress)
     maps = _maps(model, options, size, checkpoint, progress) if options.maps else None
     checkpoint.write()

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
+import sys
+import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from ..errors import ModelFileError
+from ..errors import ModelFileError, UnknownImageWarning
+from ..images.image import Image
 from ..steering.head_set import HeadSet, ModelFacts
 
 BUILTIN_HEADS = "builtin.json"
+UNKNOWN = (
+    "The built-in model knows only the comic strips and scenes that lookhere draws, and this image does not have their "
+    "colours: answers about it mean little. For photographs and other pictures give a model of your own: "
+    "lookhere.load('model.gguf')."
+)
 
 
 def package_folder(name: str) -> Path:
@@ -35,6 +43,24 @@ def builtin_head_set() -> HeadSet | None:
     """The head set of the built-in model."""
     path = package_folder("heads") / BUILTIN_HEADS
     return HeadSet.read(path) if path.is_file() else None
+
+
+def warn_if_unknown(image: Image) -> None:
+    """An UnknownImageWarning, in the caller's name, if the built-in model does not know what an image shows, as far as
+    its colours tell. An image that was looked at before, and is not decoded again, was warned of then."""
+    from ..comics.drawn import drawn
+
+    if "pixels" in vars(image) and drawn(image.pixels) is None:
+        warnings.warn(UNKNOWN, UnknownImageWarning, stacklevel=_caller())
+
+
+def _caller() -> int:
+    """The stack level of who called the package, as seen from the function that asks."""
+    package, level = str(Path(__file__).parents[1]), 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def find_head_set(model: ModelFacts) -> HeadSet | None:

@@ -106,6 +106,8 @@ def load(
         )
         found = builtin.builtin_head_set() if model is None else builtin.find_head_set(loaded.facts)
         loaded.head_set = given or found
+        if model is None:
+            loaded.notice = builtin.warn_if_unknown
         if loaded.head_set is not None:
             loaded.head_set.check(loaded.facts)
         _log.info(

@@ -61,7 +61,9 @@ class SeenImage:
         ImageError, ContextError, ClosedError, CancelledError.
         """
         opened = Image.open(source)
-        return cls(model, opened, model.encode(opened, cancel, beside=beside))
+        encoded = model.encode(opened, cancel, beside=beside)
+        model.notice(opened)
+        return cls(model, opened, encoded)
 
     def __repr__(self) -> str:
         grids = self.grids
