@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from . import checks, limits, questions
 from .cancel import CancelFlag, checked_flag
 from .engine import engine_errors
-from .errors import CancelledError, ClosedError, ContextError, ImageError
+from .errors import CancelledError, ClosedError, ContextError, HeadSetError, ImageError
 from .images.image import Image
 from .images.image_cache import ImageCache
 from .kv.session import Session
@@ -29,8 +29,7 @@ Self = TypeVar("Self", bound="LoadedModel")
 class LoadedModel:
     """The parts of a model that answers are made with, and what holds for all of them.
 
-    facts: name, architecture, layers and heads. head_set: the heads that it is steered with, None where none are known.
-    images: the cache of encoded images. max_image_tokens: an image that would take more is refused; 0 for no bound.
+    facts: name, architecture, layers and heads. images: the cache of encoded images. max_image_tokens: an image that would take more is refused; 0 for no bound.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class LoadedModel:
         self._encoding = Turns()
         self._session = session
         self.images = images
-        self.head_set = head_set
         self.template = template
         self.max_image_tokens = max_image_tokens
         self.notice: Callable[[Image], None] = lambda image: None  # called with each image that a caller gives
@@ -58,6 +56,7 @@ class LoadedModel:
         self.projector_path = os.fspath(projector_path)
         name = native.metadata.get("general.name") or Path(native.path).stem
         self.facts = ModelFacts(name, native.architecture, native.layers, native.heads)
+        self.head_set = head_set
 
     def __repr__(self) -> str:
         facts = self.facts
@@ -89,6 +88,22 @@ class LoadedModel:
     def heads_per_layer(self) -> int:
         """Query heads."""
         return self.facts.heads
+
+    @property
+    def head_set(self) -> HeadSet | None:
+        """The heads that it is steered with; may be set. HeadSetError where it is none, or is of another model."""
+        return self._head_set
+
+    @head_set.setter
+    def head_set(self, heads: HeadSet | None) -> None:
+        if heads is not None and not isinstance(heads, HeadSet):
+            raise HeadSetError(
+                f"head_set={checks.short(heads)}; expected a HeadSet, as HeadSet.read('heads.json') or "
+                "HeadSet(model.facts, [(layer, head), ...]), or None."
+            )
+        if heads is not None:
+            heads.check(self.facts)
+        self._head_set = heads
 
     @property
     def heads(self) -> HeadSet | None:

@@ -45,7 +45,7 @@ from lookhere import (
 from lookhere.answers.ask import OPTIONS
 from lookhere.lab import discovery, evaluation
 from lookhere.loading import builtin
-from lookhere.regions.region import RelativeBox, RelativePoint
+from lookhere.regions.region import RelativeBox, RelativePoint, RelativePolygon
 from wrong_values import STRIP, values
 
 EXAMPLES = 10
@@ -148,6 +148,13 @@ CALLS = {
     "Panel.as_json": lambda w: (Panel(2, 6).as_json, {}),
     "Panel.on": lambda w: (Panel(2, 6).on, {"width": 96, "height": 32}),
     "Polygon": lambda w: (Polygon, {"corners": [(0, 0), (9, 0), (0, 9)]}),
+    "Polygon.relative": lambda w: (Polygon.relative, {"corners": [(0, 0), (0.5, 0), (0, 1)]}),
+    "Polygon.thousandths": lambda w: (Polygon.thousandths, {"corners": [(0, 0), (500, 0), (0, 1000)]}),
+    "RelativePolygon": lambda w: (RelativePolygon, {"corners": [(0, 0), (0.5, 0), (0, 1)]}),
+    "RelativePolygon.as_json": lambda w: (Polygon.relative([(0, 0), (0.5, 0), (0, 1)]).as_json, {}),
+    "RelativePolygon.on": lambda w: (
+        Polygon.relative([(0, 0), (0.5, 0), (0, 1)]).on, {"width": 96, "height": 32},
+    ),
     "Polygon.as_json": lambda w: (Polygon([(0, 0), (9, 0), (0, 9)]).as_json, {}),
     "Polygon.on": lambda w: (Polygon([(0, 0), (9, 0), (0, 9)]).on, {"width": 96, "height": 32}),
     "Mask": lambda w: (Mask, {"values": np.ones((32, 96))}),
@@ -233,6 +240,7 @@ OTHERS = {
     "heat_map": lookhere.heatmap.heat_map,
     "RelativeBox": RelativeBox,
     "RelativePoint": RelativePoint,
+    "RelativePolygon": RelativePolygon,
     "generate_strip": lookhere.comics.generate_strip,
     "generate_scene": lookhere.comics.generate_scene,
     "load_folder": lookhere.comics.load_folder,

@@ -253,3 +253,16 @@ def test_the_example_in_the_docs(tmp_path):
         assert line.rstrip(" |").split("|")[-1].strip(" `") == (f"{value:g}" if isinstance(value, float) else value)
     described = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE))))
     assert described >= set(json.loads((registry.package_folder("heads") / "schema.json").read_text())["properties"])
+
+
+def test_a_models_head_set_is_one_that_fits_it(model, head_set):
+    for wrong in (5, "heads.json", [(1, 0)], head_set.heads):
+        for name in ("head_set", "heads"):
+            with pytest.raises(HeadSetError, match="expected a HeadSet"):
+                setattr(model, name, wrong)
+    other = HeadSet(ModelFacts("Other", "fake", 99, 99), ((98, 0),))
+    with pytest.raises(HeadSetError, match="names layer 98, head 0; the model has layers 0 to 3"):
+        model.head_set = other
+    assert model.head_set == model.heads == head_set
+    model.heads = None
+    assert model.head_set is None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lookhere import Box, Mask, Panel, Point, Polygon, RegionError, Weighted
 from lookhere.regions.region import as_regions, placed
-from lookhere.regions.text import read_box, read_point
+from lookhere.regions.text import read_box, read_point, read_polygon
 
 TRIANGLE = Polygon([(0, 0), (8, 0), (0, 8)])
 
@@ -158,7 +158,7 @@ def test_the_first_pixel_is_still_a_place():
     assert Box(0, 0, 2, 2).on(640, 480).area == 4
     with pytest.raises(RegionError, match=r"Point\.relative\(0\.5, 0\.25\), on the command line --point 50%,25%"):
         Point(0.5, 0.25).on(640, 480)
-    with pytest.raises(RegionError, match=r"Polygon\(\[\(x \* 640, y \* 480\)"):
+    with pytest.raises(RegionError, match=r"Polygon\.relative\(\[\(0, 0\), \(1, 0\), \(0, 1\)\]\)"):
         Polygon([(0, 0), (1, 0), (0, 1)]).on(640, 480)
 
 
@@ -169,7 +169,7 @@ def test_thousandths_are_told_what_to_write():
         Box(167, 0, 333, 1000).on(384, 64)
     with pytest.raises(RegionError, match=r"Point\.thousandths\(500, 900\)"):
         Point(500, 900).on(384, 64)
-    with pytest.raises(RegionError, match=r"x \* 384 / 1000"):
+    with pytest.raises(RegionError, match=r"Polygon\.thousandths\(\[\(0, 0\), \(900, 0\), "):
         Polygon([(0, 0), (900, 0), (0, 900)]).on(384, 64)
     for outside in (Box(0, 0, 1001, 5), Box(-1, 0, 500, 5), Point(-1, 900), Polygon([(0, 0), (1001, 0), (0, 9)])):
         with pytest.raises(RegionError, match="leaves the image") as caught:
@@ -186,10 +186,31 @@ def test_thousandths_are_told_what_to_write():
         ("50%,20%", Point.relative(0.5, 0.2)),
         ("50%,0", Point.relative(0.5, 0)),
         ("50,0", Point(50, 0)),
+        ("10%,0,50%,0,0%,100%", Polygon.relative([(0.1, 0), (0.5, 0), (0, 1)])),
+        ("10,0,50,0,0,100", Polygon([(10, 0), (50, 0), (0, 100)])),
     ],
 )
 def test_percent(text, region):
-    assert (read_box if text.count(",") == 3 else read_point)(text) == region
+    assert {3: read_box, 1: read_point}.get(text.count(","), read_polygon)(text) == region
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=8), st.integers(1, 9999))
+def test_a_relative_polygon_is_that_part_of_any_image(corners, width):
+    try:
+        relative, pixels = Polygon.relative(corners), Polygon([(x * width, y * 480) for x, y in corners])
+    except RegionError:  # no outline, or one that rounding leaves nothing of
+        return
+    assert relative.on(width, 480) == pixels
+    assert str(relative).startswith("Polygon.relative([(")
+
+
+def test_an_outline_that_is_meant_as_parts_says_what_to_write():
+    with pytest.raises(RegionError, match=r"write Polygon.relative\(\[\(0.1, 0.2\), \(0.5, 0.2\), \(0.1, 0.9\)\]\)"):
+        Polygon([(0.1, 0.2), (0.5, 0.2), (0.1, 0.9)]).on(96, 32)
+    with pytest.raises(RegionError, match=r"write Polygon.thousandths\(\[\(100, 200\), "):
+        Polygon([(100, 200), (500, 200), (100, 900)]).on(96, 32)
+    same = Polygon.relative([(0.1, 0.2), (0.5, 0.2), (0.1, 0.9)])
+    assert Polygon.thousandths([(100, 200), (500, 200), (100, 900)]) == same
 
 
 @pytest.mark.parametrize("text", ["10%,0,50,100%", "1,1%,2,2", "10%,5", "0%,5"])

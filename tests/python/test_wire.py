@@ -44,7 +44,9 @@ def plain(draw):
     if kind == "relative":
         corner = draw(st.integers(0, 999)), draw(st.integers(0, 999))
         far = (draw(st.integers(each + 1, 1000)) for each in corner)
-        return draw(st.sampled_from([Point.thousandths(*corner), Box.thousandths(*corner, *far)]))
+        x, y = far
+        outline = Polygon.thousandths([corner, (x, corner[1]), (corner[0], y)])
+        return draw(st.sampled_from([Point.thousandths(*corner), Box.thousandths(*corner, x, y), outline]))
     if kind == "panel":
         rows, cols = draw(st.integers(1, 9)), draw(st.integers(1, 9))
         return Panel(draw(st.integers(1, rows)), draw(st.integers(1, cols)), rows, cols)

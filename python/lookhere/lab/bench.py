@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PART = "choosing heads and push"
 """What a bench is used for, for people."""
-SECONDS = {"ordinal": 0.52, "ask": 0.11, "move": 0.3, "box": 0.065}
+SECONDS = {"ordinal": 0.45, "ask": 0.37, "move": 0.87, "box": 0.33}
 """Of one step, a picture with all its places, by the built-in model (``lookhere discover``)."""
 
 _SCENES = 1 << 30

@@ -32,7 +32,7 @@ ENOUGH = 0.5
 
 GOING_ON = 12
 """Heads over the answer's tokens that are tried beside those that were chosen."""
-READ, READ_SECONDS = "read", 0.49
+READ, READ_SECONDS = "read", 0.48
 """A step: a picture on which readers are looked for; seconds of one by the built-in model."""
 _READ_AT = {"prompt": "At the final prompt token", "answer": "Over the answer's tokens"}
 

@@ -108,8 +108,6 @@ def load(
         loaded.head_set = given or found
         if model is None:
             loaded.notice = builtin.warn_if_unknown
-        if loaded.head_set is not None:
-            loaded.head_set.check(loaded.facts)
         _log.info(
             "%r from %s with %s, %d threads, %s.", loaded, path, projector_path, cores, _head_note(loaded.head_set)
         )

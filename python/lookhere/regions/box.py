@@ -51,7 +51,7 @@ def percent(*values: float) -> str:
     return ",".join(f"{100 * value:.12g}%" for value in values)
 
 
-def _parts(what: str, whole: int, **values: object) -> list[float]:
+def parts(what: str, whole: int, **values: object) -> list[float]:
     """The values divided by the whole; RegionError unless each is a number from 0 to it."""
     numbers = finite(what, "number", **values)
     for name, number in zip(values, numbers, strict=True):
@@ -96,7 +96,7 @@ class Box:
     @classmethod
     def thousandths(cls, x0: float, y0: float, x1: float, y1: float) -> RelativeBox:
         """The same in numbers from 0 to 1000, as Qwen's models write boxes. RegionError."""
-        return RelativeBox(*_parts("Box.thousandths", 1000, x0=x0, y0=y0, x1=x1, y1=y1))
+        return RelativeBox(*parts("Box.thousandths", 1000, x0=x0, y0=y0, x1=x1, y1=y1))
 
     def __str__(self) -> str:
         return f"Box({plain(self.x0, self.y0, self.x1, self.y1)})"
@@ -163,7 +163,7 @@ class RelativeBox:
 
     def __post_init__(self) -> None:
         given = {"x0": self.x0, "y0": self.y0, "x1": self.x1, "y1": self.y1}
-        for name, value in zip(given, _parts("Box.relative", 1, **given), strict=True):
+        for name, value in zip(given, parts("Box.relative", 1, **given), strict=True):
             object.__setattr__(self, name, value)
         if self.x0 >= self.x1 or self.y0 >= self.y1:
             raise RegionError(f"{self} is empty or inverted; expected x0 < x1 and y0 < y1 (left, top, right, bottom).")
@@ -200,7 +200,7 @@ class Point:
     @classmethod
     def thousandths(cls, x: float, y: float) -> RelativePoint:
         """The same in numbers from 0 to 1000, as Qwen's models write points. RegionError."""
-        return RelativePoint(*_parts("Point.thousandths", 1000, x=x, y=y))
+        return RelativePoint(*parts("Point.thousandths", 1000, x=x, y=y))
 
     def __str__(self) -> str:
         return f"Point({plain(self.x, self.y)})"
@@ -244,7 +244,7 @@ class RelativePoint:
 
     def __post_init__(self) -> None:
         given = {"x": self.x, "y": self.y}
-        for name, value in zip(given, _parts("Point.relative", 1, **given), strict=True):
+        for name, value in zip(given, parts("Point.relative", 1, **given), strict=True):
             object.__setattr__(self, name, value)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""A polygon: an outline of straight lines, in pixels of the upright original image."""
+"""A polygon: an outline of straight lines, in pixels of the upright original image, or in parts of any image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from .. import checks
 from ..errors import RegionError
 from .area import crossings, union_areas
-from .box import Box, Corners, checked_size, finite, plain
+from .box import Box, Corners, checked_size, finite, parts, plain
 
 MOST_CORNERS = 1000
 MOST_CROSSINGS = 1000
@@ -44,11 +44,18 @@ class Polygon:
         if not self.area > _THINNEST * self.bounds.area:
             raise RegionError(f"{self!r} has no area: its lines lie on each other; expected corners around a place.")
 
+    @classmethod
+    def relative(cls, corners: Iterable[Sequence[float]]) -> RelativePolygon:
+        """The same part of an image of any size: numbers from 0 to 1, its right or lower edge. RegionError."""
+        return RelativePolygon(corners)
+
+    @classmethod
+    def thousandths(cls, corners: Iterable[Sequence[float]]) -> RelativePolygon:
+        """The same in numbers from 0 to 1000, as Qwen's models write places. RegionError."""
+        return RelativePolygon(_parts("Polygon.thousandths", 1000, _checked(corners)))
+
     def __repr__(self) -> str:
-        if len(self.corners) > 6:
-            first = ", ".join(f"({x:g}, {y:g})" for x, y in self.corners[:3])
-            return f"Polygon([{first}, ... {len(self.corners)} corners])"
-        return f"Polygon([{', '.join(f'({x:g}, {y:g})' for x, y in self.corners)}])"
+        return f"Polygon({_listed(self.corners)})"
 
     @property
     def area(self) -> float:
@@ -84,13 +91,14 @@ class Polygon:
         if positive and max(box.x1, box.y1) <= 1 and width * height > 1:
             raise RegionError(
                 f"{self!r} is less than a pixel of the image, which is {width} x {height} pixels. For the same part "
-                f"of it write Polygon([(x * {width}, y * {height}) for x, y in corners]); expected pixels otherwise."
+                f"of it write Polygon.relative({_listed(self.corners)}), on the command line --polygon with percent "
+                "signs; expected pixels otherwise."
             )
         for x, y in self.corners:
             if not (0 <= x <= width and 0 <= y <= height):
                 hint = (
                     " Are these thousandths of the image, as Qwen's models write them? Then write "
-                    f"Polygon([(x * {width} / 1000, y * {height} / 1000) for x, y in corners])."
+                    f"Polygon.thousandths({_listed(self.corners)})."
                 )
                 raise RegionError(
                     f"{self!r} leaves the image, which is {width} x {height} pixels, at ({plain(x, y)}); "
@@ -98,6 +106,39 @@ class Polygon:
                     f"{hint if positive and max(box.x1, box.y1) <= 1000 else ''}"
                 )
         return self
+
+
+@dataclass(frozen=True, init=False)
+class RelativePolygon:
+    """An outline on an image of any size: corners from 0 to 1. ``Polygon.relative`` and ``Polygon.thousandths`` make
+    it."""
+
+    corners: Corners
+
+    def __init__(self, corners: Iterable[Sequence[float]]) -> None:
+        object.__setattr__(self, "corners", _parts("Polygon.relative", 1, Polygon(corners).corners))
+
+    def __repr__(self) -> str:
+        return f"Polygon.relative({_listed(self.corners)})"
+
+    def as_json(self) -> dict[str, Any]:
+        """Its kind and corners."""
+        return {"kind": "relative_polygon", "corners": [list(corner) for corner in self.corners]}
+
+    def on(self, width: float, height: float) -> Polygon:
+        """The outline in pixels of a width x height image."""
+        width, height = checked_size(width, height)
+        return Polygon([(x * width, y * height) for x, y in self.corners])
+
+
+def _parts(what: str, whole: int, corners: Corners) -> Corners:
+    return tuple((x, y) for x, y in (parts(what, whole, x=x, y=y) for x, y in corners))
+
+
+def _listed(corners: Corners) -> str:
+    """For people: three of many."""
+    shown = [f"({x:g}, {y:g})" for x, y in corners[: 3 if len(corners) > 6 else 6]]
+    return f"[{', '.join(shown)}{f', ... {len(corners)} corners' if len(corners) > 6 else ''}]"
 
 
 def _checked(corners: object) -> Corners:

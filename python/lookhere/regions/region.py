@@ -12,7 +12,7 @@ from .. import checks
 from ..errors import RegionError
 from .box import Box, Panel, Point, RelativeBox, RelativePoint, plain
 from .mask import Mask
-from .polygon import Polygon
+from .polygon import Polygon, RelativePolygon
 
 __all__ = [
     "Box",
@@ -26,6 +26,7 @@ __all__ = [
     "Region",
     "RelativeBox",
     "RelativePoint",
+    "RelativePolygon",
     "Shape",
     "Weighted",
     "as_regions",
@@ -39,7 +40,7 @@ SMALLEST_WEIGHT = 1 / 1000
 """ln of it is 6.9 nats, more than the usual strength: less would push the gaze away."""
 
 
-Plain: TypeAlias = Box | RelativeBox | Point | RelativePoint | Panel | Polygon | Mask
+Plain: TypeAlias = Box | RelativeBox | Point | RelativePoint | Panel | Polygon | RelativePolygon | Mask
 """A region without a weight."""
 
 
@@ -97,7 +98,7 @@ Shape: TypeAlias = Box | Point | Polygon | Mask
 Placed: TypeAlias = Shape | Weighted
 """A region in pixels of an image."""
 
-_PLAIN = (Box, RelativeBox, Point, RelativePoint, Panel, Polygon, Mask)
+_PLAIN = (Box, RelativeBox, Point, RelativePoint, Panel, Polygon, RelativePolygon, Mask)
 _ANY = (*_PLAIN, Weighted, OnImage)
 _KINDS = "Box, Point, Panel, Polygon or Mask"
 
@@ -143,5 +144,5 @@ def weighed(region: Placed) -> tuple[Shape, float]:
     """A placed region and its weight, 1 where it has none."""
     if not isinstance(region, Weighted):
         return region, 1.0
-    assert not isinstance(region.region, (Panel, RelativeBox, RelativePoint)), "a placed one is in pixels"
+    assert isinstance(region.region, (Box, Point, Polygon, Mask)), "a placed one is in pixels"
     return region.region, region.weight

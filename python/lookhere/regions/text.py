@@ -10,7 +10,7 @@ from ..checks import short
 from ..errors import RegionError
 from .box import Box, Panel, Point, RelativeBox, RelativePoint
 from .mask import Mask
-from .polygon import Polygon
+from .polygon import Polygon, RelativePolygon
 from .region import Plain
 
 _PANEL = re.compile(r"(\d{1,9})/(\d{1,9})|(\d{1,9}),(\d{1,9})/(\d{1,9}),(\d{1,9})")
@@ -37,12 +37,11 @@ def read_panel(text: str) -> Panel:
     return Panel(*(int(part) for part in match.groups() if part is not None))
 
 
-def read_polygon(text: str) -> Polygon:
-    """``X,Y,X,Y,X,Y...``. ValueError, RegionError."""
-    if "%" in text:
-        raise RegionError(f"The outline {short(text)} is in percent; expected pixels. Boxes and points take percent.")
-    numbers = [float(part) for part in text.split(",")]
-    return Polygon(list(zip(numbers[::2], numbers[1::2], strict=True)))
+def read_polygon(text: str) -> Polygon | RelativePolygon:
+    """``X,Y,X,Y,X,Y...``; in percent of the image where percent signs stand. ValueError, RegionError."""
+    numbers, relative = _places(text)
+    corners = list(zip(numbers[::2], numbers[1::2], strict=True))
+    return Polygon.relative(corners) if relative else Polygon(corners)
 
 
 FORMS: dict[str, tuple[str, Callable[[str], Plain]]] = {
@@ -67,12 +66,12 @@ def _unknown(text: str) -> Plain:
     raise ValueError(text)
 
 
-def _places(text: str, count: int) -> tuple[list[float], bool]:
-    """The numbers, and whether they are parts of the image: each in percent, or 0."""
+def _places(text: str, count: int | None = None) -> tuple[list[float], bool]:
+    """The numbers, so many if that is known, and whether they are parts of the image: each in percent, or 0."""
     parts = [part.strip() for part in text.split(",")]
     relative = any(part.endswith("%") for part in parts)
     numbers = [float(part.removesuffix("%")) for part in parts]
-    if len(numbers) != count:
+    if count is not None and len(numbers) != count:
         raise ValueError(text)
     if not relative:
         return numbers, False

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import RegionError
 from ..regions.box import Box, Panel, Point, RelativeBox, RelativePoint
 from ..regions.mask import Mask
-from ..regions.polygon import Polygon
+from ..regions.polygon import Polygon, RelativePolygon
 from ..regions.region import OnImage, Plain, Region, Weighted
 from ..strict import Entry
 
@@ -35,9 +35,10 @@ def region_json(region: Region) -> dict[str, Any]:
 def read_region(entry: Entry) -> Region:
     """A region from its object. The error of the entry where a key is wrong, RegionError where it is no region.
 
-    kinds: box (x0, y0, x1, y1), point (x, y), relative_box and relative_point (the same from 0 to 1), panel (row, col,
-    rows, cols), polygon (corners, a list of [x, y]), mask (width, height, values: base64 of zlib of little-endian
-    float32; or file: a path, an address or a data URI). Each may have a weight, and an image, its number among several.
+    kinds: box (x0, y0, x1, y1), point (x, y), polygon (corners, a list of [x, y]), relative_box, relative_point and
+    relative_polygon (the same from 0 to 1), panel (row, col, rows, cols), mask (width, height, values: base64 of zlib
+    of little-endian float32; or file: a path, an address or a data URI). Each may have a weight, and an image, its
+    number among several.
     """
     entry.keys({"kind"}, set(entry.data) if isinstance(entry.data, dict) else set())
     kind = entry.one_of("kind", "", tuple(_KINDS))
@@ -78,6 +79,10 @@ def _polygon(entry: Entry) -> Polygon:
     return Polygon(entry.items("corners"))
 
 
+def _relative_polygon(entry: Entry) -> RelativePolygon:
+    return RelativePolygon(entry.items("corners"))
+
+
 def _mask(entry: Entry) -> Mask:
     if "file" in entry.data:
         return Mask.open(entry.text("file"))
@@ -102,5 +107,6 @@ _KINDS: dict[str, tuple[set[str], Callable[[Entry], Plain]]] = {
     "relative_point": ({"x", "y"}, _relative_point),
     "panel": ({"row", "col", "rows", "cols"}, _panel),
     "polygon": ({"corners"}, _polygon),
+    "relative_polygon": ({"corners"}, _relative_polygon),
     "mask": ({"width", "height", "values"}, _mask),
 }

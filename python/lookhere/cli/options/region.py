@@ -10,7 +10,7 @@ import click
 
 from ...checks import short
 from ...errors import RegionError
-from ...regions.region import Box, Mask, Panel, Point, Polygon, Region, RelativeBox, RelativePoint
+from ...regions.region import Region, is_region
 from ...regions.text import FORMS
 from ..outputs import note_input
 
@@ -25,10 +25,10 @@ class _RegionType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # g
         self._form, self._read = FORMS[kind]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Region:
-        if isinstance(value, (Box, Mask, Panel, Point, Polygon, RelativeBox, RelativePoint)):
-            return value
+        if is_region(value):
+            return cast(Region, value)
         try:
-            region = self._read(value)
+            region: Region = self._read(value)
         except RegionError as error:
             self.fail(str(error), param, ctx)
         except ValueError:
@@ -65,7 +65,7 @@ _OPTIONS = (
         "--polygon",
         type=_RegionType("polygon"),
         multiple=True,
-        help="Look at what an outline encloses, in pixels.",
+        help="Look at what an outline encloses, in pixels, or of the image: 10%,0,90%,0,50%,80%.",
     ),
     click.option(
         "--mask",
