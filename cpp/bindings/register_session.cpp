@@ -94,7 +94,7 @@ void register_session(py::module_ & m) {
                  return array_of(std::move(copy), {n});
              },
              py::arg("row") = -1, "(vocabulary_size,) of an output row; a copy.")
-        .def("set_heads", [](Session & self, const std::vector<std::pair<int, int>> & pairs) {
+        .def("set_heads", [](Session & self, const std::vector<std::pair<int, int>> & pairs, int sequence) {
                  std::vector<Head> heads;
                  for (const auto & pair : pairs) {
                      Head head;
@@ -102,9 +102,10 @@ void register_session(py::module_ & m) {
                      head.head  = pair.second;
                      heads.push_back(head);
                  }
-                 computing([&] { self.set_heads(heads); });
+                 computing([&] { self.set_heads(heads, sequence); });
              },
-             py::arg("heads"), "(layer, head) pairs to steer, none removes steering. EngineError names what the model lacks.")
+             py::arg("heads"), py::arg("sequence") = 0,
+             "(layer, head) pairs that are steered for the sequence; none: nothing is. EngineError names what the model lacks.")
         .def("steer", [](Session & self, const std::vector<Span> & spans, int sequence, int prompt_end, float prompt_bias,
                          float generated_bias, int first_query, float sharpness, const std::string & kind, float share) {
                  Steering steering;

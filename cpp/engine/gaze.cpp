@@ -50,14 +50,14 @@ void Session::check_steer(int status, const char * what) const {
     }
 }
 
-void Session::set_heads(const std::vector<Head> & heads) {
-    const Busy                    busy(busy_, "session");
+void Session::set_heads(const std::vector<Head> & heads, int sequence) {
+    const Busy busy(busy_, "session");
+    ledger(sequence);
     std::vector<llama_steer_head> list;
     for (const Head & head : heads) {
         list.push_back({head.layer, head.head});
     }
-    keep_attention(); // the graph is made anew
-    check_steer(llama_steer_set_heads(context(), list.data(), list.size()), "cannot steer these heads");
+    check_steer(llama_steer_set_heads(context(), sequence, list.data(), list.size()), "cannot steer these heads");
 }
 
 void Session::steer(const Steering & steering, int sequence) {

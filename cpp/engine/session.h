@@ -76,7 +76,7 @@ public:
         f([this](int index) -> const std::vector<float> & { return row(index).logits; });
     }
 
-    void set_heads(const std::vector<Head> & heads);
+    void set_heads(const std::vector<Head> & heads, int sequence);
     void steer(const Steering & steering, int sequence);
     void unsteer(int sequence);
     void set_probe(const std::vector<int> & layers);

@@ -234,8 +234,8 @@ class Session:
         on where the last one ended; until the part is whole the sequence takes nothing else. All or nothing."""
     def logits(self, row: int = -1) -> NDArray[np.float32]:
         """(vocabulary_size,) of an output row; a copy."""
-    def set_heads(self, heads: Sequence[tuple[int, int]]) -> None:
-        """(layer, head) pairs to steer, none removes steering. EngineError names what the model lacks."""
+    def set_heads(self, heads: Sequence[tuple[int, int]], sequence: int = 0) -> None:
+        """(layer, head) pairs that are steered for the sequence; none: nothing is. EngineError names what the model lacks."""
     def steer(
         self,
         spans: Sequence[Span],

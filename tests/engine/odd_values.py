@@ -111,8 +111,8 @@ class Odd:
     def push(self, session, sequence):
         one, layers = self.one, [0, 1, self.model.layers - 1, self.model.layers, -1, MOST]
         heads = [0, 1, self.model.heads, -1]
-        self.tried(session.set_heads, [(one(layers), one(heads)) for _ in range(self.rng.randrange(4))])
-        self.tried(session.set_heads, [(one(layers[:3]), one(heads[:2]))])
+        self.tried(session.set_heads, [(one(layers), one(heads)) for _ in range(self.rng.randrange(4))], one(INTS))
+        self.tried(session.set_heads, [(one(layers[:3]), one(heads[:2]))], sequence)
         self.tried(
             session.steer, self.spans(np.array([[one(FLOATS)] * 2] * 2).astype(np.float32)), sequence=sequence,
             prompt_end=one(INTS), prompt_bias=one(FLOATS), generated_bias=one(FLOATS), first_query=one(INTS),

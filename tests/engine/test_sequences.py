@@ -70,17 +70,18 @@ def test_what_sequences_share_is_counted_once(session):
 
 
 def test_each_sequence_in_a_batch_is_what_it_is_alone(session, model, image, prompt):
-    """Other rows of a batch, other targets, shared cells: none of it shows, but for rounding."""
+    """Other rows of a batch, other heads and targets, shared cells: none of it shows, but for rounding."""
     layers = range(model.layers)
     grid = grid_of(image)
     targets = [(0, 0), (0, grid.cols - 1), (grid.rows - 1, 0)]
-    session.set_heads([(layer, head) for layer in layers[1:] for head in (0, 1)])
     session.set_probe(layers)
     session.decode_image(image)
     session.decode(prompt[:-1])
     start = session.position()
 
-    def steer(sequence, target):
+    def steer(sequence, number):
+        target = targets[number]
+        session.set_heads([(layer, head) for layer in layers[1 + number :] for head in (0, 1 + number)], sequence)
         session.steer(
             [span(image, 0, boost(image, 5, target))], sequence=sequence, prompt_end=start + 1, first_query=start
         )
@@ -90,8 +91,8 @@ def test_each_sequence_in_a_batch_is_what_it_is_alone(session, model, image, pro
         return session.logits(row), session.attention(row), session.attention(row, steered=True)
 
     alone = []
-    for target in targets:
-        steer(0, target)
+    for number in range(3):
+        steer(0, number)
         session.decode(prompt[-1:], outputs=[0])
         first = read(-1)
         session.decode([7], outputs=[0])
@@ -101,8 +102,8 @@ def test_each_sequence_in_a_batch_is_what_it_is_alone(session, model, image, pro
 
     for sequence in (1, 2):
         session.share(0, sequence, start)
-    for sequence, target in enumerate(targets):
-        steer(sequence, target)
+    for number in range(3):
+        steer(number, number)
     order = [2, 0, 1]
     for step, token in enumerate((prompt[-1], 7)):
         session.decode_texts([(sequence, [token], True) for sequence in order])

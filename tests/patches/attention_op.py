@@ -70,7 +70,7 @@ class Case:
     seed: int = 0
     hidden: float = 0.0  # share of the keys, from the front, that no row sees
     sinks: Floats | None = None  # (heads,)
-    head_mask: NDArray[np.bool_] | None = None  # (heads,): heads that take the second mask
+    head_mask: NDArray[np.bool_] | None = None  # (heads,) or (streams, rows, heads): heads that take the second mask
     spread: float = 3.0  # standard deviation of the scores, about
 
     def __post_init__(self) -> None:
@@ -89,6 +89,12 @@ class Case:
             self.mask[:, row, max(1, self.keys - 20 - self.rows + row) :] = -np.inf
         self.bias = np.where(np.isinf(self.mask), self.mask, rng.choice([-5, 0, 5], self.mask.shape).astype(np.float16))
 
+    @property
+    def biased(self) -> NDArray[np.bool_]:
+        """(streams, rows, heads): who takes the second mask."""
+        shape = (self.streams, self.rows, self.heads)
+        return np.broadcast_to(False if self.head_mask is None else self.head_mask, shape)
+
     def want(self) -> NDArray[np.float64]:
         """The output in float64, (streams, rows, heads, dim)."""
         group = self.heads // self.heads_kv
@@ -96,8 +102,9 @@ class Case:
         scores = np.einsum("srhd,skhd->srhk", self.q.astype(np.float64), k) / np.sqrt(self.dim)
         if self.softcap:
             scores = self.softcap * np.tanh(scores / self.softcap)
-        biased = np.zeros(self.heads, bool) if self.head_mask is None else self.head_mask
-        scores = scores + np.where(biased[:, None], self.bias[:, :, None].astype(np.float64), self.mask[:, :, None])
+        scores = scores + np.where(
+            self.biased[..., None], self.bias[:, :, None].astype(np.float64), self.mask[:, :, None]
+        )
         sinks = np.full(self.heads, -np.inf) if self.sinks is None else self.sinks.astype(np.float64)
         top = np.maximum(scores.max(-1), sinks)[..., None]
         top = np.where(np.isinf(top), 0, top)
@@ -171,13 +178,15 @@ class Case:
                 lib.ggml_flash_attn_ext_add_head_mask(
                     node,
                     tensor(self.bias, F16, self.keys, self.rows, 1, self.streams),
-                    tensor(self.head_mask.astype(np.float32), F32, self.heads, 1, 1, 1),
+                    tensor(self.biased.astype(np.float32), F32, self.heads, self.rows, self.streams, 1),
                 )
             graph = C.c_void_p(lib.ggml_new_graph(context))
             out, found = node, [C.POINTER(Tensor)() for _ in range(1 if self.head_mask is None else 2)]
             if read is not None:
                 keys = tensor(read.astype(np.int32), I32, *reversed(read.shape), 1)
-                out = lib.ggml_flash_attn_ext_read(context, node, keys, *map(C.byref, found), *[None] * (2 - len(found)))
+                out = lib.ggml_flash_attn_ext_read(
+                    context, node, keys, *map(C.byref, found), *[None] * (2 - len(found))
+                )
             lib.ggml_build_forward_expand(graph, out)
             memory = C.c_void_p(lib.ggml_backend_alloc_ctx_tensors(context, backend))
             for made, data in operands:

@@ -143,7 +143,7 @@ class Api:
             lib.llama_steer_error.restype = C.c_char_p
             lib.llama_steer_build.restype = C.c_char_p
             lib.llama_steer_error.argtypes = [C.c_void_p]
-            lib.llama_steer_set_heads.argtypes = [C.c_void_p, C.c_void_p, C.c_size_t]
+            lib.llama_steer_set_heads.argtypes = [C.c_void_p, C.c_int32, C.c_void_p, C.c_size_t]
             lib.llama_steer_set.argtypes = [C.c_void_p, C.c_int32, C.c_void_p]
             lib.llama_attn_set_grouped.argtypes = [C.c_void_p, C.c_bool]
             lib.llama_attn_set_grouped.restype = C.c_bool
@@ -236,8 +236,8 @@ class Context:
         if status:
             raise SteerError(status, self.lib.llama_steer_error(self.handle).decode())
 
-    def set_heads(self, heads: Sequence[tuple[int, int]]) -> None:
-        self._check(self.lib.llama_steer_set_heads(self.handle, (Head * len(heads))(*heads), len(heads)))
+    def set_heads(self, heads: Sequence[tuple[int, int]], seq: int = 0) -> None:
+        self._check(self.lib.llama_steer_set_heads(self.handle, seq, (Head * len(heads))(*heads), len(heads)))
 
     def set_grouped(self, grouped: bool) -> bool:
         """Whether the grouped attention kernel is on now."""

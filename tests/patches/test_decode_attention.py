@@ -76,7 +76,7 @@ def test_probabilities_that_are_read(patched: Api, kind: int, threads: int) -> N
         (1, 1, {}), (1, 2, {}), (5, 2, {"hidden": 0.4, "softcap": 5.0}), (2, 2, {"streams": 3, "hidden": 0.3}),
     ]:  # fmt: skip
         case = Case(6, 2, 64, 517, rows=rows, kind=kind, **options)
-        second = np.arange(6) % 3 == 1
+        second = (np.arange(6) + np.arange(rows)[:, None]) % 3 == 1
         case.head_mask = second if masks == 2 else None
         case.sinks = sinks(6)
         keys = np.random.default_rng(rows).integers(0, 517, (case.streams, rows, 200), np.int32)
@@ -84,7 +84,7 @@ def test_probabilities_that_are_read(patched: Api, kind: int, threads: int) -> N
         np.testing.assert_array_equal(out, case.run(patched, grouped=True, threads=threads))
         natural, biased = case.probabilities(case.mask), case.probabilities(case.bias)
         assert len(found) == masks
-        for got, want in zip(found, [natural, np.where(second, biased, natural)], strict=False):
+        for got, want in zip(found, [natural, np.where(second[:, None], biased, natural)], strict=False):
             np.testing.assert_allclose(got, np.take_along_axis(want, keys[..., None].astype(np.int64), 2), atol=2e-5)
 
 
@@ -126,18 +126,20 @@ def test_off_is_bit_identical_to_stock(patched: Api, stock: Api, kind: int, rows
 
 @pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize(("rows", "keys"), [(1, 200), (1, 700), (5, 300), (70, 130)])
-def test_each_head_takes_its_mask(patched: Api, grouped: bool, rows: int, keys: int) -> None:
+@pytest.mark.parametrize("streams", [1, 2])
+def test_each_head_takes_its_mask_in_each_row(patched: Api, grouped: bool, rows: int, keys: int, streams: int) -> None:
     """To the bit what two runs with one mask each give, in all kernels."""
-    chosen = np.array([False, True, True, False, False, False])
-    case = Case(6, 2, 64, keys, rows=rows, head_mask=chosen)
-    both = case.run(patched, grouped=grouped)
-    np.testing.assert_allclose(both, case.want(), atol=5e-6 if grouped and rows < 70 else 2e-2)
-    case.head_mask = None
-    plain = case.run(patched, grouped=grouped)
-    biased = case.run(patched, grouped=grouped, mask=case.bias)
-    assert np.array_equal(both[:, :, ~chosen], plain[:, :, ~chosen])
-    assert np.array_equal(both[:, :, chosen], biased[:, :, chosen])
-    assert not np.array_equal(plain, biased)
+    rng = np.random.default_rng(rows)
+    for chosen in (np.arange(6) % 3 == 1, rng.random((streams, rows, 6)) < 0.4):
+        case = Case(6, 2, 64, keys, rows=rows, streams=streams, head_mask=chosen)
+        second = case.biased
+        both = case.run(patched, grouped=grouped)
+        np.testing.assert_allclose(both, case.want(), atol=5e-6 if grouped and rows < 70 else 2e-2)
+        case.head_mask = None
+        plain = case.run(patched, grouped=grouped)
+        biased = case.run(patched, grouped=grouped, mask=case.bias)
+        assert np.array_equal(both, np.where(second[..., None], biased, plain))
+        assert not np.array_equal(plain, biased)
 
 
 def test_a_device_that_is_not_the_cpu_is_never_given_a_second_mask(patched: Api) -> None:
@@ -185,6 +187,7 @@ def test_the_graph_has_one_node_per_layer_where_it_is_on_and_stock_ones_where_it
         for on in (False, True, False):
             assert ctx.set_grouped(on) is on
             ctx.set_heads(SOME)
+            ctx.steer([scene.target(1.0)])
             ctx.forget()
             nodes.seen.clear()
             scene.run(ctx)
@@ -252,10 +255,8 @@ def test_a_sharpness_that_is_over_costs_nothing_any_more(patched: Api, models: d
         scene = Scene(ctx.n_pos, steps=1)
         ctx.set_grouped(True)
         ctx.set_heads(SOME)
-        for sharpness, passes in ((0.5, 2), (1.0, 2), (1.0, 1)):
+        for sharpness, passes in ((0.5, 2), (1.0, 1)):
             ctx.steer([scene.target(5.0)], sharpness=sharpness)
-            if passes == 1:  # the graph keeps the operand until the heads change
-                ctx.set_heads(SOME[:-1])
             ctx.forget()
             nodes.seen.clear()
             scene.run(ctx)
@@ -282,8 +283,8 @@ def test_two_sequences_keep_their_own_targets(patched: Api, models: dict[str, Pa
         with patched.context(models["qwen3vl"], n_seq=2, unified=unified, threads=1) as ctx:
             scene = Scene(ctx.n_pos)
             ctx.set_grouped(grouped)
-            ctx.set_heads(SOME)
             for seq in range(2):
+                ctx.set_heads(SOME, seq)
                 ctx.steer([scene.target(5.0, cols=slice(3 * seq, 3 * seq + 1))], seq=seq)
                 scene.prefill(ctx, seq=seq)
             out = []

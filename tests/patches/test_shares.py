@@ -240,8 +240,8 @@ def test_sequences_keep_their_own_kind_target_and_share(patched: Api, models: di
     def together(wanted: list[int]) -> NDArray[np.float32]:
         with patched.context(models["qwen3vl"], flash=flash, n_seq=len(wanted), unified=unified, n_ctx=512 * len(wanted)) as ctx:
             scene = Scene(ctx.n_pos)
-            ctx.set_heads(SOME)
             for seq, which in enumerate(wanted):
+                ctx.set_heads(SOME, seq)
                 steer(ctx, scene, which, seq)
             for seq in range(len(wanted)):
                 scene.prefill(ctx, seq=seq)

@@ -226,7 +226,7 @@ def test_sharpness_zero_attends_by_the_bias_alone(patched: Api, models: dict[str
             p = recorder.soft_max[0][2]
         np.testing.assert_allclose(p[2, -1, image[:, :2].ravel()], uniform, atol=1e-6)
         assert p[2, -1].sum() == pytest.approx(1, abs=1e-5)
-        # back to 1: the operand stays in the graph and multiplies by one
+        # back to 1
         ctx.forget()
         ctx.steer([scene.target(0.0)])
         assert np.array_equal(scene.run(ctx), plain)
@@ -289,7 +289,8 @@ def test_two_sequences_keep_their_own_targets(patched: Api, models: dict[str, Pa
         with patched.context(models["qwen3vl"], flash=flash, n_seq=2, unified=unified) as ctx:
             scenes = [Scene(ctx.n_pos, seed=0), Scene(ctx.n_pos, seed=0)]
             if steer:
-                ctx.set_heads(SOME)
+                ctx.set_heads(SOME, 0)
+                ctx.set_heads(SOME, 1)
                 ctx.steer([scenes[0].target(5.0, cols=slice(0, 1))], seq=0)
                 ctx.steer([scenes[1].target(5.0, cols=slice(3, 4))], seq=1)
             for seq, scene in enumerate(scenes):
@@ -332,6 +333,8 @@ def test_what_cannot_be_steered_is_refused_by_name(patched: Api, models: dict[st
         (lambda c: c.set_heads([(6, 0)]), -2, r"layer 6, head 0.*6 layers of 6 heads"),
         (lambda c: c.set_heads([(-1, 0)]), -2, r"layer -1"),
         (lambda c: c.set_heads([(0, HEADS)]), -2, r"head 6"),
+        (lambda c: c.set_heads([(0, 0)], seq=1), -4, r"sequence 1"),
+        (lambda c: c.set_heads([], seq=-1), -4, r"sequence -1"),
         (lambda c: c.steer([Span(0, np.full((1, 1), np.nan))]), -1, r"every bias"),
         (lambda c: c.steer([Span(0, np.full((1, 1), np.inf))]), -1, r"every bias"),
         (lambda c: c.steer([Span(0, np.full((1, 1), 2e4))]), -1, r"\+-10000"),
@@ -357,7 +360,7 @@ def test_bad_values_leave_everything_as_it_was(patched: Api, models: dict[str, P
 
 
 def test_stamp(patched: Api) -> None:
-    assert patched.lib.llama_steer_api_version() == 2
+    assert patched.lib.llama_steer_api_version() == 3
     assert patched.lib.llama_steer_build().startswith(b"0c1e57098+lookhere.")
 
 
