@@ -359,7 +359,7 @@ def main() -> None:
     begin_from = parser.add_mutually_exclusive_group()
     begin_from.add_argument("--vision", type=Path, help="take vision tower and tokenizer from this checkpoint")
     begin_from.add_argument("--from", dest="start", type=Path, help="take the whole model from this checkpoint")
-    parser.add_argument("--relearn", type=int, help="layers from this one on begin anew")
+    parser.add_argument("--relearn", type=int, help="layers from this one on start again from random weights")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--steps", type=int, default=0, help="stop after so many steps (for timing)")

@@ -51,6 +51,7 @@ class LoadedModel:
         self.images = images
         self.template = template
         self.max_image_tokens = max_image_tokens
+        self.question = questions.GENERAL
         self.notice: Callable[[Image], None] = lambda image: None  # called with each image that a caller gives
         self.path = native.path
         self.projector_path = os.fspath(projector_path)
@@ -116,8 +117,8 @@ class LoadedModel:
 
     @property
     def prompt(self) -> str:
-        """The question that is asked where none is given: the head set's, or a general one."""
-        return (self.head_set and self.head_set.prompt) or questions.GENERAL
+        """The question that is asked where none is given: the head set's, or else the model's own or a general one."""
+        return (self.head_set and self.head_set.prompt) or self.question
 
     @property
     def native(self) -> _engine.Model:

@@ -1,10 +1,12 @@
 """The built-in model says in Python, too, that it knows drawings only."""
 
 import warnings
+from pathlib import Path
 
 import lookhere
 import numpy as np
 import pytest
+from lookhere import questions
 from lookhere.comics import generate_strip
 from lookhere.lab.evaluation import Options, evaluate
 from lookhere.loading import builtin as registry
@@ -67,3 +69,18 @@ def test_as_an_error_it_leaves_the_model_in_use(given):
     with pytest.raises(lookhere.UnknownImageWarning):
         given.look(NOISE)
     assert given.look(generate_strip(7).image).describe(max_tokens=2).text
+
+
+def test_its_question_is_one_that_it_learned(given, model):
+    given.head_set = None
+    assert given.prompt == questions.AMBIGUOUS
+    model.head_set = None
+    assert model.prompt == questions.GENERAL
+
+
+def test_its_card_lists_what_it_learned_to_be_asked():
+    card = " ".join((Path(lookhere.__file__).parent / "data/models/MODEL_CARD.md").read_text().split())
+    learned = (questions.AMBIGUOUS, questions.PANEL, questions.OBJECT, questions.NARRATION, questions.POINTED)
+    for question in (*learned, questions.ordinal(2, 6)):
+        assert question in card
+    assert questions.GENERAL not in card

@@ -80,7 +80,7 @@ class Zoomed:
 
 @dataclass(frozen=True)
 class Edited:
-    """The image is changed and encoded anew. words: said before the question, if any."""
+    """The image is changed and encoded again. words: said before the question, if any."""
 
     name: str
     edit: Edit

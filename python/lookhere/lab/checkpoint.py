@@ -94,6 +94,6 @@ class Checkpoint:
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            return  # not ours, or of a broken disk: the work begins anew
+            return  # not ours, or of a broken disk: the work starts again
         if isinstance(meta, dict) and meta.get("key") == self._key:
             self.done, self.arrays, self._before = meta["done"], arrays, float(meta.get("seconds", 0))

@@ -22,7 +22,7 @@ def wilson(right: float, total: int, z: float = 1.959964) -> tuple[float, float]
 
 
 def over_strips(right: Sequence[int], total: Sequence[int], seed: int = 0) -> tuple[float, float]:
-    """The bootstrap interval of sum(right) / sum(total) with strips drawn anew.
+    """The bootstrap interval of sum(right) / sum(total) with strips drawn again.
 
     right, total: one number per strip; answers about one strip are not independent. Where all strips agree a bootstrap
     knows no doubt: there the Wilson interval with one answer per strip stands in.
@@ -41,7 +41,7 @@ def over_strips(right: Sequence[int], total: Sequence[int], seed: int = 0) -> tu
 
 
 def ratio_over_strips(parts: Sequence[float], wholes: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """The bootstrap interval of sum(parts) / sum(wholes) for values that are no shares, with strips drawn anew.
+    """The bootstrap interval of sum(parts) / sum(wholes) for values that are no shares, with strips drawn again.
 
     (nan, nan) of nothing. One strip, or strips that agree, give an interval without width: it knows no doubt.
     """

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import checks, limits
+from .. import checks, limits, questions
 from ..engine import compiled, default_threads, forward_log
 from ..errors import ModelFileError, OptionError, ProjectorError
 from ..images.image_cache import ImageCache
@@ -108,6 +108,7 @@ def load(
         loaded.head_set = given or found
         if model is None:
             loaded.notice = builtin.warn_if_unknown
+            loaded.question = questions.AMBIGUOUS  # the general one it never learned
         _log.info(
             "%r from %s with %s, %d threads, %s.", loaded, path, projector_path, cores, _head_note(loaded.head_set)
         )
