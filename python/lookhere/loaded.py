@@ -29,7 +29,8 @@ Self = TypeVar("Self", bound="LoadedModel")
 class LoadedModel:
     """The parts of a model that answers are made with, and what holds for all of them.
 
-    facts: name, architecture, layers and heads. images: the cache of encoded images. max_image_tokens: an image that would take more is refused; 0 for no bound.
+    facts: name, architecture, layers and heads. images: the cache of encoded images. max_image_tokens: an image that
+    would take more is refused; 0 for no bound. question: asked where the head set brings none.
     """
 
     def __init__(

@@ -24,8 +24,9 @@ from lookhere.lab.intervals import over_strips, ratio_over_strips, wilson
 from lookhere.lab.judging import Exact, Overlap
 from lookhere.lab.page import page
 from lookhere.lab.reply import Record
-from lookhere.lab.report import draws_named, markdown
+from lookhere.lab.report import markdown
 from lookhere.lab.tables import write_csv
+from lookhere.lab.wording import draws_named
 from PIL import Image
 from planted_engine import GAZE
 

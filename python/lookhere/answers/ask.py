@@ -27,9 +27,9 @@ class AskOptions(TypedDict, total=False):
 
     strength: nats on the attention scores; mode, share, sharpness, queries: see ``Push``; None for the head set's.
     max_tokens, temperature (0 is greedy), top_k, top_p, min_p, repeat_penalty, seed, stop (texts that end the answer
-    and are not part of it): see ``Sampling``. gaze, steered_gaze, head_gaze: which maps each step brings; head_gaze="all"
-    brings those of every head of every layer. readers: (layer, head) pairs that tell where the model looked, None for
-    the head set's. zoom: whether small regions are enlarged first.
+    and are not part of it): see ``Sampling``. gaze, steered_gaze, head_gaze: which maps each step brings;
+    head_gaze="all" brings those of every head of every layer. readers: (layer, head) pairs that tell where the model
+    looked, None for the head set's. zoom: whether small regions are enlarged first.
     """
 
     strength: float | None

@@ -22,8 +22,8 @@ def check_memory(heads: Sequence[Head], grids: Sequence[TokenGrid], steps: int) 
     if each * steps > limits.ATTENTION_BYTES:
         raise OptionError(
             f"head_gaze='all' takes {each / 2**20:.1f} MiB for each token of the answer, and for {steps} tokens "
-            f"{each * steps / 2**30:.1f} GiB; expected at most {limits.ATTENTION_BYTES / 2**30:g} GiB. Give max_tokens up "
-            f"to {limits.ATTENTION_BYTES // each}, or limit the image with load(max_image_tokens=...)."
+            f"{each * steps / 2**30:.1f} GiB; expected at most {limits.ATTENTION_BYTES / 2**30:g} GiB. Give max_tokens "
+            f"up to {limits.ATTENTION_BYTES // each}, or limit the image with load(max_image_tokens=...)."
         )
 
 

@@ -2,12 +2,14 @@
 
 In the order of the work:
 
-- What is looked at: ``view``, ``picture``, ``item``, ``corpus``, ``material``, ``coco``, ``objects``, ``sheet``, ``edits``.
+- What is looked at: ``view``, ``picture``, ``item``, ``corpus``, ``material``, ``coco``, ``objects``, ``sheet``,
+  ``edits``.
 - Finding heads: ``attention``, ``components``, ``ranking``, ``comparison``, ``settling``, ``readers``, ``bench``,
   ``calibration``, ``checkpoint``, ``work``, ``discovery``.
 - Asking: ``arms``, ``kinds``, ``protocols``, ``narration``, ``staircase``, ``sweeps``, ``experiments``, ``options``,
   ``job``, ``jobs``.
 - Judging what was said: ``outcome``, ``reply``, ``judging``, ``choice``, ``endpoint``, ``fluency``, ``examiner``.
 - Where it looked: ``reading``, ``intersection``.
-- Telling: ``figures``, ``intervals``, ``evaluation``, ``tables``, ``readtable``, ``report``, ``examples``, ``svg``, ``page``.
+- Telling: ``figures``, ``intervals``, ``evaluation``, ``tables``, ``readtable``, ``wording``, ``report``,
+  ``examples``, ``svg``, ``page``.
 """

@@ -28,13 +28,15 @@ from .item import of_strip as item_of
 from .job import plan
 from .jobs import jobs, scene_picture, strip_picture
 from .judging import Exact, Judge, Overlap
-from .options import Options as Options
+from .options import Options
 from .picture import Picture
 from .ranking import PLACES, Place, Scores
 from .work import Progress, Silent
 
 if TYPE_CHECKING:
     from ..model import Model
+
+__all__ = ["FORMAT", "Evaluation", "Maps", "Options", "default_judges", "evaluate"]
 
 FORMAT = "lookhere-evaluation"
 

@@ -17,23 +17,9 @@ from .experiments import TITLES
 from .figures import CORPORA, Figure
 from .ranking import FLOOR
 from .readtable import COLUMNS, read_tables
-from .report import (
-    NOTES,
-    TOKEN_SIZES,
-    agreements,
-    compared,
-    draws,
-    draws_named,
-    modes,
-    number,
-    percent,
-    short,
-    sizes,
-    switch,
-    title_of,
-    token_sizes,
-)
+from .report import NOTES, TOKEN_SIZES, agreements, compared, draws, modes, sizes, token_sizes
 from .staircase import matrix
+from .wording import draws_named, number, percent, short, switch, title_of
 
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
 _READ = {"prompt": "at the final prompt token", "answer": "over the tokens of the right answer"}

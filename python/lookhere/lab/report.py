@@ -6,7 +6,6 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
-from statistics import median
 
 from .coco import SIZES
 from .evaluation import Evaluation
@@ -15,6 +14,7 @@ from .figures import CORPORA, Figure, Value
 from .kinds import kinds
 from .outcome import Outcome
 from .readtable import COLUMNS, read_tables
+from .wording import draws_named, number, percent, short, switch, title_of
 
 NOTES = (
     "Right: the answer is about the target. Another: about another panel or object of the picture. None: fits no "
@@ -75,37 +75,6 @@ def draws(figures: Sequence[Figure]) -> tuple[list[Figure], list[Figure]]:
     return found, [figure for figure in figures if figure not in found]
 
 
-def draws_named(figures: Sequence[Figure]) -> str:
-    """'random heads, 10 draws'; says so where some are the same heads, because the layers have no others."""
-    different = len({dict(figure.setting).get("names") for figure in figures})
-    name = f"random heads, {len(figures)} draws"
-    return name if different == len(figures) else f"{name} ({different} different)"
-
-
-def percent(value: Value | None) -> str:
-    """'83.1% (79.0% to 87.2%)', or nothing."""
-    return "" if value is None else f"{value.value:.1%} ({value.interval[0]:.1%} to {value.interval[1]:.1%})"
-
-
-def number(value: Value | None) -> str:
-    """'1.83 (1.70 to 2.01)', or nothing; large ones without decimals."""
-    if value is None:
-        return ""
-    each, low, high = map(short, (value.value, *value.interval))
-    return f"{each} ({low} to {high})"
-
-
-def short(value: float) -> str:
-    """'1.83', '2,687'."""
-    return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
-
-
-def switch(figure: Figure) -> str:
-    """'7 tokens (48 of 60 moves)'."""
-    moves, arrived = figure.switches
-    return f"{median(arrived):g} tokens ({len(arrived)} of {moves} moves)" if arrived else f"none of {moves} moves"
-
-
 def agreements(evaluation: Evaluation) -> list[tuple[str, str, float, int]]:
     """Two judges, the share of answers that they take for the same, and of how many answers."""
     found = []
@@ -121,12 +90,6 @@ def agreements(evaluation: Evaluation) -> list[tuple[str, str, float, int]]:
         if asked:
             found.append((one, other, sum(share * each for share, each in known) / asked, asked))
     return found
-
-
-def title_of(figure: Figure) -> str:
-    """'dynamic narration, gaze heads'; what is never steered is named by its protocol alone."""
-    title = TITLES[figure.protocol]
-    return title if figure.protocol in ("ordinal", "order", "free") else f"{title}, {figure.arm}"
 
 
 def _head(evaluation: Evaluation) -> str:

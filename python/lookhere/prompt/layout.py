@@ -60,8 +60,9 @@ class Layout:
     def grid_positions(self) -> tuple[int, ...]:
         """Position of each token grid of all images."""
         positions = []
-        for item, at in zip(self.items, self.starts, strict=False):
+        for item, start in zip(self.items, self.starts, strict=False):
             if not isinstance(item, int):
+                at = start
                 for part in item.parts:
                     if part.grid is not None:
                         positions.append(at)

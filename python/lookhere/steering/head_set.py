@@ -124,8 +124,8 @@ class HeadSet(Pushed):
         if not 1 <= found <= len(ranked):
             raise HeadSetError(
                 f"top({checks.short(k)}) of a head set with {len(self.heads)} heads, {len(ranked)} with those that its "
-                f"ranking lists; expected 1 to {len(ranked)}. lookhere discover --save-ranking writes a file with every "
-                "head, which HeadSet.read reads."
+                f"ranking lists; expected 1 to {len(ranked)}. lookhere discover --save-ranking writes a file with "
+                "every head, which HeadSet.read reads."
             )
         return replace(self, heads=ranked[:found], scores=())
 

@@ -20,7 +20,8 @@ from .region import read_region, region_json
 def ask_json(ask: Ask) -> dict[str, Any]:
     """An ask as JSON: messages, at, and of the options those that differ from the defaults.
 
-    Images become paths, addresses or data URIs. OptionError for a ``Steering`` in ``at``, which brings heads of its own.
+    Images become paths, addresses or data URIs. OptionError for a ``Steering`` in ``at``, which brings heads of its
+    own.
     """
     if isinstance(ask.at, Steering):
         raise OptionError(
