@@ -1,8 +1,11 @@
 """What comes back as values: they fit a line, show themselves without harm, compare, copy and are saved."""
 
+import base64
 import copy
+import io
 import json
 import pickle
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -30,6 +33,7 @@ from lookhere import (
     limits,
 )
 from lookhere.answers.attention import save_attention
+from lookhere.answers.shading import on_target
 from lookhere.images.image import Image
 from lookhere.lab.evaluation import Evaluation, Options
 from lookhere.lab.figures import Figure
@@ -41,6 +45,7 @@ from lookhere.tokens.frame import Frame
 from lookhere.tokens.gaze import GridMaps
 from lookhere.tokens.grid import TokenGrid
 from lookhere.wire.ask import ask_json, read_ask
+from PIL import Image as pillow
 
 LINE = 120
 """Characters of a repr."""
@@ -143,19 +148,47 @@ def read_page(page):
 def test_no_text_becomes_html(answer, name):
     seen = SeenImage.__new__(SeenImage)
     seen.image, seen.part, seen.grids = Image(STRIP, name), None, answer.gaze.frames[0].grids
-    plain = replace(answer, text="", steps=())
+    plain = replace(answer, text="", steps=tuple(replace(step, text="") for step in answer.steps))
+    named = HeadSet(ModelFacts(name, "fake", 9, 9), [(1, 2), (3, 4)], readers=[(0, 0)]) if name.isprintable() else None
     for value, text, same in (
         (answer, answer.text, plain), *((step, step.text, replace(step, text="")) for step in answer.steps),
-        (seen, None, None), (answer.gaze, None, None),
+        (seen, None, None), (answer.gaze, None, None), *([(named, None, None)] if named else []),
     ):  # fmt: skip
         page = read_page(value._repr_html_())
         assert page.others == []
-        assert {tag for tag, _ in page.tags} <= {"div", "small", "img", "br"}
+        assert {tag for tag, _ in page.tags} <= {"div", "small", "img", "br", "span"}
         assert {name for _, names in page.tags for name in names} <= {"style", "src", "alt"}
         if same is not None:
             assert page.tags == read_page(same._repr_html_()).tags
         if text:
             assert text in "".join(page.texts)
+
+
+@pytest.mark.parametrize("where", range(6))
+def test_words_are_shaded_by_how_much_of_their_gaze_fell_on_the_target(where):
+    """Two tokens: one looked at the target alone, the other everywhere alike."""
+    frame = Frame(96, 32, (TokenGrid(2, 6, 0, 0, 96, 32),))
+    alone, even = np.zeros((2, 6), np.float32), np.full((2, 6), 0.1, np.float32)
+    alone[1, where] = 0.3
+    steps = [Step(k, k, text, Gaze([gaze], [frame])) for k, (text, gaze) in enumerate([("a<b", alone), (" c", even)])]
+    heads = HeadSet(ModelFacts("Fake", "fake", 9, 9), [(1, 2)])
+    steering = Steering(heads, Panel(where + 1, 6))
+    answer = Answer("a<b c", tuple(steps), steps[0].gaze, "end", "What?", 9, steering)
+    assert on_target([step.gaze for step in steps], steering.regions) == [1, pytest.approx(1 / 6)]
+    page = answer._repr_html_()
+    assert re.findall(r'rgba\(245, 120, 40, ([\d.]+)\)">([^<]*)</span>', page) == [("0.80", "a&lt;b"), ("0.13", " c")]
+    assert "<span" not in replace(answer, steering=None)._repr_html_()
+    elsewhere = replace(answer, steering=Steering(heads, Box(0, 0, 999, 999)))
+    assert "<span" not in elsewhere._repr_html_()  # a target that is not of this image
+
+
+def test_a_head_set_is_a_grid():
+    heads = HeadSet(ModelFacts("Fake", "fake", 9, 4), [(1, 2), (3, 0)], readers=[(8, 3)])
+    data = re.search(r"data:image/png;base64,([^\"]+)", heads._repr_html_())[1]
+    shown = np.asarray(pillow.open(io.BytesIO(base64.b64decode(data))).convert("L")).astype(int)
+    assert shown.shape == (9, 4)
+    assert shown[1, 2] > shown[3, 0] > shown[8, 3] > shown[0, 0] == np.median(shown)
+    assert "<img" not in HeadSet(ModelFacts("Fake", "fake", 10**9, 10**9), [(1, 2)])._repr_html_()
 
 
 @given(gazes(), st.integers(0, 8))

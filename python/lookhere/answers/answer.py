@@ -20,6 +20,7 @@ from ..tokens.frame import Frame
 from ..tokens.gaze import Gaze, GridMaps
 from ..tokens.readback import Where
 from .attention import save_attention
+from .shading import shaded
 from .word import Word, words_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Step:
 
     def _repr_html_(self) -> str:
         """For a notebook."""
-        return _html(self.text, f"step {self.index}, token {self.token}", self.reading or self.gaze)
+        return _html(escape(self.text), f"step {self.index}, token {self.token}", self.reading or self.gaze)
 
     @property
     def frame(self) -> Frame | None:
@@ -104,9 +105,15 @@ class Answer:
         return f"<Answer {checks.short(self.text, 76)}, {len(self.steps)} tokens, {self.finish}{steered}>"
 
     def _repr_html_(self) -> str:
-        """For a notebook: the text, how it came about, and the gaze in colours."""
-        told = f"{len(self.steps)} tokens, {self.finish}" + (f", {self.steering!r}" if self.steering else "")
-        return _html(self.text, told, self.reading or self.gaze)
+        """For a notebook: the text, how it came about, and the gaze in colours. Words are shaded by how much of their
+        gaze fell on what was pointed at."""
+        told = f"{len(self.steps)} tokens, {self.finish}"
+        text = escape(self.text)
+        if self.steering:
+            told += f", {self.steering!r}; a word is the darker the more of its gaze fell there"
+            texts, readings = [step.text for step in self.steps], [step.reading or step.gaze for step in self.steps]
+            text = shaded(texts, readings, self.steering.regions) if "".join(texts) == self.text else text
+        return _html(text, told, self.reading or self.gaze)
 
     @property
     def frame(self) -> Frame | None:
@@ -171,9 +178,9 @@ class Answer:
 
 
 def _html(text: str, told: str, gaze: Gaze) -> str:
-    """Nothing that a model or a caller wrote is read as HTML."""
+    """text: as HTML. Nothing that a model or a caller wrote is read as such."""
     shown = gaze._repr_html_() if gaze else ""
-    return f'<div><div style="white-space: pre-wrap">{escape(text)}</div><small>{escape(told)}</small>{shown}</div>'
+    return f'<div><div style="white-space: pre-wrap">{text}</div><small>{escape(told)}</small>{shown}</div>'
 
 
 def joined_steps(

@@ -16,6 +16,7 @@ from .. import checks, limits
 from ..atomic import write_text
 from ..errors import HeadSetError, OptionError
 from ..strict import Entry
+from .head_grid import head_grid
 from .push import MODES, QUERIES, Mode, Push, PushChange, Pushed, Queries
 
 FORMAT = "lookhere-head-set"
@@ -105,6 +106,10 @@ class HeadSet(Pushed):
     def __repr__(self) -> str:
         name, count = checks.label(self.model.name, 44), len(self.heads)
         return f"<HeadSet of {count} head{'s' * (count > 1)} of {name}, {self.mode}, {self.amount}, {self.queries}>"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the heads in a grid of layers and heads."""
+        return head_grid(repr(self), self.model.layers, self.model.heads, self.heads, self.readers)
 
     @property
     def amount(self) -> str:
