@@ -8,6 +8,9 @@ NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine
 GENERAL = "Describe what is shown here in one sentence."
 """Asked where neither the user nor the head set says otherwise. It names no place: the gaze decides."""
 
+IMAGE = "Describe this image."
+"""The same for the built-in model, which learned this wording for strips and for scenes, and not the general one."""
+
 AMBIGUOUS = "What is the main action or event happening in this comic strip? Answer briefly."
 """The paper's question without a place in it: the gaze decides."""
 

@@ -256,7 +256,7 @@ def test_the_built_in_model_says_that_it_does_not_know(run, pair):
     assert run("describe", "drawn.png").stderr == ""
 
 
-def test_a_comic_strip_is_only_spoken_of_where_there_is_one(run, monkeypatch):
+def test_a_comic_strip_is_only_spoken_of_where_there_is_one(run, pair, monkeypatch):
     monkeypatch.setattr("lookhere.model.Model.prompt", property(lambda model: questions.AMBIGUOUS))
     Image.fromarray(photograph(0, 5, 8)).save("photo.png")
     generate_scene(1).image.save("scene.png")
@@ -265,7 +265,8 @@ def test_a_comic_strip_is_only_spoken_of_where_there_is_one(run, monkeypatch):
     def question(*args):
         return json.loads(run("describe", *args, "--json").stdout)["prompt"]
 
-    assert question("photo.png") == question("photo.png", "--box", "0,0,99,99") == questions.GENERAL
+    assert question("photo.png") == question("photo.png", "--box", "0,0,99,99") == questions.IMAGE
+    assert question("photo.png", "--model", str(pair[0])) == questions.GENERAL
     assert question("photo.png", "--panel", "1/2") == question("drawn.png") == questions.AMBIGUOUS
     assert question("scene.png", "--box", "0,0,99,99") == questions.OBJECT
     assert question("photo.png", "--schedule", "box:0,0,99,99") == questions.POINTED_PLACES

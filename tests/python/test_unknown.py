@@ -73,14 +73,14 @@ def test_as_an_error_it_leaves_the_model_in_use(given):
 
 def test_its_question_is_one_that_it_learned(given, model):
     given.head_set = None
-    assert given.prompt == questions.AMBIGUOUS
+    assert given.prompt == questions.IMAGE
     model.head_set = None
     assert model.prompt == questions.GENERAL
 
 
 def test_its_card_lists_what_it_learned_to_be_asked():
     card = " ".join((Path(lookhere.__file__).parent / "data/models/MODEL_CARD.md").read_text().split())
-    learned = (questions.AMBIGUOUS, questions.PANEL, questions.OBJECT, questions.NARRATION, questions.POINTED)
+    learned = (questions.IMAGE, questions.AMBIGUOUS, questions.PANEL, questions.OBJECT, questions.NARRATION, questions.POINTED)
     for question in (*learned, questions.ordinal(2, 6)):
         assert question in card
     assert questions.GENERAL not in card

@@ -30,7 +30,7 @@ def question(scene: Scene, regions: Sequence[Region]) -> str:
     kind = drawn_kind(scene)
     if kind == "strip":
         return own
-    return questions.OBJECT if kind == "scene" and regions else questions.GENERAL
+    return questions.OBJECT if kind == "scene" and regions else scene.model.question
 
 
 def pointed_question(scene: Scene, plan: Schedule) -> str:

@@ -108,7 +108,7 @@ def load(
         loaded.head_set = given or found
         if model is None:
             loaded.notice = builtin.warn_if_unknown
-            loaded.question = questions.AMBIGUOUS  # the general one it never learned
+            loaded.question = questions.IMAGE
         _log.info(
             "%r from %s with %s, %d threads, %s.", loaded, path, projector_path, cores, _head_note(loaded.head_set)
         )
