@@ -101,6 +101,8 @@ CALLS = {
     "Model.describe": lambda w: (w.model.describe, {"image": STRIP, **AT}),
     "Model.chat": lambda w: (w.model.chat, {"messages": w.messages, **AT}),
     "Model.stream_chat": lambda w: (w.model.stream_chat, {"messages": w.messages, **AT}),
+    "Model.ask_all": lambda w: (w.model.ask_all, {"asks": [w.scene.ask(max_tokens=2)], "return_errors": False}),
+    "Model.stream_asks": lambda w: (w.model.stream_asks, {"asks": [w.scene.ask(max_tokens=2)], "return_errors": False}),
     "Model.close": lambda w: (lookhere.load(w.pair[0]).close, {}),
     "Scene.zoom": lambda w: (w.scene.zoom, {"at": Point(5, 5)}),
     "Scene.zoomed": lambda w: (w.scene.zoomed, {"at": Point(5, 5)}),
@@ -228,8 +230,7 @@ NOT_CALLED = {
     "Scene": "made by Model.look",
     "Model.encode": "called by Model.look, with what it opened",
     "Scene.of": "called by Model.look",
-    "Run.at_once": "called by a Group",
-    "Run.step_with": "called by a Group",
+    "Run.request": "called by a Group",
 }
 
 OTHERS = {

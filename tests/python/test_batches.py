@@ -300,9 +300,15 @@ def mixed_asks(model, count):
     return asks
 
 
-def test_the_built_in_model_says_the_same_words_as_alone(builtin):
+@pytest.fixture(scope="module")
+def told_alone(builtin):
+    """(asks, what the built-in model says to each alone)."""
     asks = mixed_asks(builtin, 200)
-    alone = [builtin.ask_all([ask])[0] for ask in asks]
+    return asks, [builtin.ask_all([ask])[0] for ask in asks]
+
+
+def test_the_built_in_model_says_the_same_words_as_alone(builtin, told_alone):
+    asks, alone = told_alone
     together = builtin.ask_all(asks)
     different = [
         (ask, one.text, other.text) for ask, one, other in zip(asks, alone, together, strict=True) if one.text != other.text
@@ -313,3 +319,23 @@ def test_the_built_in_model_says_the_same_words_as_alone(builtin):
             assert bool(step.gaze) == bool(same.gaze) == ask.gaze
             for here, there in zip(step.gaze, same.gaze, strict=True):
                 assert np.abs(here - there).sum() < 0.02
+
+
+def test_the_built_in_model_among_arrivals_cancels_and_evictions(told_alone, gpu_layers):
+    """Four callers, and a context that holds a few of the prompts: what is read begins as it does alone."""
+    alone = told_alone[1]
+
+    def caller(seed):
+        rng = random.Random(seed)
+        for _ in range(25):
+            number, count = rng.randrange(len(asks)), rng.choice([1, 3, 12])
+            run = asks[number].messages[-1].images[0].source.run(asks[number])
+            text = "".join(step.text for _, step in zip(range(count), run, strict=False))
+            assert text == "".join(step.text for step in alone[number].steps[:count])
+            if rng.random() < 0.5:
+                run.cancel()
+        return True
+
+    with lookhere.load(context=768, gpu_layers=gpu_layers) as model, ThreadPoolExecutor(4) as pool:
+        asks = mixed_asks(model, 200)  # the same ones
+        assert all(pool.map(caller, range(4)))

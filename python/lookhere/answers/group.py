@@ -59,14 +59,7 @@ class Group:
         """
         for _ in self:
             pass
-        return [self._errors.get(place) or self.answer(place) for place in range(len(self._runs))]  # type: ignore[misc]
-
-    def answer(self, place: int) -> Answer:
-        """The whole answer of a place, once it has ended. CancelledError if it has not, or was cancelled."""
-        run = self._runs[place]
-        if run is None:
-            raise CancelledError("The answer was cancelled before it began.")
-        return run.answer(self._steps[place])
+        return [self._errors.get(place) or self._answer(place) for place in range(len(self._runs))]  # type: ignore[misc]
 
     def cancel(self) -> None:
         """Ends all answers as soon as the engine can, from any thread; the iteration then stops.
@@ -130,15 +123,16 @@ class Group:
                         continue
                     del going[place]
                     run = self._run(place)
+                    step = None
                     with self._errors_of(place):
-                        if request.error is not None:
-                            run.close()
-                            raise request.error
+                        step = request.outcome()
+                    if place in self._errors:
+                        run.close()
                     if run.finish is None:
                         going[place] = run.request()
-                    if request.result is not None:
-                        self._steps[place].append(request.result)
-                        yield place, request.result
+                    if step is not None:
+                        self._steps[place].append(step)
+                        yield place, step
 
     @contextmanager
     def _errors_of(self, place: int) -> Iterator[None]:
@@ -150,6 +144,13 @@ class Group:
             if not self._return_errors:
                 raise
             self._errors[place] = error
+
+    def _answer(self, place: int) -> Answer:
+        """The whole answer of a place, once it has ended. CancelledError if it has not, or was cancelled."""
+        run = self._runs[place]
+        if run is None:
+            raise CancelledError("The answer was cancelled before it began.")
+        return run.answer(self._steps[place])
 
     def _run(self, place: int) -> Run:
         run = self._runs[place]

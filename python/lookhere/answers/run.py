@@ -218,9 +218,7 @@ class Run:
         """The next step; None if the answer ended without one."""
         request = self.request()
         self._session.compute([request], self._cancel)
-        if request.error is not None:
-            raise request.error
-        return request.result
+        return request.outcome()
 
     def _take(self, row: int) -> Step | None:
         """Within the turn that computed the row, maybe in another thread."""

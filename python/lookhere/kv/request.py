@@ -60,6 +60,13 @@ class Request(Generic[Result]):
             self.end(error)
         self.end()
 
+    def outcome(self) -> Result | None:
+        """The result; raises the error where there is one."""
+        error = self.error
+        if error is not None:
+            raise error
+        return self.result
+
     def end(self, error: Exception | None = None) -> None:
         """It is done; the first error stays."""
         self.error = self.error or error
