@@ -49,7 +49,7 @@ class Told:
             for at, (rows, cols) in zip(layout.grid_positions, layout.grid_shapes, strict=True)
         ]
         with engine_errors("preparing the read-out of attention"):
-            self.native.set_probe_spans(spans if sequence.layers else [], slot)
+            self.native.set_probe_spans(spans, slot)
             self.native.unsteer(slot)
         self._aims[slot] = (weakref.ref(sequence), None)
 
@@ -84,10 +84,10 @@ class Told:
         self._aims[slot] = (weakref.ref(sequence), aim)
 
     def clear(self, slot: int) -> None:
-        """A slot that no answer uses any more: nothing acts there, nothing is read."""
-        with engine_errors("preparing the read-out of attention"):
+        """Nothing acts any more on a slot that no answer uses. Where its images lay may stay: it costs nothing, and to
+        tell it again does."""
+        with engine_errors("steering"):
             self.native.unsteer(slot)
-            self.native.set_probe_spans([], slot)
         del self._aims[slot]
 
 
