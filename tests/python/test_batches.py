@@ -115,6 +115,21 @@ def test_threads_are_computed_together_without_knowing(model, monkeypatch):
     assert sum(steps) / len(steps) > count / 3  # far from one by one
 
 
+def test_more_callers_than_the_cache_has_slots(model):
+    """All are served, a few batches later."""
+    count = 40
+    scene = model.look(picture(0))
+    begin = threading.Barrier(count)
+
+    def ask(number):
+        begin.wait(60)
+        return scene.describe("?" * number, at=Point(16 * (number % 6), 0)).text
+
+    with ThreadPoolExecutor(count) as pool:
+        texts = list(pool.map(ask, range(count)))
+    assert texts == [fake.steered_text(0, number % 6) for number in range(count)]
+
+
 def test_two_runs_that_are_read_by_turns_wait_for_nobody(model):
     """One thread: the other run cannot come, and is not waited for."""
     scene = model.look(picture(0))

@@ -10,6 +10,9 @@ from .cache import SEQUENCES, Cache
 from .piece import tokens_left
 from .sequence import KvSequence
 
+_PLACES = SEQUENCES - 2
+"""Sequences that are admitted at most: a slot is left for the next one, and one for the prompt that it begins with."""
+
 
 def check_fits(cache: Cache, sequence: KvSequence) -> None:
     """ContextError if the context cannot hold a sequence and one token of its answer, were it alone."""
@@ -36,7 +39,7 @@ def admit(cache: Cache, sequences: Sequence[KvSequence]) -> list[KvSequence]:
     order = resident + [each for each in sequences if cache.held(each) is None]
     own = own_tokens(order)
     kept, total = 1, own[0] + order[0].room
-    while kept < min(len(order), SEQUENCES) and total + own[kept] + order[kept].room <= cache.reach:
+    while kept < min(len(order), _PLACES) and total + own[kept] + order[kept].room <= cache.reach:
         total += own[kept] + order[kept].room
         kept += 1
     try:
