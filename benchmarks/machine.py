@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time
@@ -19,6 +20,18 @@ def facts() -> str:
     return (
         f"{_field('/proc/cpuinfo', 'model name') or platform.processor()}, {os.cpu_count()} threads, "
         f"{_total() / 2**30:.0f} GiB, {platform.system()} {platform.release().split('-')[0]}."
+    )
+
+
+def build(folder: Path) -> str:
+    """One line: how our library in this folder was built, and what of it the processor has to offer."""
+    told = json.loads((folder / "build.json").read_text())
+    has = _field("/proc/cpuinfo", "flags").split()
+    sets = [name for name in ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "amx_int8") if name in has]
+    flags = f"{told['build_type']}{told['cxx_flags']}".strip()
+    return (
+        f"Built with {told['compiler']}, {flags}, GGML_NATIVE={told['options']['GGML_NATIVE']}, "
+        f"GGML_OPENMP={told['options']['GGML_OPENMP']}; the processor has {', '.join(sets) or 'none of the sets'}."
     )
 
 

@@ -15,12 +15,14 @@ import sys
 from pathlib import Path
 
 import bandwidth
+import busy
 import footprint
 import hooks
 import instructions
 import machine
 import moving
 import page
+import products
 import rows
 import speed
 import startup
@@ -33,6 +35,8 @@ SECTIONS = {
     "talk": talk,
     "moving": moving,
     "rows": rows,
+    "products": products,
+    "busy": busy,
     "hooks": hooks,
     "startup": startup,
     "instructions": instructions,
@@ -44,7 +48,8 @@ def main() -> None:
     commands = parser.add_subparsers(dest="section", required=True)
     for name, section in SECTIONS.items():
         command = commands.add_parser(name, help=(section.__doc__ or "").splitlines()[0], description=section.__doc__)
-        command.add_argument("model", type=Path, nargs=None if name != "startup" else "?", help="GGUF file")
+        bare = name in ("startup", "products")
+        command.add_argument("model", type=Path, nargs="?" if bare else None, help="GGUF file")
         command.add_argument("--name", help="of the model on the page; default: its folder's")
         command.add_argument("--stock", type=Path, help="folder of unpatched libraries; default: they are built")
         command.add_argument("--ours", type=Path, help="folder of our library; default: the installed package's")
