@@ -267,7 +267,7 @@ def test_where_memory_is_short_one_after_another(model, monkeypatch):
 
     scene = model.look(STRIP)
     token = model.session._cache._token_bytes
-    monkeypatch.setattr(memory, "available", lambda: int(900 * token))
+    monkeypatch.setattr(memory, "available", lambda: int((900 - model.session.context) * token))
     answers = scene.describe_all([Point(16 * x, 0) for x in range(6)], max_tokens=500)
     assert [each.text for each in answers] == [fake.steered_text(0, x) for x in range(6)]
     assert model.session.context <= 900

@@ -42,14 +42,14 @@ def admit(cache: Cache, sequences: Sequence[KvSequence]) -> list[KvSequence]:
     while kept < min(len(order), _PLACES) and total + own[kept] + order[kept].room <= cache.reach:
         total += own[kept] + order[kept].room
         kept += 1
-    try:
-        _make_room(cache, order[:kept], own[:kept])
-    except ContextError:
-        if kept == 1:
-            raise
-        kept = 1  # memory holds one, but not several
-        _make_room(cache, order[:1], own[:1])
-    return order[:kept]
+    while True:
+        try:
+            _make_room(cache, order[:kept], own[:kept])
+            return order[:kept]
+        except ContextError:
+            if kept == 1:
+                raise
+            kept -= 1  # memory holds fewer
 
 
 def _make_room(cache: Cache, sequences: Sequence[KvSequence], own: Sequence[int]) -> None:
@@ -59,6 +59,8 @@ def _make_room(cache: Cache, sequences: Sequence[KvSequence], own: Sequence[int]
     for sequence, tokens in zip(sequences, own, strict=True):
         slot, count = cache.longest(sequence, len(sequence) - 1)
         has = sequence.tokens_before(count)
+        if cache.held(sequence) is not None:  # a part of an image, too
+            has = max(has, sequence.tokens - tokens_left(sequence, cache.mark(sequence)))
         if sequence.cached is None:
             sequence.cached = has
         if slot is not None:

@@ -59,6 +59,7 @@ class Cache:
         self._native: _engine.Session | None = None
         self._prepared: list[Prepared | None] = [None] * SEQUENCES
         self._clock = 0
+        self._failed: int | None = None  # tokens of a context that could not be made
 
     @property
     def context(self) -> int:
@@ -80,7 +81,8 @@ class Cache:
     @property
     def reach(self) -> int:
         """Tokens up to which it grows to keep prompts."""
-        return self._context or max(self.context, min(self.limit, self._budget))
+        most = min(self.limit, self._budget) if self._failed is None else min(self.limit, self._budget, self._failed - 1)
+        return self._context or max(self.context, most)
 
     @property
     def native(self) -> _engine.Session:
@@ -179,22 +181,22 @@ class Cache:
         total = held + tokens  # of what is asked now
         most = self._context or max(total, min(self.limit, self._budget))
         native = self._working()
-        if native is not None and (tokens <= native.room or native.context >= most):
-            if not self.evict(tokens, keep):
-                self.evict(total, own)
-            return
-        # seldom, because the other prompts are lost by it: at least twice as much
+        # to grow loses the other prompts: seldom, and at least to twice as much
         size, used = (native.context, native.context - native.room) if native else (0, 0)
         wanted = self._context or min(most, -(-max(total, used + tokens, 2 * size) // _ROOM) * _ROOM)
-        self.drop()
-        try:
-            self._native = self._new(wanted)
-        except ContextError:
-            if not self.fixed and wanted > total:
-                with suppress(ContextError):
-                    self._native = self._new(total)  # what is asked now, and nothing beside it
-            if self._native is None:
-                raise
+        for each in (wanted, total):  # or what is asked now, and nothing beside it
+            if native is not None and (tokens <= native.room or each <= size):
+                break
+            try:
+                self._check_memory(each)
+                self.drop()
+                self._native = self._new(each)
+                return
+            except ContextError:
+                if self.fixed or each == total:
+                    raise
+        if not self.evict(tokens, keep):
+            self.evict(total, own)
 
     def evict(self, tokens: int, keep: Collection[int]) -> bool:
         """Evicts others, the oldest first, until so many tokens fit. -> whether they do."""
@@ -241,14 +243,20 @@ class Cache:
 
         return sorted(range(SEQUENCES), key=worth)
 
-    def _new(self, context: int) -> _engine.Session:
-        needed, free = context * self._token_bytes, None if self._on_gpu else memory.available()
-        if free is not None and needed > free:  # where memory is promised freely, the system would kill the process
+    def _check_memory(self, context: int) -> None:
+        """ContextError where a context would not fit in place of this one. The system promises memory freely, and kills
+        the process later."""
+        free = None if self._on_gpu else memory.available()
+        needed = context * self._token_bytes
+        if free is not None and needed > free + self.context * self._token_bytes:
             raise ContextError(
                 f"A context of {context} tokens takes {needed / 2**30:.1f} GiB with kv_type={self._kv_type!r}; "
                 f"{free / 2**30:.1f} GiB of memory are free. Use a smaller context= (--context), a smaller max_tokens= "
                 "(--max-tokens) or kv_type='q8_0'."
             )
+
+    def _new(self, context: int) -> _engine.Session:
+        needed = context * self._token_bytes
         _log.info("A context of %d tokens, %.1f MiB of keys and values.", context, needed / 2**20)
         try:
             made: _engine.Session = compiled().Session(
@@ -261,6 +269,7 @@ class Cache:
             )
             return made
         except (compiled().EngineError, MemoryError) as error:
+            self._failed = context
             raise ContextError(
                 f"A context of {context} tokens with kv_type={self._kv_type!r} cannot be made: {error or 'no memory'}. "
                 "Use a smaller context= or kv_type='q8_0'; if that does not help, the model file is damaged."
