@@ -5,8 +5,8 @@
 
 Answers have a fixed length. Images are encoded before the clock starts, and their prompts are new in each round: system
 texts of one length that were not used before. With --server nothing is steered, images are encoded on the clock by both
-sides, and the server has as many slots as there are images. The arms take turns in every round; shown are medians of the
-ratios within a round, with the interval that holds 95 % of medians of resampled rounds.
+sides, and the server has as many slots as there are images. The arms take turns in every round; shown are medians of
+the ratios within a round, with the interval that holds 95 % of medians of resampled rounds.
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ def asks(scenes: Sequence[Scene], steering: Steering, system: str, tokens: int) 
     return [scene.ask("What is it?", at=steering, system=system, max_tokens=tokens, gaze=False) for scene in scenes]
 
 
-def measured(model: Model, scenes: Sequence[Scene], steering: Steering, tokens: int, fresh: Iterator[str]) -> list[float]:
-    """One round: (answers with their prompts, answers alone), one after another / at once; seconds per answer at once."""
+def measured(
+    model: Model, scenes: Sequence[Scene], steering: Steering, tokens: int, fresh: Iterator[str]
+) -> list[float]:
+    """One round: one after another / at once, with prompts and answers alone; then seconds per answer at once."""
     one, other = next(fresh), next(fresh)
     apart = asks(scenes, steering, one, tokens)
     together = asks(scenes, steering, other, tokens)
@@ -104,31 +106,35 @@ def asked(port: int, image: Image.Image, system: str, tokens: int) -> int:
         return int(json.load(reply)["usage"]["completion_tokens"])
 
 
+def raw(image: Image.Image, system: str, tokens: int) -> Ask:
+    """An ask about an image that was not looked at."""
+    parts = [{"type": "image", "image": image}, {"type": "text", "text": "What is it?"}]
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": parts}]
+    return Ask.of(messages, max_tokens=tokens, gaze=False)
+
+
+def by_both(model: Model, port: int, images: Sequence[Image.Image], system: str, tokens: int) -> tuple[float, float]:
+    """Seconds of the server and ours, all images at once."""
+    with ThreadPoolExecutor(len(images)) as pool:
+        theirs, counts = timed(lambda: list(pool.map(lambda image: asked(port, image, system, tokens), images)))
+    assert set(counts) == {tokens}, counts
+    given = [raw(image, system, tokens) for image in images]
+    ours, answers = timed(lambda: model.ask_all(given))
+    assert all(len(answer.steps) == tokens for answer in answers)
+    return theirs, ours
+
+
 def against_server(args: argparse.Namespace, model: Model, size: int, fresh: Iterator[str]) -> Ratio:
     """The server's time / ours, with as many slots as images, nothing steered, encoding included."""
     rounds = []
     context = size * (args.pixels * args.pixels // 1024 + args.tokens + 128)
-    with serving(args.server, *args.files, size, args.threads, context) as port, ThreadPoolExecutor(size) as pool:
+    with serving(args.server, *args.files, size, args.threads, context) as port:
         for number in range(args.rounds + 1):
             images = pictures(size, args.pixels, 1000 * size + number)
-            system = next(fresh)
-            theirs, counts = timed(lambda: list(pool.map(lambda each: asked(port, each, system, args.tokens), images)))
-            assert set(counts) == {args.tokens}
-            given = [
-                Ask.of(
-                    [
-                        {"role": "system", "content": system},
-                        {"role": "user", "content": [{"type": "image", "image": each}, {"type": "text", "text": "What is it?"}]},
-                    ],
-                    max_tokens=args.tokens, gaze=False,
-                )
-                for each in images
-            ]  # fmt: skip
-            ours, answers = timed(lambda: model.ask_all(given))
-            assert all(len(answer.steps) == args.tokens for answer in answers)
+            theirs, ours = by_both(model, port, images, next(fresh), args.tokens)
             rounds.append(theirs / ours)
             print(size, f"server {theirs:.1f} s, ours {ours:.1f} s", flush=True)
-    return median(rounds[1:] or rounds)
+    return median(rounds[1:])
 
 
 def main() -> None:

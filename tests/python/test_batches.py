@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 
 import fake_engine as fake
 import lookhere
@@ -41,7 +42,10 @@ def mixed(head_set, other_heads, count):
         if at and number % 2:
             queries = ("all", "after_image", "answer")[number % 3]
             at = Steering(other_heads if number % 4 == 1 else head_set, at, queries=queries)
-        parts = [{"type": "image", "image": picture(number % 7, rows, cols)}, {"type": "text", "text": "?" * (number % 9)}]
+        parts = [
+            {"type": "image", "image": picture(number % 7, rows, cols)},
+            {"type": "text", "text": "?" * (number % 9)},
+        ]
         ask = Ask.of([{"role": "user", "content": parts}], at, gaze=number % 3 > 0, head_gaze=number % 5 == 0)
         asks.append((ask, fake.UNSTEERED if at is None else fake.steered_text(y, x)))
     return asks
@@ -155,7 +159,7 @@ def arriving(monkeypatch, after, begin):
 
 
 def first_token(model, run, behind=None, monkeypatch=None):
-    """Batches from when the next step is wanted until it is there; ``behind`` another run, whose prompt is being read."""
+    """Batches from when the next step is wanted until it is there. behind: a run whose prompt is being read."""
     counted, arrived = [], threading.Event()
 
     def read():
@@ -204,13 +208,13 @@ def test_prompts_enter_in_small_pieces_beside_answers(engine, pair, head_set):
         assert max(pieces) <= BESIDE
         assert sum(pieces) > 1000
         between = [index for index, (kind, _, _) in enumerate(kinds[first:]) if kind == "text"]
-        assert max(later - one for one, later in zip(between, between[1:], strict=False)) <= 2
+        assert max(later - one for one, later in pairwise(between)) <= 2
         assert len(steps) == 21
 
 
 @given(st.lists(st.integers(1, 5000), max_size=20), st.sampled_from([BESIDE, PROMPT]))
 def test_shares_of_a_batch(left, room):
-    """All of the room is used, nobody gets more than he needs, the first a quarter at least, and shorter ones all first."""
+    """All of the room is used, nobody gets more than is needed, the first a quarter at least, then the shortest."""
     shares = prompt_shares(left, room)
     assert sum(shares) == min(room, sum(left))
     assert all(0 <= share <= wanted for share, wanted in zip(shares, left, strict=True))
@@ -249,7 +253,9 @@ class Program:
         y, x = self.random.randrange(3), self.random.randrange(4)
         at = Point(16 * x, 16 * y)
         if self.random.random() < 0.6:
-            at = Steering(self.random.choice(self.heads), at, queries=self.random.choice(["all", "after_image", "answer"]))
+            at = Steering(
+                self.random.choice(self.heads), at, queries=self.random.choice(["all", "after_image", "answer"])
+            )
         return at, fake.steered_text(y, x)
 
     def __call__(self):
@@ -326,7 +332,9 @@ def test_the_built_in_model_says_the_same_words_as_alone(builtin, told_alone):
     asks, alone = told_alone
     together = builtin.ask_all(asks)
     different = [
-        (ask, one.text, other.text) for ask, one, other in zip(asks, alone, together, strict=True) if one.text != other.text
+        (ask, one.text, other.text)
+        for ask, one, other in zip(asks, alone, together, strict=True)
+        if one.text != other.text
     ]
     assert not different
     for ask, one, other in zip(asks, alone, together, strict=True):

@@ -23,8 +23,8 @@ class Group:
     """Answers in the making; iterate for (place, Step), as they come; close it to cancel.
 
     The place is the number of the answer, from 0. Up to 16 answers go on at a time, each batch with a step of all that
-    wait; as one ends, the next begins. Images are encoded in a thread of their own meanwhile. Nothing is computed before
-    the first step is asked for.
+    wait; as one ends, the next begins. Images are encoded in a thread of their own meanwhile. Nothing is computed
+    before the first step is asked for.
     """
 
     def __init__(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .. import limits
@@ -81,7 +80,7 @@ class Cache:
     @property
     def reach(self) -> int:
         """Tokens up to which it grows to keep prompts."""
-        most = min(self.limit, self._budget) if self._failed is None else min(self.limit, self._budget, self._failed - 1)
+        most = min(self.limit, self._budget, self.limit if self._failed is None else self._failed - 1)
         return self._context or max(self.context, most)
 
     @property
@@ -175,8 +174,8 @@ class Cache:
     def make_room(self, tokens: int, held: int, keep: Collection[int], own: Collection[int]) -> None:
         """Makes room for so many tokens: the cache is made, or made larger, which empties it; or others are evicted.
 
-        held: tokens that what is asked now has in the cache already. keep: slots that hold them; of these all but its own
-        ones are evicted, too, where there is no room otherwise. ContextError.
+        held: tokens that what is asked now has in the cache already. keep: slots that hold them; of these all but its
+        own ones are evicted, too, where there is no room otherwise. ContextError.
         """
         total = held + tokens  # of what is asked now
         most = self._context or max(total, min(self.limit, self._budget))

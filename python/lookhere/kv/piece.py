@@ -22,7 +22,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Piece:
-    """Text tokens, or ``count`` tokens of an image part; all read under one aim. after: where the reading stands then."""
+    """Text tokens, or ``count`` tokens of an image part, all read under one aim. after: where the reading is then."""
 
     aim: Aim | None
     after: Mark

@@ -215,8 +215,8 @@ class Reader:
 def prompt_shares(left: Sequence[int], room: int) -> list[int]:
     """How many tokens of each prompt a batch reads. left: of each, the longest waiting first.
 
-    The shortest first, so that a short prompt does not wait for a long one; a quarter of the room at least is for the one
-    that waits longest, so that it comes to its end whatever follows.
+    The shortest first, so that a short prompt does not wait for a long one; a quarter of the room at least is for the
+    one that waits longest, so that it comes to its end whatever follows.
     """
     given = [0] * len(left)
     if left:

@@ -19,11 +19,11 @@ _numbers = count()
 class Request(Generic[Result]):
     """Reads a sequence to its end, and has the row of its last token taken.
 
-    pending: what is to be added to the sequence first; asked for when the request is begun. take: called with the number
-    of the engine's row, within the turn that computed it, maybe by another thread. cancel: ends the request.
+    pending: what is to be added to the sequence first; asked for when the request is begun. take: called with the
+    number of the engine's row, within the turn that computed it, maybe by another thread. cancel: ends the request.
 
-    done: the row was taken, and ``result`` is what that gave; or ``error`` says why it was not; neither where the sequence
-    was closed meanwhile. alone: computed by
+    done: the row was taken, and ``result`` is what that gave; or ``error`` says why it was not; neither where the
+    sequence was closed meanwhile. alone: computed by
     itself, after a batch with others failed. number: in the order in which requests were made.
     """
 
@@ -56,7 +56,7 @@ class Request(Generic[Result]):
         """The row is ready. What taking it raises belongs to the request."""
         try:
             self.result = self._take(row)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self.end(error)
         self.end()
 

@@ -65,12 +65,11 @@ class Session:
 
         ClosedError after close, CancelledError, BusyError from inside a batch.
         """
-        with self._turns.take(cancel):
-            with self._open():
-                yield
+        with self._turns.take(cancel), self._open():
+            yield
 
     def compute(self, requests: Sequence[Request[Any]], cancel: _engine.CancelFlag | None = None) -> None:
-        """Waits until one of the requests is done, and computes a batch for all who wait whenever it is this caller's turn.
+        """Waits until one of the requests is done; whenever it is this caller's turn, computes a batch for all.
 
         What was read of the others stays; they may be given again. ClosedError, CancelledError, BusyError from inside a
         batch; the errors of a request are in it.
@@ -137,7 +136,7 @@ class Session:
         with self._waiting.timed(requests):
             try:
                 self._reader.read(requests, self._waiting, cancel)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 self._reader.settle(request.sequence for request in requests)
                 self._failed([request for request in requests if not request.done], error)
             except BaseException:
@@ -145,7 +144,7 @@ class Session:
                 raise
 
     def _failed(self, requests: Sequence[Request[Any]], error: Exception) -> None:
-        """Ends those whose error it is. Which one that is cannot be known of several, which are then tried one by one."""
+        """Ends those whose error it is. Of several that cannot be known; they are then tried one by one."""
         ended = requests
         if len(requests) > 1 and isinstance(error, CancelledError):
             ended = [each for each in requests if each.cancel is not None and each.cancel.is_set()] or requests
