@@ -12,6 +12,7 @@ from lookhere.lab.evaluation import Options, evaluate
 from lookhere.loading import builtin as registry
 from PIL import Image
 
+pytestmark = pytest.mark.filterwarnings("error")
 NOISE = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
 
 
