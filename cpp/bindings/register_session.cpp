@@ -39,6 +39,8 @@ void register_session(py::module_ & m) {
         .def("close", &Session::close)
         .def_property_readonly("context", &Session::context_size, "Tokens that the KV cache holds.")
         .def_property_readonly("graphs_reused", &Session::graphs_reused, "Decode calls that reused the graph of the one before.")
+        .def_property_readonly("compute_bytes", &Session::compute_bytes,
+                               "Bytes of the buffers that are computed in, beside the KV cache; more once shares are told or layers read.")
         .def_property_readonly("grouped", &Session::grouped, "Whether the grouped attention kernel is in use.")
         .def("position", &Session::position, py::arg("sequence") = 0, "The next position.")
         .def("used", &Session::used, py::arg("sequence") = 0, "Tokens held for the sequence.")

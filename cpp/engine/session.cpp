@@ -142,6 +142,11 @@ int Session::graphs_reused() const {
     return llama_perf_context(context()).n_reused;
 }
 
+int64_t Session::compute_bytes() const {
+    const Busy busy(busy_, "session");
+    return (int64_t) llama_steer_compute_bytes(context());
+}
+
 bool Session::grouped() const {
     context();
     return grouped_;

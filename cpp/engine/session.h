@@ -36,6 +36,7 @@ public:
 
     int context_size() const;
     int graphs_reused() const;
+    int64_t compute_bytes() const; // of the buffers that graphs work in, beside the cache
     bool grouped() const; // whether the grouped attention of Options is in use
     int position(int sequence) const;
     int used(int sequence) const;

@@ -192,6 +192,9 @@ class Session:
     @property
     def graphs_reused(self) -> int: ...
     @property
+    def compute_bytes(self) -> int:
+        """Bytes of the buffers that are computed in, beside the KV cache; more once shares are told or layers read."""
+    @property
     def grouped(self) -> bool:
         """Whether the grouped attention kernel is in use."""
     def position(self, sequence: int = 0) -> int:
@@ -235,7 +238,8 @@ class Session:
     def logits(self, row: int = -1) -> NDArray[np.float32]:
         """(vocabulary_size,) of an output row; a copy."""
     def set_heads(self, heads: Sequence[tuple[int, int]], sequence: int = 0) -> None:
-        """(layer, head) pairs that are steered for the sequence; none: nothing is. EngineError names what the model lacks."""
+        """(layer, head) pairs that are steered for the sequence; none: nothing is. EngineError names what the model
+        lacks."""
     def steer(
         self,
         spans: Sequence[Span],

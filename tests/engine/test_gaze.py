@@ -98,6 +98,18 @@ def test_a_moving_target_reuses_the_graph(session, model, image, prompt):
     assert reused(True) == reused(False) > 0
 
 
+def test_compute_bytes_tell_what_shares_take(session, image):
+    plain = session.compute_bytes
+    assert plain > 0
+    session.set_heads([(0, 0)])
+    weights = np.ones((grid_of(image).rows, grid_of(image).cols), np.float32)
+    session.steer([span(image, 0, weights)], kind="target_share", share=0.5)
+    assert session.compute_bytes > plain
+    session.unsteer()
+    session.set_heads([])
+    assert session.compute_bytes == plain
+
+
 @pytest.mark.parametrize("head", [(-1, 0), (10**6, 0), (0, -1), (0, 10**6)])
 def test_heads_outside_the_model(session, head):
     with pytest.raises(engine.EngineError, match="outside the model"):

@@ -73,7 +73,8 @@ def test_everything_after_close_is_an_error(model_files, pixels, prompt):
     session.close()
     session.close()
     for call in (session.position, session.clear, session.logits, session.unsteer, lambda: session.decode(prompt),
-                 lambda: session.set_heads([]), lambda: session.graphs_reused):  # fmt: skip
+                 lambda: session.set_heads([]), lambda: session.graphs_reused,
+                 lambda: session.compute_bytes):  # fmt: skip
         with pytest.raises(engine.EngineError, match="the session is closed"):
             call()
 

@@ -145,6 +145,8 @@ class Api:
             lib.llama_steer_error.argtypes = [C.c_void_p]
             lib.llama_steer_set_heads.argtypes = [C.c_void_p, C.c_int32, C.c_void_p, C.c_size_t]
             lib.llama_steer_set.argtypes = [C.c_void_p, C.c_int32, C.c_void_p]
+            lib.llama_steer_compute_bytes.argtypes = [C.c_void_p]
+            lib.llama_steer_compute_bytes.restype = C.c_size_t
             lib.llama_attn_set_grouped.argtypes = [C.c_void_p, C.c_bool]
             lib.llama_attn_set_grouped.restype = C.c_bool
             lib.llama_probe_set_layers.argtypes = [C.c_void_p, C.c_void_p, C.c_size_t]
@@ -238,6 +240,9 @@ class Context:
 
     def set_heads(self, heads: Sequence[tuple[int, int]], seq: int = 0) -> None:
         self._check(self.lib.llama_steer_set_heads(self.handle, seq, (Head * len(heads))(*heads), len(heads)))
+
+    def compute_bytes(self) -> int:
+        return int(self.lib.llama_steer_compute_bytes(self.handle))
 
     def set_grouped(self, grouped: bool) -> bool:
         """Whether the grouped attention kernel is on now."""

@@ -12,7 +12,7 @@ from capi import TARGET_SHARE, WITHIN_SPANS, Api, Context, Span, SteerError
 from numpy.typing import NDArray
 from scene import Scene
 from test_steering import EVERY, SOME, Recorder, family, flash, heads_of
-from tiny import write
+from tiny import HEADS, write
 
 SETTINGS = [(TARGET_SHARE, 0.4), (TARGET_SHARE, 0.9), (TARGET_SHARE, 1.0), (WITHIN_SPANS, 1.0), (WITHIN_SPANS, 0.8)]
 setting = pytest.mark.parametrize(("kind", "share"), SETTINGS, ids=["share40", "share90", "share100", "within", "within80"])
@@ -67,6 +67,100 @@ def test_flash_attention_of_every_layer(patched: Api, models: dict[str, Path], f
             want = attention.out(p)
             want[:, chosen] = attention.out(moved(p, scene, kind, share))[:, chosen]
             np.testing.assert_allclose(out, want, atol=(4e-3 if type_kv == capi.F16 else 2e-2) * np.abs(want).max())
+
+
+@setting
+def test_a_long_prompt_is_taken_in_parts(patched: Api, models: dict[str, Path], kind: int, share: float) -> None:
+    """Scores are held for 64 rows at once: here for 128 rows of a batch, and for 22."""
+    steered, scene, _ = record(patched, models["qwen3vl"], (kind, share), after=150)
+    chosen = heads_of(1, SOME)
+    assert {len(out) for out in steered.out[1]} >= {128, 22}
+    for call, out in zip(steered.calls[1], steered.out[1], strict=True):
+        p = call[0].natural()
+        want = call[0].out(p)
+        want[:, chosen] = call[0].out(moved(p, scene, kind, share))[:, chosen]
+        np.testing.assert_allclose(out, want, atol=8e-3 * np.abs(want).max())
+
+
+@setting
+@pytest.mark.parametrize("grouped", [False, True], ids=["two_passes", "grouped"])
+def test_only_the_rows_up_to_the_last_steered_one_take_further_passes(
+    patched: Api, models: dict[str, Path], kind: int, share: float, grouped: bool
+) -> None:
+    """A prompt of another sequence in the same batch, behind or before, is not computed again and stays to the bit."""
+    def last(steer: bool, first: int) -> tuple[list[int], NDArray[np.float64]]:
+        recorder = Recorder(patched)
+        with patched.context(models["qwen3vl"], n_seq=2, capture=recorder) as ctx:
+            assert ctx.set_grouped(grouped) == grouped
+            scene = Scene(ctx.n_pos)
+            scene.prefill(ctx)
+            if steer:
+                ctx.set_heads(SOME, 0)
+                ctx.steer([scene.weights(*WEIGHTS)], kind=kind, share=share)
+            seq = [1] * 40
+            seq.insert(first, 0)
+            pos = list(range(40))
+            pos.insert(first, scene.prompt_end)
+            assert ctx.decode(range(5, 46), pos=pos, seq=seq, outputs=[first]) == 0
+        return [attention.q.shape[1] for attention in recorder.calls[1][-1]], recorder.out[1][-1]
+
+    for first in (0, 1, 15, 16, 39, 40):
+        _, plain = last(False, first)
+        passes, steered = last(True, first)
+        rows = min(41, 16 * (first // 16 + 1))  # by 16
+        assert passes == [41] + [rows] * (1 + (kind == WITHIN_SPANS))
+        others = np.arange(41) != first
+        assert np.array_equal(steered[others], plain[others])
+        chosen = heads_of(1, SOME)
+        assert np.array_equal(steered[first, ~chosen], plain[first, ~chosen])
+        assert (np.abs(steered[first, chosen] - plain[first, chosen]).max(-1) > 1e-3).all()
+
+
+@setting
+@flash
+def test_a_prompt_before_the_steered_rows_has_the_graph_of_upstream(
+    patched: Api, models: dict[str, Path], flash: bool, kind: int, share: float
+) -> None:
+    nodes: list[str] = []
+
+    def note(name: str, tensor: capi.Tensor) -> None:
+        nodes.append(name)
+
+    with patched.context(models["qwen3vl"], flash=flash, capture=note) as ctx:
+        scene = Scene(ctx.n_pos)
+        seen = []
+        for steer in (False, True):
+            if steer:
+                ctx.set_heads(SOME)
+                ctx.steer([scene.weights(*WEIGHTS)], kind=kind, share=share, first_query=scene.prompt_end)
+            ctx.forget()
+            nodes.clear()
+            scene.prefill(ctx)
+            seen.append(list(nodes))
+            nodes.clear()
+            scene.step(ctx, 0)
+            seen.append(list(nodes))
+        assert seen[0] == seen[2]
+        assert len(seen[1]) < len(seen[3])
+
+
+@setting
+def test_compute_buffers_are_told_and_freed(patched: Api, models: dict[str, Path], kind: int, share: float) -> None:
+    """A share needs less than the scores of a batch, and nothing once no sequence has a head."""
+    with patched.context(models["qwen3vl"], n_ctx=8192, n_ubatch=512) as ctx:
+        scene = Scene(ctx.n_pos)
+        plain = ctx.compute_bytes()
+        ctx.steer([scene.weights(1.0)], kind=kind, share=share)
+        assert ctx.compute_bytes() == plain > 0
+        ctx.set_heads(SOME)
+        added = ctx.compute_bytes() - plain
+        assert 0 < added < 4 * HEADS * 8192 * 512
+        ctx.unsteer()
+        ctx.set_heads([(0, 0)])
+        assert ctx.compute_bytes() >= plain + added
+        scene.run(ctx)
+        ctx.set_heads([])
+        assert ctx.compute_bytes() == plain
 
 
 @family

@@ -185,7 +185,7 @@ class Session:
         Session.made += 1
         self.grouped = True
         self.model, self.context = model, context
-        self.graphs_reused = 0
+        self.graphs_reused = self.compute_bytes = 0
         self.sequences = {i: [] for i in range(sequences)}  # of (position, token or None, tokens, positions)
         self.steerings = dict.fromkeys(range(sequences))
         self.last = 0  # the sequence that was decoded last
