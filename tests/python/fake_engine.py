@@ -187,6 +187,7 @@ class Session:
         self.model, self.context = model, context
         self.graphs_reused = self.compute_bytes = 0
         self.sequences = {i: [] for i in range(sequences)}  # of (position, token or None, tokens, positions)
+        self._used = None
         self.steerings = dict.fromkeys(range(sequences))
         self.last = 0  # the sequence that was decoded last
         self.heads_of = {}  # by sequence
@@ -213,7 +214,15 @@ class Session:
         return sum(tokens for _, _, tokens, _ in self.sequences[sequence])
 
     def all_used(self):
-        return sum({id(cell): cell[2] for cells in self.sequences.values() for cell in cells}.values())
+        """What sequences share counts once. Counted again only after cells went, as that takes long."""
+        if self._used is None:
+            self._used = sum({id(cell): cell[2] for cells in self.sequences.values() for cell in cells}.values())
+        return self._used
+
+    def _append(self, sequence, position, token, tokens, positions):
+        self.sequences[sequence].append((position, token, tokens, positions))
+        if self._used is not None:
+            self._used += tokens
 
     @property
     def room(self):
@@ -221,6 +230,7 @@ class Session:
 
     def share(self, source, target, position):
         self.sequences[target] = [cell for cell in self.sequences[source] if cell[0] < position]
+        self._used = None
         self.begun.pop(target, None)
 
     def decode_texts(self, pieces, *, cancel=None):
@@ -260,9 +270,10 @@ class Session:
             assert 0 < tokens <= part.tokens - start
             if start:
                 self.sequences[sequence].pop()
+                self._used = None
             whole = start + tokens == part.tokens
-            cell = (self.position(sequence), None, start + tokens, part.positions if whole else 0)
-            self.sequences[sequence].append(cell)
+            positions = part.positions if whole else 0
+            self._append(sequence, self.position(sequence), None, start + tokens, positions)
             self.begun.pop(sequence, None)
             if whole:
                 self.images += 1
@@ -285,6 +296,7 @@ class Session:
 
     def clear(self):
         self.sequences = {i: [] for i in self.sequences}
+        self._used = None
 
     def truncate(self, position, sequence=0):
         cells = self.sequences[sequence]
@@ -292,6 +304,7 @@ class Session:
             if token is None and at < position < at + positions:
                 raise EngineError("inside an image")
         self.sequences[sequence] = [cell for cell in cells if cell[0] < position]
+        self._used = None
         self.begun.pop(sequence, None)
 
     def decode(self, tokens, *, sequence=0, outputs=(), cancel=None):
@@ -303,7 +316,7 @@ class Session:
         for token in tokens:
             if cancel is not None and cancel.is_set():
                 raise Cancelled("cancelled")
-            self.sequences[sequence].append((self.position(sequence), int(token), 1, 1))
+            self._append(sequence, self.position(sequence), int(token), 1, 1)
             self.decoded += 1
         self.row = self._row() if len(outputs) else None
         self.drawn = [(sequence, self.row)]
@@ -315,7 +328,7 @@ class Session:
         self.last = sequence
         if self.all_used() + image.tokens > self.context:
             raise EngineError("the context is full")
-        self.sequences[sequence].append((self.position(sequence), None, image.tokens, image.positions))
+        self._append(sequence, self.position(sequence), None, image.tokens, image.positions)
 
     def _row(self):
         """(the answer to be given, how far it is) as seen by the last query."""
