@@ -184,6 +184,7 @@ class Session:
     def __init__(self, model, *, context, threads, batch=512, sequences=1, flash_attention="auto", kv_type="f16"):
         Session.made += 1
         self.grouped = True
+        self.compute_bytes = 0
         self.model, self.context = model, context
         self.graphs_reused = self.compute_bytes = 0
         self.sequences = {i: [] for i in range(sequences)}  # of (position, token or None, tokens, positions)

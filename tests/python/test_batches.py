@@ -341,7 +341,7 @@ def test_the_built_in_model_says_the_same_words_as_alone(builtin, told_alone):
         for step, same in zip(one.steps, other.steps, strict=True):
             assert bool(step.gaze) == bool(same.gaze) == ask.gaze
             for here, there in zip(step.gaze, same.gaze, strict=True):
-                assert np.abs(here - there).sum() < 0.02
+                assert np.abs(here - there).sum() < 0.05  # rounding makes 0.01; another image's or place's gaze 0.5
 
 
 def test_the_built_in_model_among_arrivals_cancels_and_evictions(told_alone, gpu_layers):

@@ -36,7 +36,7 @@ def counts(monkeypatch):
     count(coverage, "shares")
     count(Push, "image_bias")
     count(ChatTemplate, "pieces")
-    count(Session, "step")
+    count(Session, "compute", "step")
     plain = Image.open.__func__
     monkeypatch.setattr(
         Image, "open", classmethod(lambda cls, *args, **options: found.update(["open"]) or plain(cls, *args, **options))

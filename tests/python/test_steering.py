@@ -99,8 +99,9 @@ def test_modes_that_move_attention(head_set):
 def test_the_engine_is_told_how_to_move_attention(model, head_set):
     scene = model.look(np.full((32, 96, 3), 200, np.uint8))
     for mode, share, told in (("target_share", 0.7, 0.7), ("within_image", None, 1.0), ("boost_suppress", None, 1.0)):
-        scene.describe(at=Steering(head_set, Panel(6, 6), mode=mode, share=share), max_tokens=1)
-        steering = model.session.native.steerings[0]
+        with scene.stream(at=Steering(head_set, Panel(6, 6), mode=mode, share=share)) as run:
+            next(run)
+            steering = model.session.native.steerings[run.sequence.slot]
         assert steering["kind"] == ("bias" if mode == "boost_suppress" else mode)
         assert steering["share"] == told
         if mode != "boost_suppress":

@@ -52,7 +52,7 @@ class Cache:
         self._model = model
         self._context = context
         self._token_bytes = kv_bytes_per_token(model, kv_type)
-        self._budget = int(kv_budget / self._token_bytes)
+        self._budget = kv_budget
         self._threads, self._kv_type, self._flash_attention = threads, kv_type, flash_attention
         self._on_gpu = on_gpu
         self._native: _engine.Session | None = None
@@ -80,8 +80,15 @@ class Cache:
     @property
     def reach(self) -> int:
         """Tokens up to which it grows to keep prompts."""
-        most = min(self.limit, self._budget, self.limit if self._failed is None else self._failed - 1)
-        return self._context or max(self.context, most)
+        return self._context or max(self.context, self._most)
+
+    @property
+    def _most(self) -> int:
+        """Tokens that the budget and memory hold, beside what the engine computes in."""
+        native = self._native
+        left = self._budget - (native.compute_bytes if native else 0)
+        known = self.limit if self._failed is None else self._failed - 1
+        return max(0, min(self.limit, known, int(left / self._token_bytes)))
 
     @property
     def native(self) -> _engine.Session:
@@ -178,7 +185,7 @@ class Cache:
         own ones are evicted, too, where there is no room otherwise. ContextError.
         """
         total = held + tokens  # of what is asked now
-        most = self._context or max(total, min(self.limit, self._budget))
+        most = self._context or max(total, self._most)
         native = self._working()
         # to grow loses the other prompts: seldom, and at least to twice as much
         size, used = (native.context, native.context - native.room) if native else (0, 0)
