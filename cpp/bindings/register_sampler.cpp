@@ -41,17 +41,6 @@ void register_sampler(py::module_ & m) {
              },
              py::arg("logits"), "As sample, from logits (vocabulary_size,) that are given.")
         .def("reset", &Sampler::reset, "Forgets the drawn tokens and starts the random numbers again.");
-
-    m.def("sample_rows", [](const Session & session, const Sampler::Rows & rows) {
-              for (const auto & [sampler, row] : rows) {
-                  if (!sampler) {
-                      throw Error("the sampler of row " + std::to_string(row) + " is None");
-                  }
-              }
-              return computing([&] { return Sampler::sample(session, rows); });
-          },
-          py::arg("session"), py::arg("rows"),
-          "A token of each row for its sampler, in their order. rows: (sampler, row). Where one cannot be drawn, none is.");
 }
 
 } // namespace lookhere

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <limits>
-#include <list>
 #include <string>
 
 namespace lookhere {
@@ -107,36 +106,8 @@ int Sampler::sample(const float * logits, size_t n) {
 
 int Sampler::sample(const Session & session, int row) {
     int token = -1;
-    session.read_logits([&](const auto & logits_of) {
-        const std::vector<float> & logits = logits_of(row);
-        token = sample(logits.data(), logits.size());
-    });
+    session.read_logits(row, [&](const std::vector<float> & logits) { token = sample(logits.data(), logits.size()); });
     return token;
-}
-
-std::vector<int> Sampler::sample(const Session & session, const Rows & rows) {
-    for (size_t i = 0; i < rows.size(); i++) {
-        for (size_t k = 0; k < i; k++) {
-            if (rows[i].first == rows[k].first) {
-                throw Error("rows " + std::to_string(rows[k].second) + " and " + std::to_string(rows[i].second) +
-                            " have the same sampler; expected one each");
-            }
-        }
-    }
-    std::vector<int> tokens;
-    session.read_logits([&](const auto & logits_of) {
-        std::list<Busy>  busy;
-        std::vector<Row> looked;
-        for (const auto & [sampler, row] : rows) {
-            const std::vector<float> & logits = logits_of(row);
-            busy.emplace_back(sampler->busy_, "sampler");
-            looked.push_back(sampler->look(logits.data(), logits.size()));
-        }
-        for (size_t i = 0; i < rows.size(); i++) {
-            tokens.push_back(rows[i].first->draw(looked[i]));
-        }
-    });
-    return tokens;
 }
 
 void Sampler::reset() {

@@ -6,10 +6,8 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <random>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 namespace lookhere {
@@ -32,10 +30,6 @@ public:
     int  sample(const float * logits, size_t n); // n: the vocabulary, always the same
     int  sample(const Session & session, int row);
     void reset();
-
-    // a token of each row for its sampler; where one has none, nothing is drawn
-    using Rows = std::vector<std::pair<std::shared_ptr<Sampler>, int>>;
-    static std::vector<int> sample(const Session & session, const Rows & rows);
 
 private:
     // logits that a token can be drawn from

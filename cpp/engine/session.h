@@ -71,10 +71,10 @@ public:
     void decode_images(const std::vector<ImagePiece> & pieces, const CancelFlag * cancel);
 
     std::vector<float> logits(int row) const; // (vocabulary_size,), a copy; row as in Python, -1 is the last
-    // runs f, which is given a function from a row to its logits, while nothing else uses the session
-    template <typename F> void read_logits(F && f) const {
+    // runs f with the logits of a row, while nothing else uses the session
+    template <typename F> void read_logits(int row, F && f) const {
         const Busy busy(busy_, "session");
-        f([this](int index) -> const std::vector<float> & { return row(index).logits; });
+        f(this->row(row).logits);
     }
 
     void set_heads(const std::vector<Head> & heads, int sequence);

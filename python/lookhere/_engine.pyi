@@ -288,9 +288,6 @@ class Sampler:
         """As sample, from logits (vocabulary_size,) that are given."""
     def reset(self) -> None: ...
 
-def sample_rows(session: Session, rows: Sequence[tuple[Sampler, int]]) -> list[int]:
-    """A token of each row for its sampler, in their order. rows: (sampler, row). Where one cannot be drawn, none is."""
-
 def end() -> None:
     """For the last exit handler: stops what other threads compute, and they do not come back."""
 

@@ -1,6 +1,5 @@
 """The sampler, beside llama.cpp's own chain and beside the same arithmetic in NumPy."""
 
-import itertools
 import threading
 import time
 
@@ -212,40 +211,6 @@ def test_how_often_each_token_is_drawn(options, n):
 def test_nothing_to_sample(session):
     with pytest.raises(engine.EngineError, match="row -1 is not among the 0"):
         engine.Sampler().sample(session)
-    assert engine.sample_rows(session, []) == []
-
-
-def samplers():
-    options = itertools.product([0.0, 0.7], [1.0, 0.9], [1.0, 1.2])
-    return [
-        engine.Sampler(temperature=t, top_p=p, repeat_penalty=penalty, seed=seed)
-        for seed, (t, p, penalty) in enumerate(options)
-    ]
-
-
-def test_rows_together_are_the_rows_alone(session, prompt):
-    session.decode(prompt, outputs=range(len(prompt)))
-    together, alone = samplers(), samplers()
-    for step in range(10):
-        rows = [(step + i) % len(prompt) for i in range(len(alone))]
-        drawn = engine.sample_rows(session, list(zip(together, rows, strict=True)))
-        assert drawn == [sampler.sample(session, row) for sampler, row in zip(alone, rows, strict=True)]
-
-
-def test_rows_are_drawn_all_or_none(session, prompt):
-    session.decode(prompt, outputs=[0, 1])
-    sampler, other, untouched = (engine.Sampler(temperature=2.0, seed=4, repeat_penalty=1.5) for _ in range(3))
-    strange = engine.Sampler()
-    strange.sample_from(np.zeros(3))
-    for bad, told in [
-        ([(sampler, 0), (other, 2)], "row 2 is not among the 2"),
-        ([(sampler, 0), (sampler, 1)], "rows 0 and 1 have the same sampler"),
-        ([(sampler, 0), (strange, 1)], "vocabulary of 3"),
-        ([(sampler, 0), (None, 1)], "row 1 is None"),
-    ]:
-        with pytest.raises(engine.EngineError, match=told):
-            engine.sample_rows(session, bad)
-    assert [sampler.sample(session, 0) for _ in range(8)] == [untouched.sample(session, 0) for _ in range(8)]
 
 
 def test_other_threads_go_on_meanwhile():

@@ -1,8 +1,8 @@
 """A stand-in for ``lookhere._engine``: no weights, bytes as tokens, and an answer that names the token it looks at.
 
 It follows ``_engine.pyi`` and refuses what that does not allow, so that tests of the package need no compiled engine.
-Unsteered it says "nothing in particular"; steered it says "row R, column C …" for the token with the largest bias, and with
-several images first which one that is.
+Unsteered it says "nothing in particular"; steered it says "row R, column C …" for the token with the largest bias, and
+with several images first which one that is.
 """
 
 import json
@@ -403,10 +403,6 @@ class Sampler:
 
     def reset(self):
         pass
-
-
-def sample_rows(session, rows):
-    return [sampler.sample(session, row) for sampler, row in rows]
 
 
 def set_log(callback, level=30):
