@@ -51,19 +51,20 @@ def mixed(head_set, other_heads, count):
     return asks
 
 
-def test_mixed_asks_are_answered_in_the_same_batches(model, head_set, other_heads):
+def test_mixed_asks_are_answered_in_the_same_batches(engine, pair, head_set, other_heads):
     asks = mixed(head_set, other_heads, 40)
-    answers = model.ask_all([ask for ask, _ in asks])
-    assert [answer.text for answer in answers] == [text for _, text in asks]
+    with lookhere.load(pair[0], heads=head_set, context=8192) as model:
+        answers = model.ask_all([ask for ask, _ in asks])
+        assert [answer.text for answer in answers] == [text for _, text in asks]
 
-    before = len(batches(model))
-    flag = CancelFlag()  # without the thread that encodes, it is known who is there
-    runs = [model.stream_chat(ask.messages, at=ask.at, cancel=flag) for ask, _ in asks]
-    told = Group(model, runs, flag).answers()
-    assert [answer.text for answer in told] == [text for _, text in asks]
-    widths = [len(sequences) for kind, sequences, _ in batches(model)[before:] if kind == "text"]
-    assert max(widths) == ROWS
-    assert len(widths) < sum(len(answer.steps) + 1 for answer in told) / 4
+        before = len(batches(model))
+        flag = CancelFlag()  # without the thread that encodes, it is known who is there
+        runs = [model.stream_chat(ask.messages, at=ask.at, cancel=flag) for ask, _ in asks]
+        told = Group(model, runs, flag).answers()
+        assert [answer.text for answer in told] == [text for _, text in asks]
+        widths = [len(sequences) for kind, sequences, _ in batches(model)[before:] if kind == "text"]
+        assert max(widths) == ROWS
+        assert len(widths) < sum(len(answer.steps) + 1 for answer in told) / 4
 
 
 def test_asks_come_as_they_end_and_the_next_begin(model):
