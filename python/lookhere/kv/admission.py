@@ -38,8 +38,8 @@ def admit(cache: Cache, sequences: Sequence[KvSequence]) -> list[KvSequence]:
             return resident
     order = resident + [each for each in sequences if cache.held(each) is None]
     own = own_tokens(order)
-    kept, total = 1, own[0] + order[0].room
-    while kept < min(len(order), _PLACES) and total + own[kept] + order[kept].room <= cache.reach:
+    kept, total, reach = 1, own[0] + order[0].room, cache.reach
+    while kept < min(len(order), _PLACES) and total + own[kept] + order[kept].room <= reach:
         total += own[kept] + order[kept].room
         kept += 1
     while True:
