@@ -31,6 +31,7 @@ from .errors import (
     RegionError,
     TemplateError,
     UnknownImageWarning,
+    UnverifiedFamilyWarning,
 )
 from .loading.load import load
 from .model import Model
@@ -83,6 +84,7 @@ __all__ = [
     "Step",
     "TemplateError",
     "UnknownImageWarning",
+    "UnverifiedFamilyWarning",
     "Weighted",
     "Where",
     "Word",

@@ -34,6 +34,10 @@ class UnknownImageWarning(UserWarning):
     """The built-in model was shown something else than the comics and scenes that it knows. No error: it answers."""
 
 
+class UnverifiedFamilyWarning(UserWarning):
+    """A model is of a family that llama.cpp runs and no test of this package does. No error: it loads."""
+
+
 class ComicsError(LookhereError):
     """A folder of comics is missing, empty, too small or cannot be read."""
 

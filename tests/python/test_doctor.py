@@ -34,7 +34,7 @@ def test_a_pair_in_a_folder(folder):
     assert (model.quantization, model.context, model.parameters) == ("Q4_K_M", 262144, 256)
     assert (projector.kind, projector.family, projector.why, projector.given) == (
         "qwen3vl_merger",
-        "Qwen3-VL",
+        "Qwen3-VL and 3.5",
         "",
         False,
     )
@@ -57,7 +57,7 @@ def test_the_command_says_it_in_words_and_as_json(folder):
     printed = json.loads(run(folder, "--json").stdout)
     assert printed["loads"] is True
     assert printed["model"]["quantization"] == "Q4_K_M"
-    assert printed["projector"]["family"] == "Qwen3-VL"
+    assert printed["projector"]["family"] == "Qwen3-VL and 3.5"
     assert printed["memory"]["free"] == 40 * 2**30
     wrong = run(folder / "nothing.gguf", "--json")
     assert wrong.exit_code == 1
@@ -90,7 +90,8 @@ def test_the_built_in_model():
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"clip.projector_type": "gemma3"}, "of the kind gemma3.*is not known; known are Qwen2-VL"),
+        ({"clip.projector_type": "granite4_vision"}, "of the kind granite4_vision, of the family Granite 4 Vision"),
+        ({"clip.projector_type": "new"}, "of the kind new, which is not known here.*verified are Qwen2-VL"),
         ({"clip.vision.projection_dim": 4096}, "rows of 4096 numbers, the model takes rows of 2048"),
         ({"clip.vision.is_deepstack_layers": [False]}, "feeds 0 layers.*expects 3"),
         ({"general.architecture": "llama"}, "language model"),

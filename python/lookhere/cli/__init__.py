@@ -13,7 +13,7 @@ import click
 import lookhere
 
 from .. import _start
-from ..errors import LookhereError, UnknownImageWarning
+from ..errors import LookhereError, UnknownImageWarning, UnverifiedFamilyWarning
 from . import kept, terminal
 from .demo import demo
 from .describe import describe
@@ -63,6 +63,7 @@ class _Commands(click.Group):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UnknownImageWarning)  # commands say so themselves, after the answer
+                warnings.showwarning = _show
                 return super().invoke(ctx)
         except LookhereError as error:
             raise click.ClickException(one_line(str(error))) from error
@@ -76,6 +77,21 @@ class _Commands(click.Group):
                 raise
             full = " Is the disk full?" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
             raise click.ClickException(one_line(f"Reading or writing failed: {error}.{full}")) from error
+
+
+def _show(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    """A warning of ours as a line for a person, any other one as Python writes it."""
+    if issubclass(category, UnverifiedFamilyWarning):
+        click.echo(f"Warning: {one_line(str(message))}", err=True)
+    else:
+        click.echo(warnings.formatwarning(message, category, filename, lineno), err=True, nl=False)
 
 
 def one_line(message: str) -> str:

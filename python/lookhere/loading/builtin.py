@@ -51,10 +51,10 @@ def warn_if_unknown(image: Image) -> None:
     from ..comics.drawn import drawn
 
     if "pixels" in vars(image) and drawn(image.pixels) is None:
-        warnings.warn(UNKNOWN, UnknownImageWarning, stacklevel=_caller())
+        warnings.warn(UNKNOWN, UnknownImageWarning, stacklevel=caller())
 
 
-def _caller() -> int:
+def caller() -> int:
     """The stack level of who called the package, as seen from the function that asks."""
     package, level = str(Path(__file__).parents[1]), 1
     frame = sys._getframe(1)

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import ModelFileError, ProjectorError, TemplateError
-from ..families import FAMILIES, family_of
+from ..families import Family, family_of
 from ..kv import memory
 from ..prompt.chat import CHATML, ChatTemplate
 from ..prompt.message import ImagePart, Message
 from ..steering.head_set import HeadSet, ModelFacts
 from . import builtin
 from .gguf import Header, read_header
-from .pair import Given, check_projector, misfit, model_path, projector_kind, projector_path
+from .pair import Given, check_projector, misfit, model_path, projector_kind, projector_path, unverified
 from .place import local_path
 from .split import parts_of
 
@@ -133,7 +133,12 @@ def examine(model: Given | None = None, *, mmproj: Given | None = None) -> Repor
         else builtin.find_head_set(ModelFacts(language.name, language.architecture, language.layers, language.heads))
     )
     report = Report(
-        language, found, needs, _template(header), None if heads is None else heads.model.name, tuple(problems)
+        language,
+        found,
+        needs,
+        _template(header, family_of(found.kind) if found else None),
+        None if heads is None else heads.model.name,
+        tuple(problems),
     )
     return replace(report, steps=tuple(_steps(report, heads, built_in=model is None)))
 
@@ -216,11 +221,11 @@ def _compute_bytes(header: Header, vision: Header | None) -> int:
     return needed
 
 
-def _template(header: Header) -> Template:
+def _template(header: Header, family: Family | None) -> Template:
     source = header.text("tokenizer.chat_template")
     question = Message("user", (ImagePart(None), "What is in the image?"))
     try:
-        ChatTemplate(source or CHATML).pieces([question])
+        ChatTemplate(source or CHATML, family=family).pieces([question])
     except TemplateError as error:
         return Template(bool(source), str(error))
     return Template(bool(source))
@@ -233,7 +238,10 @@ def _steps(report: Report, heads: HeadSet | None, *, built_in: bool) -> list[str
     steps = []
     if report.template and report.template.why:
         steps.append("Give a chat template that takes images: load(..., chat_template=...).")
-    if report.model.architecture not in {each for family in FAMILIES for each in family.architectures} and not built_in:
+    family = family_of(report.projector.kind)
+    if family is not None and not family.verified:
+        steps.append(unverified(family))
+    elif not built_in and report.model.architecture not in (family.architectures if family else ()):
         steps.append(
             f"Try it first without a region: language models of the architecture {report.model.architecture} are not "
             "among those that are known to work."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import checks, limits, questions
 from ..engine import compiled, default_threads, forward_log
 from ..errors import ModelFileError, OptionError, ProjectorError
+from ..families import family_of
 from ..images.image_cache import ImageCache
 from ..kv.cache import KV_TYPES, Cache
 from ..kv.session import Session
@@ -18,7 +19,8 @@ from ..model import Model
 from ..prompt.chat import ChatTemplate
 from ..steering.head_set import HeadSet
 from . import builtin
-from .pair import find_pair
+from .gguf import read_header
+from .pair import find_pair, projector_kind, warn_if_unverified
 
 if TYPE_CHECKING:
     from .. import _engine
@@ -77,6 +79,7 @@ def load(
     if chat_template is not None:
         checks.text("chat_template", chat_template)
     path, projector_path = find_pair(model, mmproj)
+    warn_if_unverified(projector_path)
     given = heads if isinstance(heads, HeadSet) or heads is None else HeadSet.read(heads)
     native = _language_model(path, number["gpu_layers"], mmap)
     cores = default_threads(native.parameters) if threads is None else number["threads"]
@@ -94,6 +97,7 @@ def load(
             chat_template or native.chat_template or ChatTemplate.source,
             _special(native, native.bos_token),
             _special(native, native.eos_token),
+            family_of(projector_kind(read_header(projector_path))),
         )
         loaded = Model(
             native,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
-from ..errors import ModelFileError, ProjectorError
-from ..families import FAMILIES, family_of
+from ..errors import ModelFileError, ProjectorError, UnverifiedFamilyWarning
+from ..families import FAMILIES, Family, family_of, refusal, verified_names
 from . import builtin as registry
 from .folder import Found, listed, look_into
 from .gguf import Header, read_header
@@ -15,6 +16,9 @@ from .place import local_path
 from .split import parts_of, refuse_part
 
 Given = str | os.PathLike[str]
+
+_STATE_ANOTHER_WIDTH = ("mlp", "ldp", "ldpv2", "resampler", "adapter")
+"""Kinds whose older files say how wide the vision encoder's own projection was."""
 
 
 def find_pair(model: Given | None, mmproj: Given | None) -> tuple[Path, Path]:
@@ -129,12 +133,12 @@ def _only_projector(model: Path, folder: Path) -> Path:
         if "mmproj" in path.name.lower():
             raise ProjectorError(f"The projector beside the model cannot be used: {why}")
     others = f"; none of {listed(found, folder)} fits" if found else ""
-    known = sorted({each for family in FAMILIES for each in family.architectures})
+    known = {each for family in FAMILIES if family.verified for each in family.architectures}
     alone = (
         ""
         if header.architecture in known
-        else f" Of the architecture {header.architecture}, it may be a text model, which has no vision; models with "
-        f"vision that can be steered are {', '.join(family.name for family in FAMILIES)}."
+        else f" Of the architecture {header.architecture}, it may be a text model, which has no vision; of "
+        f"models with vision, {verified_names()} are verified."
     )
     raise ProjectorError(
         f"The model {shown(model)} has no vision by itself: it needs its projector, a second GGUF file that is usually "
@@ -168,11 +172,29 @@ def check_projector(path: Path, model: Path) -> None:
         _check_whole(path, header)
     except ModelFileError as error:
         raise ProjectorError(f"{error} Use the mmproj file that was published with the model.") from error
+    if why := refusal(projector_kind(header)):
+        raise ProjectorError(f"The projector {shown(path)} cannot be used: {why}.")
     if why := misfit(read_header(model), header):
         raise ProjectorError(
             f"The projector {shown(path)} does not work with this model: {why}. Use the mmproj file that was published "
             "with the model."
         )
+
+
+def warn_if_unverified(projector: Path) -> None:
+    """An UnverifiedFamilyWarning, in the caller's name, if no test runs models with this projector."""
+    family = family_of(projector_kind(read_header(projector)))
+    if family is not None and not family.verified:
+        warnings.warn(unverified(family), UnverifiedFamilyWarning, stacklevel=registry.caller())
+
+
+def unverified(family: Family) -> str:
+    """What to know and do about a family that no test runs."""
+    return (
+        f"Models of the family {family.name} load, but no test of lookhere runs one: regions may land on the wrong "
+        "tokens. Look at scene.grids or describe --show-grid, and steer to a few places that you know before you rely "
+        "on it; see docs/families.md."
+    )
 
 
 def projector_kind(header: Header) -> str:
@@ -185,11 +207,10 @@ def misfit(model: Header, projector: Header) -> str:
     kind = projector_kind(projector)
     if not kind:
         return ""
-    if family_of(kind) is None:
-        names = ", ".join(family.name for family in FAMILIES)
-        return f"it is of the kind {kind[:60]}, and where its tokens lie in the image is not known; known are {names}"
+    if why := refusal(kind):
+        return why
     given, taken = projector.whole("clip.vision.projection_dim"), model.of_model("embedding_length")
-    if given and taken and given != taken:
+    if given and taken and given != taken and kind not in _STATE_ANOTHER_WIDTH:
         return f"it gives rows of {given} numbers, the model takes rows of {taken}"
     deep = projector.values.get("clip.vision.is_deepstack_layers", ())
     given = sum(map(bool, deep)) if isinstance(deep, tuple) else 0

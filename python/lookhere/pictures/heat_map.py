@@ -13,6 +13,7 @@ from ..images.image import Image
 from ..regions.region import Box, Mask, Polygon, Region, Shape, as_regions, placed, weighed
 from ..tokens.frame import Frame
 from ..tokens.grid import Map, TokenGrid
+from ..tokens.joined import joined
 from ..tokens.laid import grids_of, laid
 from .canvas import Canvas
 
@@ -27,28 +28,10 @@ _MARK = (0, 200, 255)
 def spread(maps: Sequence[Map], grids: Sequence[TokenGrid], width: int, height: int) -> NDArray[np.float32]:
     """(height, width) float32 in 0..1: the maps over the image, smooth between tokens, 1 where most attention is.
 
-    Where grids overlap, as tiles and an overview do, the larger value counts. The padding is cut off.
+    Attention per pixel, that of grids which overlap added, as tiles and an overview do. The padding is cut off.
     """
-    from PIL import Image as pillow
-
-    total = np.zeros((height, width), np.float32)
-    for values, grid in zip(maps, grids, strict=True):
-        across = (np.arange(width) + 0.5 - grid.x0) / grid.token_width
-        down = (np.arange(height) + 0.5 - grid.y0) / grid.token_height
-        columns, rows = (across >= 0) & (across < grid.cols), (down >= 0) & (down < grid.rows)
-        if not columns.any() or not rows.any():
-            continue
-        half_x, half_y = 0.5 / grid.token_width, 0.5 / grid.token_height
-        size = (int(columns.sum()), int(rows.sum()))
-        box = (
-            max(float(across[columns][0]) - half_x, 0.0),
-            max(float(down[rows][0]) - half_y, 0.0),
-            min(float(across[columns][-1]) + half_x, float(grid.cols)),
-            min(float(down[rows][-1]) + half_y, float(grid.rows)),
-        )
-        smooth = pillow.fromarray(values.astype(np.float32)).resize(size, pillow.Resampling.BICUBIC, box=box)
-        window = np.ix_(rows, columns)
-        total[window] = np.maximum(total[window], np.asarray(smooth))
+    across, down = np.arange(width, dtype=np.float64) + 0.5, np.arange(height, dtype=np.float64) + 0.5
+    total = joined(maps, grids, across, down, smooth=True).astype(np.float32)
     most = float(total.max())
     return total / most if most > 0 else total
 

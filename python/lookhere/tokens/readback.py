@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,8 @@ from .. import checks
 from ..regions.box import Box, Point
 from .frame import Frame
 from .grid import Map
+from .joined import Floats, joined
 from .laid import frame_of, laid
-
-Floats: TypeAlias = NDArray[np.float64]
 
 THRESHOLD = 0.25
 """What rises above the background by this share of the highest rise belongs to the place; see docs/evaluation.md."""
@@ -88,14 +87,7 @@ def _densities(maps: Sequence[Map], frame: Frame) -> tuple[Floats, Floats, Float
     """(n + 1,) x and (m + 1,) y of all lines between tokens within the image, and (m, n) mass per square pixel."""
     xs = _lines([grid.x_edges for grid in frame.grids], frame.width)
     ys = _lines([grid.y_edges for grid in frame.grids], frame.height)
-    across, down = (xs[1:] + xs[:-1]) / 2, (ys[1:] + ys[:-1]) / 2
-    total = np.zeros((len(down), len(across)))
-    for values, grid in zip(maps, frame.grids, strict=True):
-        cols = np.searchsorted(grid.x_edges, across) - 1
-        rows = np.searchsorted(grid.y_edges, down) - 1
-        padded = np.pad(values.astype(np.float64) / (grid.token_width * grid.token_height), 1)  # 0 outside of the grid
-        total += padded[np.ix_(rows + 1, cols + 1)]
-    return xs, ys, total
+    return xs, ys, joined(maps, frame.grids, (xs[1:] + xs[:-1]) / 2, (ys[1:] + ys[:-1]) / 2)
 
 
 def _lines(edges: Sequence[Floats], length: int) -> Floats:
