@@ -1,0 +1,1 @@
+"""Tiny pairs with random weights, one for each family of vision-language models: see ``table.py``."""
