@@ -74,18 +74,18 @@ _WITHOUT_WORDS = "libmtmd leaves out the words image<|media_content|> between be
 FAMILIES = (
     Family(
         "Qwen2-VL", ("qwen2vl_merger",), ("qwen2vl",), VISION[:1], *VISION[1:],
-        tokens="8 to 4,096", cell="28 x 28 pixels", resize=PADDED, positions=PLANE, template="transformers",
+        tokens="8 to 4,096", cell="28 x 28 pixels", resize=PADDED, positions=PLANE, template="published",
         verified_on=f"{TINY}; the grid against transformers",
     ),
     Family(
         "Qwen2.5-VL", ("qwen2.5vl_merger",), ("qwen2vl",), VISION[:1], *VISION[1:],
-        tokens="8 to 4,096", cell="28 x 28 pixels", resize=PADDED, positions=PLANE, template="transformers",
+        tokens="8 to 4,096", cell="28 x 28 pixels", resize=PADDED, positions=PLANE, template="published",
         verified_on=f"{TINY}; the grid against transformers",
     ),
     Family(
         "Qwen2.5-Omni", ("qwen2.5o",), ("qwen2vl",),
         ("<|vision_bos|><|IMAGE|><|vision_eos|>", VISION[0]), *VISION[1:],
-        tokens="8 to 4,096", cell="28 x 28 pixels", resize=PADDED, positions=PLANE, template="transformers",
+        tokens="8 to 4,096", cell="28 x 28 pixels", resize=PADDED, positions=PLANE,
         verified_on=TINY, limits="libmtmd does not write its <|vision_bos|> and <|vision_eos|>",
     ),
     Family(
@@ -111,6 +111,7 @@ FAMILIES = (
     Family(
         "Gemma 3n", ("gemma3nv",), ("gemma3n",), ("<image_soft_token>",), "<start_of_image>", "<end_of_image>",
         "\n\n", "\n\n", tokens="256", cell="48 x 48 pixels of 768 x 768", resize=LETTERBOX,
+        template="excerpt",
     ),
     Family(
         "Gemma 4", ("gemma4v", "gemma4uv"), ("gemma4",), ("<|image|>",), "<|image>", "<image|>",
@@ -172,7 +173,7 @@ FAMILIES = (
     ),
     Family(
         "GLM-4.xV and GLM-OCR", ("glm4v",), ("glm4", "glm4moe"), GLM[:1], *GLM[1:],
-        tokens="8 to 4,096", cell="28 x 28 pixels", resize=PADDED, positions=PLANE, template="excerpt",
+        tokens="8 to 4,096", cell="28 x 28 pixels", resize=PADDED, positions=PLANE, template="published",
     ),
     Family("GLM-5 Next", ("glm5v",), ("glm-dsa",), GLM[:1], *GLM[1:], tokens="by the file", cell="28 x 28 pixels",
            resize="scaled to whole tokens, rounded up", positions=PLANE),

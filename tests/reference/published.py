@@ -1,8 +1,8 @@
 """Chat templates of families that are not in the pinned source's archive, and what transformers makes of an image.
 
-PUBLISHED: templates by the kind of the projector. Those called "transformers" are its own (Apache-2.0), read from the
-installed package or written here as its tests have them; those called "excerpt" are short and say only how the family's
-published template marks turns and images, as public sources tell it.
+PUBLISHED: templates by the kind of the projector. Those called "published" are the family's own; "transformers", that
+package's (Apache-2.0), read from it or written here as its tests have them; "excerpt", short ones that say only how the
+family's own marks turns and images, as public sources tell it. Those of no origin are made up.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from transformers.models.smolvlm import processing_smolvlm
 
 
 class Published(NamedTuple):
-    """origin: transformers or excerpt. source: Jinja2."""
+    """origin: published, transformers, excerpt or ''. source: Jinja2."""
 
     origin: str
     source: str
 
 
-def chatml(image: str, system: str = "") -> str:
+def chatml(image: str) -> str:
     """Turns of ChatML with lists of parts, or texts."""
     return (
-        "{% for message in messages %}" + system + "<|im_start|>{{ message['role'] }}\n"
+        "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
         "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for content in message['content'] %}"
         "{% if content['type'] == 'image' %}" + image + "{% elif 'text' in content %}{{ content['text'] }}{% endif %}"
         "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
@@ -96,11 +96,40 @@ PADDLE = (
 _HY = "<\uff5chy_place\u2581holder\u2581no\u2581{}\uff5c>"
 HUNYUAN = "".join(_HY.format(k) for k in (100, 102, 101))
 
-QWEN = chatml(
-    "<|vision_start|><|image_pad|><|vision_end|>",
+QWEN = (
+    "{% set image_count = namespace(value=0) %}{% set video_count = namespace(value=0) %}{% for message in messages %}"
     "{% if loop.first and message['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
-    "{% endif %}",
+    "{% endif %}<|im_start|>{{ message['role'] }}\n{% if message['content'] is string %}{{ message['content'] }}"
+    "<|im_end|>\n{% else %}{% for content in message['content'] %}{% if content['type'] == 'image' or 'image' in "
+    "content or 'image_url' in content %}{% set image_count.value = image_count.value + 1 %}{% if add_vision_id %}"
+    "Picture {{ image_count.value }}: {% endif %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% elif content['type'] == 'video' or 'video' in content %}{% set video_count.value = video_count.value + 1 %}"
+    "{% if add_vision_id %}Video {{ video_count.value }}: {% endif %}<|vision_start|><|video_pad|><|vision_end|>"
+    "{% elif 'text' in content %}{{ content['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+"""Of Qwen/Qwen2.5-VL-7B-Instruct (Apache-2.0)."""
+
+GLM4V = (
+    "[gMASK]<sop>\n{%- for msg in messages %}\n    {%- if msg.role == 'system' %}\n<|system|>\n{{ msg.content }}\n"
+    "    {%- elif msg.role == 'user' %}\n<|user|>{{ '\\n' }}\n\n        {%- if msg.content is string %}\n"
+    "{{ msg.content }}\n        {%- else %}\n            {%- for item in msg.content %}\n"
+    "                {%- if item.type == 'video' or 'video' in item %}\n<|begin_of_video|><|video|><|end_of_video|>\n"
+    "                {%- elif item.type == 'image' or 'image' in item %}\n<|begin_of_image|><|image|><|end_of_image|>\n"
+    "                {%- elif item.type == 'text' %}\n{{ item.text }}\n                {%- endif %}\n"
+    "            {%- endfor %}\n        {%- endif %}\n    {%- elif msg.role == 'assistant' %}\n"
+    "        {%- if msg.metadata %}\n<|assistant|>{{ msg.metadata }}\n{{ msg.content }}\n        {%- else %}\n"
+    "<|assistant|>\n{{ msg.content }}\n        {%- endif %}\n    {%- endif %}\n{%- endfor %}\n"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+"""Of zai-org/GLM-4.1V-9B-Thinking (MIT)."""
+
+DIGESTS = {
+    QWEN: "4df95d05455c2a6f762616492bba63d0f9bef904ef47daabad35f5715d6d2e4e",
+    GLM4V: "5232dbe7ee947df4d2009f2b262b70a22d4f2d2f0590e2af4ef2a78096171e90",
+}
+"""SHA-256 of the published templates as JSON texts, as a public record of them says."""
+
 _HEADER = "<|header_start|>{}<|header_end|>\n\n"
 LLAMA4 = turns("<|image|>", _HEADER.format("user"), _HEADER.format("assistant"), "<|eot|>")
 KIMI = turns(
@@ -109,27 +138,24 @@ KIMI = turns(
 )  # fmt: skip
 
 PUBLISHED = {
-    "qwen2vl_merger": Published("excerpt", QWEN),
-    "qwen2.5vl_merger": Published("excerpt", QWEN),
+    "qwen2vl_merger": Published("published", QWEN),
+    "qwen2.5vl_merger": Published("published", QWEN),
     "gemma3": Published("transformers", GEMMA3),
-    "gemma3nv": Published("transformers", GEMMA3.replace("<start_of_image>", "<image_soft_token>")),
+    "gemma3nv": Published("excerpt", GEMMA3.replace("<start_of_image>", "<image_soft_token>")),
     "mlp": Published("transformers", LLAVA),
     "idefics3": Published("transformers", IDEFICS3),
     "smolvlm": Published("transformers", processing_smolvlm.DEFAULT_CHAT_TEMPLATE),
     "internvl": Published("excerpt", chatml("<IMG_CONTEXT>\n")),
-    "glm4v": Published(
-        "excerpt",
-        "[gMASK]<sop>" + turns("<|begin_of_image|><|image|><|end_of_image|>", "<|user|>\n", "<|assistant|>\n", ""),
-    ),
+    "glm4v": Published("published", GLM4V),
     "paddleocr": Published("excerpt", PADDLE),
     "hunyuanvl": Published("excerpt", turns(HUNYUAN, "", _HY.format(3), "")),
     "llama4": Published("excerpt", "<|begin_of_text|>" + LLAMA4),
     "janus_pro": Published("excerpt", turns("<image_placeholder>\n", "<|User|>: ", "<|Assistant|>: ", "\n\n")),
     "dots_ocr": Published("excerpt", turns("<|img|><|imgpad|><|endofimg|>", "<|user|>", "<|assistant|>", "<|endof|>")),
     "kimivl": Published("excerpt", KIMI),
-    "minicpmv4_6": Published("excerpt", chatml("<|image_pad|>")),
+    "minicpmv4_6": Published("", chatml("<|image_pad|>")),
     "exaone4_5": Published(
-        "excerpt", turns("<vision><|image_pad|></vision>", "<|user|>\n", "<|assistant|>\n", "<|eot|>\n")
+        "", turns("<vision><|image_pad|></vision>", "<|user|>\n", "<|assistant|>\n", "<|eot|>\n")
     ),
 }  # fmt: skip
 

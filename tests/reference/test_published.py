@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 
 import pytest
@@ -9,7 +11,7 @@ from lookhere import ImagePart, Message
 from lookhere.families import Family, family_of
 from lookhere.prompt.chat import ChatTemplate
 from pinned import PIXELS, all_around, brought, texts
-from published import EXPANSIONS, PUBLISHED, in_tiles
+from published import DIGESTS, EXPANSIONS, PUBLISHED, in_tiles
 from transformers.utils.chat_template_utils import render_jinja_template
 
 TOKENS = {"bos_token": "<BOS>", "eos_token": "<EOS>"}
@@ -60,7 +62,7 @@ def ours(kind, messages):
 
 def in_transformers(source, messages):
     """As transformers renders it, given lists of parts; texts alone where that is all that the template takes."""
-    for listed in (("system", "user", "assistant"), ("user", "assistant"), ()):
+    for listed in (("system", "user", "assistant"), ("user", "assistant"), ("user",), ()):
         given = []
         for message in messages:
             parts = [{"type": "text", "text": x} if isinstance(x, str) else {"type": "image"} for x in message.parts]
@@ -86,6 +88,16 @@ def test_a_whole_prompt_is_as_transformers_makes_it(kind, conversation):
     theirs = in_transformers(source_of(kind), messages).replace(token, collapsed)
     assert ours(kind, messages) == theirs
     assert theirs.count(PIXELS) == sum(len(message.images) for message in messages)
+
+
+def test_published_templates_are_those_that_were_published():
+    for source, digest in DIGESTS.items():
+        assert hashlib.sha256(json.dumps(source).encode()).hexdigest() == digest
+
+
+def test_the_table_says_where_templates_are_from():
+    for kind in {*PUBLISHED, *ARCHIVED} - {"smolvlm"}:
+        assert family(kind).template == ("llama.cpp" if kind in ARCHIVED else PUBLISHED[kind].origin), kind
 
 
 @pytest.mark.parametrize("kind", PUBLISHED)
