@@ -141,9 +141,8 @@ def template_of(family, marker):
 
 
 SEEING = [family for family in FAMILIES if family.markers]
-WRITTEN = [
-    (family, marker) for family in SEEING for marker in (*family.markers, family.begin + family.markers[0] + family.end)
-]
+WRAPPED = {family: (family.begin + family.markers[0] + family.end).strip() for family in SEEING}
+WRITTEN = [(family, marker) for family in SEEING for marker in (*family.markers, WRAPPED[family])]
 TEXT = st.text("ab <|>[]\né", min_size=1, max_size=6).filter(str.strip)
 PARTS = st.tuples(st.lists(st.just(IMAGE), max_size=3), TEXT)
 USER = PARTS.flatmap(lambda drawn: st.permutations([*drawn[0], drawn[1]]))
