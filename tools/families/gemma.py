@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma4Config, Gemma4ForConditionalGeneration
 
-from .kit import Kit
+from .kit import Kit, siglip_as_on_the_hub
 from .sizes import HALF, HEAD, HEADS_KV, text, tower
 from .templates import turns
 
@@ -36,9 +36,7 @@ def gemma3(kit: Kit) -> None:
 
 
 def _as_on_the_hub(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """The tower's names, which transformers shortens."""
-    for name in [name for name in tensors if name.startswith("vision_tower.") and ".vision_model." not in name]:
-        tensors[name.replace("vision_tower.", "vision_tower.vision_model.")] = tensors.pop(name)
+    siglip_as_on_the_hub(tensors)
 
 
 def gemma4(kit: Kit) -> None:

@@ -138,6 +138,12 @@ class Kit:
             runpy.run_path(str(self.llama / "convert_hf_to_gguf.py"), run_name="__main__")
 
 
+def siglip_as_on_the_hub(tensors: Tensors) -> None:
+    """The tower's names, which transformers shortens."""
+    for name in [name for name in tensors if "vision_tower." in name and ".vision_model." not in name]:
+        tensors[name.replace("vision_tower.", "vision_tower.vision_model.")] = tensors.pop(name)
+
+
 def _below(kind: type) -> Iterator[type]:
     """All subclasses."""
     for each in kind.__subclasses__():

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from transformers import Lfm2VlConfig, Lfm2VlForConditionalGeneration
 
-from .kit import Kit
+from .kit import Kit, siglip_as_on_the_hub
 from .sizes import HALF, WIDTH, text, tower
 from .templates import turns
 
@@ -38,5 +38,6 @@ def lfm2_vl(kit: Kit) -> None:
 
 
 def _as_on_the_hub(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """The language model's name, which transformers does not save."""
+    """Names that transformers does not save."""
     config["text_config"]["architectures"] = ["Lfm2ForCausalLM"]
+    siglip_as_on_the_hub(tensors)
