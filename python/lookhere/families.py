@@ -57,6 +57,11 @@ class Family:
     refused: str = ""
 
     @property
+    def letterboxes(self) -> bool:
+        """Whether it puts images into squares of one size, so that they may be stretched to that instead."""
+        return LETTERBOX in self.resize
+
+    @property
     def verified(self) -> bool:
         """Whether tests of this package run it: where its tokens lie, that steering reaches them, and its template."""
         return bool(self.verified_on)

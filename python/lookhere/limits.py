@@ -8,6 +8,8 @@ LEAST_CONTEXT = 16
 THREADS = 512
 IMAGE_TOKENS = 2**16
 """Of one image."""
+IMAGE_SIDE = 2**14
+"""Pixels of the square that a model sees."""
 IMAGE_ASPECT = 200
 """The long side of an image in short sides."""
 IMAGE_PIXELS = 178_956_970

@@ -15,6 +15,7 @@ from .engine import engine_errors
 from .errors import CancelledError, ClosedError, ContextError, HeadSetError, ImageError
 from .images.image import Image
 from .images.image_cache import ImageCache
+from .images.square import stretched
 from .kv.session import Session
 from .kv.turns import Turns
 from .prompt.chat import ChatTemplate
@@ -30,7 +31,8 @@ class LoadedModel:
     """The parts of a model that answers are made with, and what holds for all of them.
 
     facts: name, architecture, layers and heads. images: the cache of encoded images. max_image_tokens: an image that
-    would take more is refused; 0 for no bound. question: asked where the head set brings none.
+    would take more is refused; 0 for no bound. square: pixels of the square that every image is stretched to; 0 to let
+    the family fit it. question: asked where the head set brings none.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class LoadedModel:
         template: ChatTemplate,
         head_set: HeadSet | None = None,
         max_image_tokens: int = 0,
+        square: int = 0,
     ) -> None:
         self._native: _engine.Model | None = native
         self._projector: _engine.Projector | None = projector
@@ -52,6 +55,7 @@ class LoadedModel:
         self.images = images
         self.template = template
         self.max_image_tokens = max_image_tokens
+        self.square = square
         self.question = questions.GENERAL
         self.notice: Callable[[Image], None] = lambda image: None  # called with each image that a caller gives
         self.path = native.path
@@ -143,13 +147,15 @@ class LoadedModel:
         return self._session
 
     def encode(self, image: Image, cancel: CancelFlag | None = None, *, beside: int = 0) -> _engine.EncodedImage:
-        """Encodes an image, unless one of the same pixels was encoded before and is still kept (``images``).
+        """Encodes an image, unless one of the same pixels was encoded before and is still kept (``images``); stretched
+        to a square, where the model was loaded for that.
 
         What takes too many tokens is refused before it is encoded. beside: tokens that other images of the same
         conversation take. ImageError, ContextError, ClosedError,
         CancelledError; BusyError from inside a step.
         """
         cancel = checked_flag(cancel)
+        image = stretched(image, self.square) if self.square else image
         long, short = max(image.width, image.height), min(image.width, image.height)
         if long > limits.IMAGE_ASPECT * short:
             raise ImageError(

@@ -71,6 +71,7 @@ def describe(
     context: int | None,
     threads: int | None,
     gpu_layers: int,
+    fit: str,
     strength: float | None,
     mode: Mode | None,
     share: float | None,
@@ -114,7 +115,9 @@ def describe(
         {"--heatmap": heatmap, "--show-grid": show_grid}, (image, model, mmproj, heads), replace=force, pictures=True
     )
     source = read_source(image)
-    with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers) as loaded:
+    with load(
+        model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers, fit=fit
+    ) as loaded:
         if heatmap is not None and loaded.head_set is None:
             raise HeadSetMissingError(
                 f"No heat map: no head set is known for {short(loaded.name)}. Give one with --heads, or find one with "

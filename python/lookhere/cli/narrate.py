@@ -47,6 +47,7 @@ def narrate(
     context: int | None,
     threads: int | None,
     gpu_layers: int,
+    fit: str,
     strength: float | None,
     mode: Mode | None,
     share: float | None,
@@ -67,7 +68,9 @@ def narrate(
     """
     plan = schedule_from(schedule, every, panel_grid)
     source = read_source(image)
-    with load(model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers) as loaded:
+    with load(
+        model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers, fit=fit
+    ) as loaded:
         scene = loaded.look(source)
         asked = pointed_question(scene, plan) if prompt is None else prompt
         change = PushChange(mode=mode, strength=strength, share=share, queries=queries)

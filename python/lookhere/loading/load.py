@@ -19,13 +19,14 @@ from ..model import Model
 from ..prompt.chat import ChatTemplate
 from ..steering.head_set import HeadSet
 from . import builtin
-from .gguf import read_header
+from .gguf import Header, read_header
 from .pair import find_pair, projector_kind, warn_if_unverified
 
 if TYPE_CHECKING:
     from .. import _engine
 
 _FLASH_ATTENTION = ("auto", "on", "off")
+FITS = ("pad", "stretch")
 _log = logging.getLogger("lookhere.model")
 
 
@@ -45,6 +46,7 @@ def load(
     gpu_layers: int = 0,
     mmap: bool = False,
     chat_template: str | None = None,
+    fit: str = "pad",
 ) -> Model:
     """Loads a vision-language model; without a name, the built-in one.
 
@@ -56,7 +58,9 @@ def load(
     small model). min_image_tokens, max_image_tokens: 0 for the model's own limits. kv_type: f32, f16, bf16, q8_0 or
     q4_0. flash_attention: auto, on or off. mmap: map the file instead of reading it. A mapped file loads sooner and is
     shared by processes, but weights that are rearranged for the processor are then resident twice, and the process dies
-    if the file is cut short meanwhile. chat_template: Jinja2, None for the model's own.
+    if the file is cut short meanwhile. chat_template: Jinja2, None for the model's own. fit: how
+    models that see squares of one size are given an image: pad keeps its shape and pads it, stretch fills the square,
+    so that long images take all tokens.
 
     ModelFileError, ProjectorError, HeadSetError, OptionError.
     """
@@ -76,9 +80,12 @@ def load(
     checks.flag("mmap", mmap)
     checks.one_of("kv_type", kv_type, KV_TYPES)
     checks.one_of("flash_attention", flash_attention, _FLASH_ATTENTION)
+    checks.one_of("fit", fit, FITS)
     if chat_template is not None:
         checks.text("chat_template", chat_template)
     path, projector_path = find_pair(model, mmproj)
+    header = read_header(projector_path)
+    square = stretched_to(header) if fit == "stretch" else 0
     warn_if_unverified(projector_path)
     given = heads if isinstance(heads, HeadSet) or heads is None else HeadSet.read(heads)
     native = _language_model(path, number["gpu_layers"], mmap)
@@ -97,7 +104,7 @@ def load(
             chat_template or native.chat_template or ChatTemplate.source,
             _special(native, native.bos_token),
             _special(native, native.eos_token),
-            family_of(projector_kind(read_header(projector_path))),
+            family_of(projector_kind(header)),
         )
         loaded = Model(
             native,
@@ -107,6 +114,7 @@ def load(
             images=ImageCache(number["image_budget"] * 2**20),
             template=template,
             max_image_tokens=number["max_image_tokens"],
+            square=square,
         )
         found = builtin.builtin_head_set() if model is None else builtin.find_head_set(loaded.facts)
         loaded.head_set = given or found
@@ -120,6 +128,22 @@ def load(
     except BaseException:
         native.close()
         raise
+
+
+def stretched_to(projector: Header) -> int:
+    """Pixels of the square that a model sees; OptionError where it takes images of other shapes."""
+    kind = projector_kind(projector)
+    family = family_of(kind)
+    if family is None or not family.letterboxes or "clip.vision.image_grid_pinpoints" in projector.values:
+        named = f"models of the family {family.name}" if family else "this model"
+        raise OptionError(
+            f"fit='stretch', but {named} (projector of the kind {kind or '?'}) take images in their own shape or in "
+            "tiles; expected 'pad', which changes nothing there."
+        )
+    side = projector.whole("clip.vision.image_size")
+    if not 1 <= side <= limits.IMAGE_SIDE:
+        raise OptionError(f"fit='stretch', but the projector does not say how large its square is ({side}); use 'pad'.")
+    return side
 
 
 def _head_note(heads: HeadSet | None) -> str:

@@ -41,11 +41,15 @@ _OPTIONS = (
     ),
     threads_option,
     gpu_layers_option,
+    click.option(
+        "--fit", type=click.Choice(("pad", "stretch")), default="pad",
+        help="How models that see squares are given an image: padded, or stretched  [default: pad]",
+    ),
 )  # fmt: skip
 
 
 def model_options(command: Command) -> Command:
-    """--model, --mmproj, --heads, --context, --threads and --gpu-layers; the names are those of ``lookhere.load``."""
+    """--model, --mmproj, --heads, --context, --threads, --gpu-layers and --fit; named as in ``lookhere.load``."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
