@@ -1,5 +1,7 @@
 """Chat templates: what is template, what is user text, where the image stands."""
 
+import re
+
 import pytest
 from fake_engine import SPECIAL, TEMPLATE, EncodedImage, Model, write_gguf
 from hypothesis import given
@@ -100,6 +102,20 @@ def test_an_image_before_what_begins_like_it():
     assert ChatTemplate("[IMG] " + MISTRAL).pieces([message])[2:] == [Piece("image"), Piece("template", "[/INST]")]
 
 
+LISTS_ALONE = (
+    "{% for m in messages %}{{ m.role }}:{% for c in m.content %}{% if c.type == 'image' %}<image>{% else %}"
+    "{{ c.text }}{% endif %}{% endfor %}|{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("parts", [("Hm?",), (ImagePart(None), "Hm?")])
+def test_a_template_that_takes_lists_alone_gets_the_system_text_as_one(parts):
+    messages = [Message("system", ("S",)), Message("user", parts), Message("assistant", ("A",)), Message("user", parts)]
+    said = "".join("#" if piece.kind == "image" else piece.text for piece in ChatTemplate(LISTS_ALONE).pieces(messages))
+    image = "#" if len(parts) == 2 else ""
+    assert said == f"system:S|user:{image}Hm?|assistant:A|user:{image}Hm?|"
+
+
 @pytest.mark.parametrize(
     ("source", "written"),
     [
@@ -114,9 +130,11 @@ def test_white_space_around_texts_is_kept_or_taken_as_the_template_does(source, 
     assert [piece.text for piece in pieces if piece.kind == "text"] == [written]
 
 
-@pytest.mark.parametrize("marker", ["<|patch|>", "<image><|patch|><|patch|></image>", "[IMG][IMG_END]"])
+@pytest.mark.parametrize("marker", ["<|picture|>", "<image><|patch|><|patch|></image>", "[IMG][IMG_BREAK]"])
 def test_a_marker_that_is_not_known(marker):
-    with pytest.raises(TemplateError, match=r"writes '.*' for an image, which is not known here; known are .*\[IMG\]"):
+    with pytest.raises(
+        TemplateError, match=r"writes '.*' for an image, which is not known here; known is .*families\.md"
+    ):
         pieces_of(ChatTemplate(MISTRAL.replace("[IMG]", marker)), "Hm?")
 
 
@@ -164,6 +182,39 @@ def test_user_text_is_never_parsed(tmp_path_factory, text):
     assert layout.image_end == 6 + 4
     assert layout.grid_positions == (7,)
     assert layout.prompt_end == layout.image_end + len(layout.items) - 7
+
+
+class Merging(Model):
+    """A vocabulary with a token for two line breaks in a row, and a special token that one text alone does not make."""
+
+    def tokenize(self, text, *, parse_special):
+        tokens = []
+        for part in re.split("(\n\n|<s>)", text):
+            if part == "\n\n":
+                tokens.append(200)
+            elif part == "<s>" and parse_special:
+                tokens.append(256)
+            else:
+                tokens += super().tokenize(part, parse_special=parse_special)
+        return tokens
+
+
+def test_texts_in_a_row_are_read_as_one(tmp_path):
+    model = Merging(write_gguf(tmp_path / "m.gguf"))
+    template = ChatTemplate("{% for m in messages %}u\n{{ m.content }}<{% endfor %}", family=None)
+    assert lay_out(model, template, [Message("user", ("\nHm",))], []).items == (*b"u", 200, *b"Hm<")
+    two = [Message("user", ("Hm?\n", ImagePart(None), "\nA"))]
+    image = EncodedImage(16, 16)
+    assert lay_out(model, template, two, [image]).items == (*b"u\nHm?\n", image, *b"\nA<")
+
+
+@pytest.mark.parametrize("said", ["s>", "<s>", "a<s>b", "\n<s>", "<|im_end|>"])
+def test_a_special_token_is_never_made_of_what_somebody_wrote(tmp_path, said):
+    """Neither alone, nor together with the template's text before it."""
+    model = Merging(write_gguf(tmp_path / "m.gguf"))
+    template = ChatTemplate("{% for m in messages %}<s><{{ m.content }}{% endfor %}:")
+    items = lay_out(model, template, [Message("user", (said,))], []).items
+    assert items == (256, *b"<", *Merging.tokenize(model, said, parse_special=False), *b":")
 
 
 @pytest.mark.parametrize("prompt", [None, b"bytes", "\udfff"])

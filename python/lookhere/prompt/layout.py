@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain, groupby
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import TemplateError
-from .chat import ChatTemplate
+from .chat import ChatTemplate, Piece
 from .message import Message
 
 if TYPE_CHECKING:
@@ -81,15 +81,15 @@ def lay_out(
 ) -> Layout:
     """The tokens of a conversation. images: one for each ``ImagePart``, in their order.
 
-    Text of the template is read for special tokens, what anybody wrote never. TemplateError.
+    The template's text is read for special tokens, what anybody wrote never. TemplateError.
     """
     items: list[Item] = []
     left = iter(images)
-    for piece in template.pieces(messages):
-        if piece.kind == "image":
-            items.append(next(left))
+    for is_image, run in groupby(template.pieces(messages), lambda piece: piece.kind == "image"):
+        if is_image:
+            items += [next(left) for _ in run]
         else:
-            items += model.tokenize(piece.text, parse_special=piece.kind == "template")
+            items += _tokens(model, list(run))
     if model.add_bos and model.bos_token >= 0 and items[:1] != [model.bos_token]:
         items.insert(0, model.bos_token)
     if not items or not isinstance(items[-1], int):
@@ -99,3 +99,17 @@ def lay_out(
             "Give another template with load(chat_template=...)."
         )
     return Layout(tuple(items))
+
+
+def _tokens(model: _engine.Model, run: Sequence[Piece]) -> list[int]:
+    """Of texts in a row, read as one as transformers does it; piece by piece where somebody's text would be read as a
+    special token then, alone or together with what stands beside it."""
+    apart = [model.tokenize(piece.text, parse_special=piece.kind == "template") for piece in run]
+    if len(run) == 1:
+        return apart[0]
+    whole = model.tokenize("".join(piece.text for piece in run), parse_special=True)
+    known = {token for token in {*whole, *chain(*apart)} if not model.piece(token) and model.special_piece(token)}
+    written = [token for piece, tokens in zip(run, apart, strict=True) if piece.kind == "template" for token in tokens]
+    if [token for token in whole if token in known] == [token for token in written if token in known]:
+        return whole
+    return list(chain(*apart))

@@ -43,8 +43,9 @@ class SeenImage:
         self._encoded = encoded
         found = [each.grid for each in encoded.parts if each.grid is not None]
         grids = (TokenGrid(g.rows, g.cols, g.x0, g.y0, g.x1, g.y1) for g in found)
-        if part is not None:
-            grids = (in_image(grid, part, image.width, image.height) for grid in grids)
+        shown = part or Box(0, 0, image.width, image.height)
+        if part is not None or (encoded.width, encoded.height) != (image.width, image.height):  # zoomed, or stretched
+            grids = (in_image(grid, shown, encoded.width, encoded.height) for grid in grids)
         self.grids: tuple[TokenGrid, ...] = tuple(grids)
 
     @classmethod
