@@ -1,7 +1,6 @@
 #include "register.h"
 
 #include "engine/build.h"
-#include "engine/families.h"
 #include "engine/limits.h"
 
 #include "llama-steer.h"
@@ -25,14 +24,6 @@ void register_build(pybind11::module_ & m) {
               };
           },
           "The most of each that the engine takes. batch_rows: output rows of one batch whose attention is kept.");
-    m.def("projector_kinds", [] {
-              std::vector<std::string> kinds;
-              for (const Family & family : families()) {
-                  kinds.push_back(family.kind);
-              }
-              return kinds;
-          },
-          "The kinds of projectors that can be loaded, as their files name them.");
     m.def("sees_gpu", &sees_gpu, "Whether this build and this machine have a GPU for a model's layers.");
 }
 

@@ -30,6 +30,14 @@ void register_image(py::module_ & m) {
         .def_readonly("causal", &Part::causal, "False where its tokens attend to one another in both directions.")
         .def_readonly("text", &Part::text, "The tokens of a text part, none of an image.")
         .def_readonly("grid", &Part::grid, "None for text.")
+        .def_property_readonly("cells", [](const Part & p) -> std::optional<Cells> {
+                 if (p.cells.empty()) {
+                     return std::nullopt;
+                 }
+                 return array_of(std::vector<int>(p.cells), {(py::ssize_t) p.cells.size()});
+             },
+             "(tokens,) int32: row * cols + col of the cell of the grid that each token shows, -1 for none. None where token i\n"
+             "shows cell i, and with M-RoPE all share one position.")
         .def("__repr__", [](const Part & p) {
             return py::str("Part(kind='{}', tokens={}, positions={}, grid={!r})")
                 .format(p.is_image() ? "image" : "text", p.tokens, p.positions, p.grid);
@@ -44,6 +52,7 @@ void register_image(py::module_ & m) {
             for (const Part & part : self.parts) {
                 Part shown;
                 shown.grid      = part.grid;
+                shown.cells     = part.cells;
                 shown.tokens    = part.tokens;
                 shown.positions = part.positions;
                 shown.causal    = part.causal;

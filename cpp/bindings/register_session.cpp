@@ -138,8 +138,8 @@ void register_session(py::module_ & m) {
                  return array_of(std::move(copy.mass), {copy.layers, copy.heads, copy.tokens});
              },
              py::arg("row") = -1, py::kw_only(), py::arg("steered") = false,
-             "(probed layers, heads, image tokens) of an output row, post-softmax mass; layers in the order of set_probe,\n"
-             "image tokens in the order of set_probe_spans. steered=False: as if the bias were off (natural).")
+             "(probed layers, heads, cells) of an output row, post-softmax mass; layers in the order of set_probe, cells of\n"
+             "the grids in the order of set_probe_spans. steered=False: as if the bias were off (natural).")
         .def_property_readonly("address", [](const Session & self) { return (uintptr_t) self.context(); },
                                "Of the llama_context, for use with the same libraries through ctypes.");
 }

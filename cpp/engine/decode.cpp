@@ -302,10 +302,13 @@ void Session::run_images(const std::vector<ImageRun> & images, Interrupt & inter
     const int n_sections = mrope_ ? 4 : 1;
     for (int section = 0; section < n_sections; section++) {
         for (const ImageRun & each : images) {
-            const int position = ledger(each.sequence).position();
+            const Ledger & held = ledger(each.sequence);
+            const int      added = section == 3 && each.part->numbered ? held.images() : 0;
             for (int i = each.start; i < each.start + each.count; i++) {
-                const llama_pos offset = mrope_ ? each.part->offsets[(size_t) section * each.part->tokens + i] : i;
-                batch.positions.push_back(section < 3 ? position + offset : offset); // the last is unused
+                const size_t at = (size_t) section * each.part->tokens + i;
+                batch.positions.push_back(!mrope_                   ? held.position() + i :
+                                          each.part->relative[at] ? held.position() + each.part->offsets[at] :
+                                                                    added + each.part->offsets[at]);
             }
         }
     }
@@ -323,7 +326,8 @@ void Session::keep_row(int index, int sequence) {
     }
     Row row;
     row.logits.assign(logits, logits + n_vocab_);
-    row.index = !probed_.empty() && probed_sequences_[sequence] ? index : -1;
+    row.index    = !probed_.empty() && probed_sequences_[sequence].cells > 0 ? index : -1;
+    row.sequence = sequence;
     rows_.push_back(std::move(row));
 }
 

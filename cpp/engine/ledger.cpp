@@ -1,5 +1,7 @@
 #include "ledger.h"
 
+#include <algorithm>
+
 namespace lookhere {
 
 int Holders::add() {
@@ -48,6 +50,10 @@ void Ledger::append_image(int tokens, int positions) {
     runs_.back().whole = positions > 0;
     position_ += positions;
     append(tokens);
+}
+
+int Ledger::images() const {
+    return (int) std::count_if(runs_.begin(), runs_.end(), [](const Run & run) { return run.image && run.whole; });
 }
 
 int Ledger::unfinished() const { return runs_.empty() || runs_.back().whole ? 0 : runs_.back().tokens; }

@@ -28,6 +28,7 @@ public:
     void append_text(int tokens);
     // some tokens of an image; the positions that it takes follow with its last token, until then 0
     void append_image(int tokens, int positions);
+    int  images() const;     // whole ones, each a run of tokens
     int  unfinished() const; // tokens of an image whose last one is still to come
 
     int position() const { return position_; } // the next one

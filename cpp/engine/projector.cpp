@@ -2,11 +2,11 @@
 
 #include "busy.h"
 #include "error.h"
-#include "families.h"
 #include "gguf_file.h"
 #include "guard.h"
 #include "limits.h"
 #include "log.h"
+#include "required.h"
 
 #include <cstring>
 
@@ -33,11 +33,6 @@ std::string check(const GgufFile & file) {
     if (!kind) {
         throw LoadError(name + " does not name its projector (key clip.projector_type)");
     }
-    const Family * family = find_family(*kind);
-    if (family == nullptr) {
-        throw LoadError(name + " has a projector of type " + *kind + ", and where its tokens lie in the image is not known; " +
-                        family_names() + " projectors are supported");
-    }
     for (const char * key : {"embedding_length", "feed_forward_length", "block_count", "projection_dim",
                              "attention.head_count", "image_size", "patch_size"}) {
         const std::string full  = std::string("clip.vision.") + key;
@@ -47,18 +42,19 @@ std::string check(const GgufFile & file) {
         }
     }
     file.require_float("clip.vision.attention.layer_norm_epsilon");
-    const int64_t merge = file.number("clip.vision.spatial_merge_size").value_or(2);
-    if (merge != 2) {
-        throw LoadError(name + " merges " + std::to_string(merge) + " x " + std::to_string(merge) +
-                        " patches into a token, expected 2 x 2");
-    }
-    const int64_t pattern = file.number("clip.vision.n_wa_pattern").value_or(0);
-    if (family->needs_window_pattern && pattern < 1) {
-        throw LoadError(name + " has no usable value for clip.vision.n_wa_pattern");
-    }
-    for (const std::string & tensor : family->tensors) {
-        if (!file.has_tensor(tensor.c_str())) {
-            throw LoadError(name + " lacks the tensor " + tensor);
+    if (const Required * required = required_of(*kind)) {
+        const int64_t merge = file.number("clip.vision.spatial_merge_size").value_or(2);
+        if (merge != 2) {
+            throw LoadError(name + " merges " + std::to_string(merge) + " x " + std::to_string(merge) +
+                            " patches into a token, expected 2 x 2");
+        }
+        if (required->window_pattern && file.number("clip.vision.n_wa_pattern").value_or(0) < 1) {
+            throw LoadError(name + " has no usable value for clip.vision.n_wa_pattern");
+        }
+        for (const std::string & tensor : required->tensors) {
+            if (!file.has_tensor(tensor.c_str())) {
+                throw LoadError(name + " lacks the tensor " + tensor);
+            }
         }
     }
     file.check_complete();
@@ -84,6 +80,33 @@ void check_size(int width, int height) {
     if (width / height > IMAGE_ASPECT_MAX || height / width > IMAGE_ASPECT_MAX) {
         throw Error("an image of " + size + " pixels is too long and thin, expected at most " +
                     std::to_string(IMAGE_ASPECT_MAX) + " to 1");
+    }
+}
+
+// the cell and the positions of each token
+void place_tokens(Part & part, const mtmd_image_tokens * tokens, bool mrope) {
+    const size_t n = part.tokens;
+    part.offsets.resize(4 * n);
+    part.relative.resize(4 * n);
+    bool raster = true, one_position = true;
+    for (size_t i = 0; i < n; i++) {
+        const int cell = mtmd_image_tokens_get_cell(tokens, i);
+        part.cells.push_back(cell);
+        raster = raster && cell == (int) i;
+        // as llama_batch orders them
+        const mtmd_decoder_pos from0 = mtmd_image_tokens_get_decoder_pos(tokens, 0, i);
+        const mtmd_decoder_pos from1 = mtmd_image_tokens_get_decoder_pos(tokens, 1, i);
+        const uint32_t at0[] = {from0.t, from0.y, from0.x, from0.z};
+        const uint32_t at1[] = {from1.t, from1.y, from1.x, from1.z};
+        for (int section = 0; section < 4; section++) {
+            part.offsets[section * n + i]  = (llama_pos) at0[section];
+            part.relative[section * n + i] = at1[section] != at0[section] ? 1 : 0;
+        }
+        one_position = one_position && from0.t == 0;
+    }
+    part.numbered = mrope && !one_position; // the only ones whose last section says which image it is
+    if (raster && (!mrope || one_position)) {
+        part.cells.clear();
     }
 }
 
@@ -129,9 +152,24 @@ Projector::Projector(const std::string & path, const Model & model, const Option
     if (!context_) {
         throw LoadError("cannot load '" + path + "' for '" + model.path() + "': " + log_errors());
     }
-    if (!mtmd_support_vision(context_.get()) || !mtmd_decode_use_mrope(context_.get())) {
-        throw LoadError("'" + path + "' (" + kind_ + ") does not fit '" + model.path() + "' (" + model.architecture() +
-                        "): the model has no two-dimensional positions (M-RoPE)");
+    if (!mtmd_support_vision(context_.get())) {
+        throw LoadError("'" + path + "' (" + kind_ + ") has no vision encoder that llama.cpp runs");
+    }
+    check_geometry(64, 64);
+    check_geometry(1500, 1100); // in tiles, where the family has them
+}
+
+// that it is known where the tokens of an image of this size lie
+void Projector::check_geometry(int width, int height) {
+    mtmd::bitmap bitmap(mtmd_bitmap_init(width, height, nullptr));
+    const auto   chunks = prepare(bitmap);
+    for (size_t i = 0; i < chunks.size(); i++) {
+        const mtmd_image_tokens * tokens = mtmd_input_chunk_get_tokens_image(chunks[i]);
+        mtmd_image_geometry       geometry;
+        if (tokens != nullptr && !mtmd_image_tokens_get_geometry(tokens, &geometry)) {
+            throw LoadError("'" + path_ + "' has a projector of type " + kind_ +
+                            ", and where its tokens lie in the image is not known");
+        }
     }
 }
 
@@ -255,14 +293,7 @@ Part Projector::encode_chunk(const mtmd_input_chunk * chunk, Interrupt & interru
     }
     part.grid   = TokenGrid{(int) g.n_rows, (int) g.n_cols, g.x0, g.y0, g.x1, g.y1};
     part.causal = !mtmd_decode_use_non_causal(context_.get(), chunk);
-    part.offsets.resize((size_t) 4 * part.tokens);
-    for (int i = 0; i < part.tokens; i++) { // sections of the batch: time, row, column, unused
-        const mtmd_decoder_pos pos = mtmd_image_tokens_get_decoder_pos(tokens, 0, i);
-        part.offsets[0 * part.tokens + i] = pos.t;
-        part.offsets[1 * part.tokens + i] = pos.y;
-        part.offsets[2 * part.tokens + i] = pos.x;
-        part.offsets[3 * part.tokens + i] = pos.z;
-    }
+    place_tokens(part, tokens, mtmd_decode_use_mrope(context_.get()));
 
     const int status = mtmd_encode_chunk(context_.get(), chunk);
     interrupt.check("encoding the image"); // a computation that was stopped reports success

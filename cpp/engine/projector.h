@@ -46,6 +46,7 @@ public:
 
 private:
     void               abandon();
+    void               check_geometry(int width, int height);
     mtmd::input_chunks prepare(mtmd::bitmap & bitmap);
     Part               encode_chunk(const mtmd_input_chunk * chunk, Interrupt & interrupt);
 

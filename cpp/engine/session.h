@@ -86,8 +86,8 @@ public:
     struct Attention {
         int                layers = 0;
         int                heads  = 0;
-        int                tokens = 0; // of the probe's spans
-        std::vector<float> mass;       // (layers, heads, tokens), post-softmax
+        int                tokens = 0; // cells of the probe's spans
+        std::vector<float> mass;       // (layers, heads, tokens), post-softmax; of all tokens that show a cell
     };
     Attention attention(int row, bool steered) const; // a copy
 
@@ -97,6 +97,7 @@ private:
     struct Row {
         std::vector<float> logits;     // (vocabulary_size,)
         int                index = -1; // into the last batch, whose attention llama.cpp still has; -1: see below
+        int                sequence = 0;
         Attention          natural;    // as if the bias were off
         Attention          steered;    // as it acted
     };
@@ -125,7 +126,7 @@ private:
     void           remove_from(int position, int sequence);
     void           keep_row(int index, int sequence);
     void           keep_attention(); // of rows whose batch the next one replaces
-    Attention      read_probe(int index, bool steered) const;
+    Attention      read_probe(const Row & row, bool steered) const;
     void           check_steer(int status, const char * what) const;
 
     std::shared_ptr<llama_model>   model_;   // outlives context_
@@ -135,7 +136,11 @@ private:
     std::vector<Ledger>            ledgers_; // (sequences,)
     std::vector<Row>               rows_;    // of the last decode
     std::vector<int>               probed_;  // layers
-    std::vector<bool>              probed_sequences_; // (sequences,) that have probe spans
+    struct Probed { // the spans that the probe reads
+        int              cells = 0; // of all spans, 0 for none
+        std::vector<int> order;     // the cell of each token, as llama.cpp counts them; empty: token i shows cell i
+    };
+    std::vector<Probed>            probed_sequences_; // (sequences,)
     int                            n_vocab_ = 0;
     int                            n_embd_  = 0;
     bool                           mrope_   = false;

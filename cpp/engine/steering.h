@@ -10,6 +10,7 @@ struct Span {
     int                rows     = 0; // of tokens
     int                cols     = 0; // of tokens
     std::vector<float> bias;         // (rows, cols), nats, or weights 0..1; empty where only the probe reads it
+    std::vector<int>   cells;        // as of Part
 };
 
 enum class Kind {

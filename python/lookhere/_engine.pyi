@@ -109,6 +109,10 @@ class Part:
         """The tokens of a text part, none of an image."""
     @property
     def grid(self) -> TokenGrid | None: ...
+    @property
+    def cells(self) -> NDArray[np.int32] | None:
+        """(tokens,) row * cols + col of the cell of the grid that each token shows, -1 for none (a row break). None
+        where token i shows cell i, and with M-RoPE all share one position."""
 
 @final
 class EncodedImage:
@@ -160,7 +164,15 @@ class Projector:
 class Span:
     """An image part in the KV cache. bias: (rows, cols) float32 nats, weights 0..1 where attention is moved, or None
     where only the probe reads it."""
-    def __init__(self, position: int, rows: int, cols: int, bias: NDArray[np.float32] | None = None) -> None: ...
+    def __init__(
+        self,
+        position: int,
+        rows: int,
+        cols: int,
+        bias: NDArray[np.float32] | None = None,
+        cells: NDArray[np.int32] | None = None,
+    ) -> None:
+        """position: of the part's first token. cells: as Part.cells."""
     @property
     def position(self) -> int: ...
     @property
@@ -261,8 +273,8 @@ class Session:
     def set_probe(self, layers: Sequence[int]) -> None: ...
     def set_probe_spans(self, spans: Sequence[Span], sequence: int = 0) -> None: ...
     def attention(self, row: int = -1, *, steered: bool = False) -> NDArray[np.float32]:
-        """(probed layers, heads, image tokens) of an output row, post-softmax mass; layers in the order of set_probe,
-        image tokens in the order of set_probe_spans. steered=False: as if the bias were off (natural)."""
+        """(probed layers, heads, cells) of an output row, post-softmax mass; layers in the order of set_probe, cells of
+        the grids in the order of set_probe_spans. steered=False: as if the bias were off (natural)."""
     @property
     def address(self) -> int:
         """Of the llama_context, for use with the same libraries through ctypes."""
@@ -300,9 +312,6 @@ def build_info() -> dict[str, str]:
 def limits() -> dict[str, int]:
     """The most of each that the engine takes: context, threads, sequences, image_pixels, image_aspect, image_tokens and
     batch_rows (output rows of one batch whose attention is kept)."""
-
-def projector_kinds() -> list[str]:
-    """The kinds of projectors that can be loaded, as their files name them."""
 
 def sees_gpu() -> bool:
     """Whether this build and this machine have a GPU for a model's layers."""

@@ -142,9 +142,3 @@ def test_the_limits_of_python_are_those_of_the_engine():
     assert most["threads"] == limits.THREADS
     assert most["image_tokens"] == limits.IMAGE_TOKENS
     assert most["image_aspect"] == limits.IMAGE_ASPECT
-
-
-def test_the_projectors_of_python_are_those_of_the_engine():
-    from lookhere import families
-
-    assert list(families.projector_kinds()) == sorted(engine.projector_kinds())

@@ -47,10 +47,6 @@ class Geometry(C.Structure):
         ("y0", C.c_float),
         ("x1", C.c_float),
         ("y1", C.c_float),
-        ("nx", C.c_uint32),
-        ("ny", C.c_uint32),
-        ("tile_row", C.c_int32),
-        ("tile_col", C.c_int32),
     ]
 
 
@@ -120,8 +116,6 @@ def test_an_image_of_whole_cells_is_taken_as_it_is(mtmd, cell, rows, cols):
     g = mtmd.geometry(cols * cell, rows * cell)
     assert (g.rows, g.cols) == (rows, cols)
     assert (g.x0, g.y0, g.x1, g.y1) == (0, 0, cols * cell, rows * cell)
-    assert (g.nx, g.ny) == (cols * cell, rows * cell)
-    assert (g.tile_row, g.tile_col) == (-1, -1)
 
 
 @pytest.mark.parametrize(

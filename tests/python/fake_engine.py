@@ -160,11 +160,13 @@ class EncodedImage:
         x0, y0 = (width - cols * PATCH) / 2, (height - rows * PATCH) / 2
         grid = types.SimpleNamespace(rows=rows, cols=cols, x0=x0, y0=y0, x1=x0 + cols * PATCH, y1=y0 + rows * PATCH)
         before, after = (
-            types.SimpleNamespace(kind="text", tokens=1, positions=1, grid=None, causal=True, text=[256 + number])
+            types.SimpleNamespace(
+                kind="text", tokens=1, positions=1, grid=None, cells=None, causal=True, text=[256 + number]
+            )
             for number in (2, 4)  # the vision tokens
         )
         image = types.SimpleNamespace(
-            kind="image", tokens=rows * cols, positions=max(rows, cols), grid=grid, causal=True, text=[]
+            kind="image", tokens=rows * cols, positions=max(rows, cols), grid=grid, cells=None, causal=True, text=[]
         )
         self.parts = [before, image, after]
         self.tokens = rows * cols + 2
@@ -173,7 +175,8 @@ class EncodedImage:
 
 
 class Span:
-    def __init__(self, position, rows, cols, bias=None):
+    def __init__(self, position, rows, cols, bias=None, cells=None):
+        assert cells is None
         assert bias is None or (bias.shape == (rows, cols) and bias.dtype == np.float32 and np.isfinite(bias).all())
         self.position, self.rows, self.cols, self.bias = position, rows, cols, bias
 

@@ -1,6 +1,7 @@
 """Coverage: where pixels meet tokens. Exact, turned as the image is turned, never empty."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -142,6 +143,32 @@ def test_never_empty(x, y, width, height, grid):
     (point,) = coverage([Point(x, y)], [grid])
     assert point.sum() == point.max() == 1
     assert point[grid.token_at(x, y)] == 1
+
+
+@given(UNIONS, grids(), st.data())
+def test_cells_that_no_token_shows_are_never_aimed_at(regions, grid, data):
+    """And a region that lies in such cells alone takes a token beside them."""
+    every = list(range(grid.rows * grid.cols))
+    blind = data.draw(st.lists(st.sampled_from(every), unique=True, max_size=len(every) - 1))
+    (found,) = coverage(regions, [replace(grid, blind=tuple(blind))])
+    (seen,) = coverage(regions, [grid])
+    assert not found.ravel()[blind].any()
+    if seen.any():
+        assert found.any()
+    shown = [cell for cell in every if cell not in blind]
+    if large(regions, grid) and (seen.ravel()[shown] > 1.001 * SMALLEST_SHARE).any():
+        reached = [replace(grid, blind=tuple(blind)).seen(shares([(region, 1.0)], grid)).max() for region in regions]
+        if min(reached) > 1.001 * SMALLEST_SHARE:
+            np.testing.assert_array_equal(found.ravel()[shown], seen.ravel()[shown])
+
+
+def test_the_token_beside_a_blind_cell_is_the_nearest():
+    grid = TokenGrid(3, 4, 0, 0, 40, 30, blind=(0, 1))
+    assert grid.token_at(12, 8) == (1, 1)
+    assert grid.token_at(19, 2) == (0, 2)
+    assert grid.token_at(25, 2) == (0, 2)
+    (found,) = coverage([Point(2, 2)], [grid])
+    assert np.argwhere(found).tolist() == [[1, 0]]
 
 
 def test_a_region_smaller_than_a_token_takes_one():

@@ -43,10 +43,8 @@ class Told:
         slot = _slot(sequence)
         if slot in self._aims and self._aims[slot][0]() is sequence:
             return
-        layout = sequence.layout
         spans = [
-            compiled().Span(at, rows, cols)
-            for at, (rows, cols) in zip(layout.grid_positions, layout.grid_shapes, strict=True)
+            compiled().Span(grid.position, grid.rows, grid.cols, cells=grid.cells) for grid in sequence.layout.grids
         ]
         with engine_errors("preparing the read-out of attention"):
             self.native.set_probe_spans(spans, slot)
@@ -69,8 +67,8 @@ class Told:
             push = aim.push
             self.native.steer(
                 [
-                    compiled().Span(at, len(values), values.shape[1], values)
-                    for at, values in zip(sequence.layout.grid_positions, aim.values, strict=True)
+                    compiled().Span(grid.position, grid.rows, grid.cols, values, grid.cells)
+                    for grid, values in zip(sequence.layout.grids, aim.values, strict=True)
                 ],
                 sequence=slot,
                 prompt_end=sequence.layout.prompt_end,

@@ -10,7 +10,7 @@ from ..images.heat_colours import colours
 from ..images.image import Image
 from ..regions.region import Region, placed
 from ..tokens.frame import Frame
-from ..tokens.grid import Map, TokenGrid
+from ..tokens.grid import Map
 from .heat_map import heat_map, spread
 
 if TYPE_CHECKING:
@@ -38,8 +38,5 @@ def gaze_picture(
         return heat_map(image, maps, frame.grids, placed(regions, frame.width, frame.height))
     scale = LONG_SIDE / max(frame.width, frame.height)
     width, height = (max(1, round(length * scale)) for length in (frame.width, frame.height))
-    grids = [
-        TokenGrid(grid.rows, grid.cols, *(scale * edge for edge in (grid.x0, grid.y0, grid.x1, grid.y1)))
-        for grid in frame.grids
-    ]
+    grids = [grid.scaled(scale) for grid in frame.grids]
     return pillow.fromarray(colours(spread(maps, grids, width, height)))

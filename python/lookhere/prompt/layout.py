@@ -6,17 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, groupby
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ..errors import TemplateError
 from .chat import ChatTemplate, Piece
 from .message import Message
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .. import _engine
 
     Item: TypeAlias = int | _engine.EncodedImage
     """A text token, or a whole image."""
+
+
+class PlacedGrid(NamedTuple):
+    """A token grid in a sequence. position: of its first token. cells: (tokens,) int32 which cell each token shows, -1
+    for none; None where token i shows cell i."""
+
+    position: int
+    rows: int
+    cols: int
+    cells: NDArray[np.int32] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,23 +70,17 @@ class Layout:
         return self.starts[-1]
 
     @cached_property
-    def grid_positions(self) -> tuple[int, ...]:
-        """Position of each token grid of all images."""
-        positions = []
+    def grids(self) -> tuple[PlacedGrid, ...]:
+        """The token grids of all images, and where they lie in the sequence."""
+        found = []
         for item, start in zip(self.items, self.starts, strict=False):
             if not isinstance(item, int):
                 at = start
                 for part in item.parts:
                     if part.grid is not None:
-                        positions.append(at)
+                        found.append(PlacedGrid(at, part.grid.rows, part.grid.cols, part.cells))
                     at += part.positions
-        return tuple(positions)
-
-    @cached_property
-    def grid_shapes(self) -> tuple[tuple[int, int], ...]:
-        """(rows, cols) of each token grid of all images."""
-        grids = [part.grid for image in self.images for part in image.parts if part.grid is not None]
-        return tuple((grid.rows, grid.cols) for grid in grids)
+        return tuple(found)
 
 
 def lay_out(

@@ -20,6 +20,9 @@ from ..tokens.grid import Map, TokenGrid
 from ..tokens.zoom import close_up, in_image, window
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .. import _engine
 
 Self = TypeVar("Self", bound="SeenImage")
@@ -41,8 +44,7 @@ class SeenImage:
         self.image = image
         self.part = part
         self._encoded = encoded
-        found = [each.grid for each in encoded.parts if each.grid is not None]
-        grids = (TokenGrid(g.rows, g.cols, g.x0, g.y0, g.x1, g.y1) for g in found)
+        grids = (_grid(each.grid, each.cells) for each in encoded.parts if each.grid is not None)
         shown = part or Box(0, 0, image.width, image.height)
         if part is not None or (encoded.width, encoded.height) != (image.width, image.height):  # zoomed, or stretched
             grids = (in_image(grid, shown, encoded.width, encoded.height) for grid in grids)
@@ -152,3 +154,10 @@ class SeenImage:
                 "or zoom to another place."
             )
         return maps
+
+
+def _grid(given: _engine.TokenGrid, cells: NDArray[np.int32] | None) -> TokenGrid:
+    """cells: which cell each token shows; None: each its own."""
+    shown = range(given.rows * given.cols) if cells is None else set(cells.tolist())
+    blind = tuple(cell for cell in range(given.rows * given.cols) if cell not in shown)
+    return TokenGrid(given.rows, given.cols, given.x0, given.y0, given.x1, given.y1, blind)

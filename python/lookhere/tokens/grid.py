@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -28,7 +28,8 @@ def mean_maps(several: Sequence[tuple[Map, ...]]) -> tuple[Map, ...]:
 class TokenGrid:
     """rows x cols language-model tokens and the rectangle x0, y0, x1, y1 of the image, in pixels, that they cover.
 
-    The rectangle exceeds the image where the model pads it.
+    The rectangle exceeds the image where the model pads it. blind: cells that no token shows, as row * cols + col (the
+    first one of LLaVA-1.5).
     """
 
     rows: int
@@ -37,9 +38,11 @@ class TokenGrid:
     y0: float
     x1: float
     y1: float
+    blind: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def tokens(self) -> int:
+        """Cells, which is what a map has."""
         return self.rows * self.cols
 
     @property
@@ -59,15 +62,32 @@ class TokenGrid:
 
     def scaled(self, scale: float) -> TokenGrid:
         """The grid over the image at another size."""
-        return TokenGrid(self.rows, self.cols, self.x0 * scale, self.y0 * scale, self.x1 * scale, self.y1 * scale)
+        return replace(self, x0=self.x0 * scale, y0=self.y0 * scale, x1=self.x1 * scale, y1=self.y1 * scale)
 
     def token_at(self, x: float, y: float) -> tuple[int, int] | None:
-        """(row, col) of the token under a place in pixels, None outside of the grid."""
+        """(row, col) of the token under a place in pixels, or the nearest where none shows it; None outside of the
+        grid."""
         if not (self.x0 <= x <= self.x1 and self.y0 <= y <= self.y1):
             return None
         col = min(int((x - self.x0) / self.token_width), self.cols - 1)
         row = min(int((y - self.y0) / self.token_height), self.rows - 1)
-        return row, col
+        if row * self.cols + col not in self.blind:
+            return row, col
+        seen = [cell for cell in range(self.rows * self.cols) if cell not in self.blind]
+        if not seen:
+            return None
+        rows, cols = np.divmod(seen, self.cols)
+        across = self.x0 + (cols + 0.5) * self.token_width - x
+        down = self.y0 + (rows + 0.5) * self.token_height - y
+        nearest = int((across**2 + down**2).argmin())
+        return int(rows[nearest]), int(cols[nearest])
+
+    def seen(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The (rows, cols) values, 0 in the cells that no token shows."""
+        if self.blind:
+            values = values.copy()
+            values.reshape(-1)[list(self.blind)] = 0.0
+        return values
 
     @property
     def x_edges(self) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,13 +76,12 @@ def close_up(image: Image, part: Box) -> Image:
 def in_image(grid: TokenGrid, part: Box, width: int, height: int) -> TokenGrid:
     """A grid of an enlarged part, in pixels of the image that the part was taken from."""
     across, down = (part.x1 - part.x0) / width, (part.y1 - part.y0) / height
-    return TokenGrid(
-        grid.rows,
-        grid.cols,
-        part.x0 + grid.x0 * across,
-        part.y0 + grid.y0 * down,
-        part.x0 + grid.x1 * across,
-        part.y0 + grid.y1 * down,
+    return replace(
+        grid,
+        x0=part.x0 + grid.x0 * across,
+        y0=part.y0 + grid.y0 * down,
+        x1=part.x0 + grid.x1 * across,
+        y1=part.y0 + grid.y1 * down,
     )
 
 
