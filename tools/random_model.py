@@ -1,10 +1,11 @@
 """A GGUF pair with the true shape of a Qwen3-VL and random weights: for timing, never for answers.
 
-    python tools/random_model.py 2B FOLDER [--type Q4_K_M] [--layers N]
+    python tools/random_model.py 2B FOLDER [--type Q4_K_M] [--layers N] [--vocabulary GGUF] [--template JINJA]
 
 Writes FOLDER/model.gguf and FOLDER/mmproj.gguf (F16). Tensor types are those that llama.cpp's quantization chooses; one
-tensor at a time is in memory. The vocabulary is the built-in model's, filled up to the true size. --layers cuts the
-language model. The same arguments give the same bytes.
+tensor at a time is in memory. The vocabulary is the built-in model's, filled up to the true size, or the true one:
+--vocabulary takes models/ggml-vocab-qwen2.gguf of llama.cpp's source, to which Qwen3-VL's special tokens are added, and
+--template the published chat template. --layers cuts the language model. The same arguments give the same bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,12 @@ from gguf import GGMLQuantizationType as Type
 from random_blocks import blocks
 
 VOCABULARY = 151_936
+FIRST_ADDED = 151_646
+ADDED = (
+    "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>",
+    "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
+)  # fmt: skip
+"""Special tokens of Qwen2.5-VL and Qwen3-VL that Qwen2 lacks, from their tokenizer_config.json."""
 BUILTIN = Path(__file__).resolve().parents[1] / "python" / "lookhere" / "data" / "models" / "model.gguf"
 TYPES = ("Q4_K_M", "Q8_0", "F16")
 _FILE_TYPES = {"Q4_K_M": gguf.LlamaFileType.MOSTLY_Q4_K_M, "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
@@ -64,6 +71,39 @@ SHAPES = {
     "8B": Shape(36, 4096, 12288, 32, False, _LARGE),
     "32B": Shape(64, 5120, 25600, 64, False, _LARGE),
 }
+
+
+@dataclass(frozen=True)
+class Words:
+    """A GGUF file whose tokens are taken, and a chat template; None: that file's own."""
+
+    vocabulary: Path = BUILTIN
+    template: Path | None = None
+
+    def add_to(self, out: gguf.GGUFWriter, size: int) -> None:
+        """What is missing of the size is tokens that no text becomes."""
+        known = gguf.GGUFReader(self.vocabulary)
+
+        def of(key: str) -> list[object]:
+            field = known.get_field(key)
+            assert field is not None, key
+            return field.contents()
+
+        tokens, kinds = of("tokenizer.ggml.tokens"), of("tokenizer.ggml.token_type")
+        missing = range(len(tokens), size)
+        if tokens[FIRST_ADDED : FIRST_ADDED + 1] == [f"[PAD{FIRST_ADDED}]"]:
+            added = slice(FIRST_ADDED, FIRST_ADDED + len(ADDED))
+            tokens[added], kinds[added] = ADDED, [gguf.TokenType.CONTROL] * len(ADDED)
+        out.add_tokenizer_model("gpt2")
+        out.add_tokenizer_pre("qwen2")
+        out.add_token_list([*tokens, *(f"[{token}]" for token in missing)])
+        out.add_token_types([*kinds, *(gguf.TokenType.NORMAL for _ in missing)])
+        out.add_token_merges(of("tokenizer.ggml.merges"))
+        out.add_eos_token_id(tokens.index("<|im_end|>"))
+        out.add_bos_token_id(tokens.index("<|endoftext|>"))
+        out.add_add_bos_token(False)
+        template = of("tokenizer.chat_template") if self.template is None else self.template.read_text()
+        out.add_chat_template(template)
 
 
 @dataclass(frozen=True)
@@ -155,7 +195,7 @@ def vision_tensors(shape: Shape) -> Iterator[Tensor]:
     yield from linear("mm.2", shape.width, merged)
 
 
-def write_text(path: Path, name: str, shape: Shape, kind: str, seed: int = 0) -> None:
+def write_text(path: Path, name: str, shape: Shape, kind: str, seed: int = 0, words: Words | None = None) -> None:
     """The language model."""
     out = gguf.GGUFWriter(path, "qwen3vl")
     out.add_type("model")
@@ -173,7 +213,7 @@ def write_text(path: Path, name: str, shape: Shape, kind: str, seed: int = 0) ->
     out.add_rope_dimension_sections(list(shape.sections))
     out.add_layer_norm_rms_eps(1e-6)
     out.add_uint32("qwen3vl.n_deepstack_layers", len(shape.vision.deepstack))
-    _add_vocabulary(out, shape.vocabulary)
+    (words or Words()).add_to(out, shape.vocabulary)
     _write(out, list(text_tensors(shape, kind)), np.random.default_rng([seed, 0]))
 
 
@@ -202,7 +242,9 @@ def write_projector(path: Path, name: str, shape: Shape, seed: int = 0) -> None:
     _write(out, list(vision_tensors(shape)), np.random.default_rng([seed, 1]))
 
 
-def write_pair(folder: Path, size: str, kind: str, *, layers: int | None = None, seed: int = 0) -> tuple[Path, Path]:
+def write_pair(
+    folder: Path, size: str, kind: str, *, layers: int | None = None, seed: int = 0, words: Words | None = None
+) -> tuple[Path, Path]:
     """model.gguf and mmproj.gguf; layers: of the language model, None for all."""
     shape = SHAPES[size]
     if layers is not None:
@@ -214,33 +256,11 @@ def write_pair(folder: Path, size: str, kind: str, *, layers: int | None = None,
     model, projector = folder / "model.gguf", folder / "mmproj.gguf"
     name = f"Qwen3-VL-{size}-Instruct, random weights"
     part = folder / "part"  # whoever has mapped an older file keeps it whole
-    write_text(part, name, shape, kind, seed)
+    write_text(part, name, shape, kind, seed, words)
     part.replace(model)
     write_projector(part, name, shape, seed)
     part.replace(projector)
     return model, projector
-
-
-def _add_vocabulary(out: gguf.GGUFWriter, size: int) -> None:
-    """The built-in model's tokens and template; what is missing of the size is tokens that no text becomes."""
-    known = gguf.GGUFReader(BUILTIN)
-
-    def of(key: str) -> list[object]:
-        field = known.get_field(key)
-        assert field is not None, key
-        return field.contents()
-
-    tokens, kinds = of("tokenizer.ggml.tokens"), of("tokenizer.ggml.token_type")
-    missing = range(len(tokens), size)
-    out.add_tokenizer_model("gpt2")
-    out.add_tokenizer_pre("qwen2")
-    out.add_token_list([*tokens, *(f"[{token}]" for token in missing)])
-    out.add_token_types([*kinds, *(gguf.TokenType.NORMAL for _ in missing)])
-    out.add_token_merges(of("tokenizer.ggml.merges"))
-    out.add_eos_token_id(of("tokenizer.ggml.eos_token_id"))
-    out.add_bos_token_id(tokens.index("<|endoftext|>"))
-    out.add_add_bos_token(False)
-    out.add_chat_template(of("tokenizer.chat_template"))
 
 
 def _write(out: gguf.GGUFWriter, tensors: list[Tensor], rng: np.random.Generator) -> None:
@@ -262,9 +282,12 @@ def main() -> None:
     parser.add_argument("--type", dest="kind", choices=TYPES, default="Q4_K_M")
     parser.add_argument("--layers", type=int, default=None, help="of the language model; default: all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--vocabulary", type=Path, default=BUILTIN, help="GGUF file; default: the built-in model's")
+    parser.add_argument("--template", type=Path, default=None, help="chat template; default: the vocabulary file's")
     args = parser.parse_args()
+    words = Words(args.vocabulary, args.template)
     try:
-        written = write_pair(args.folder, args.size, args.kind, layers=args.layers, seed=args.seed)
+        written = write_pair(args.folder, args.size, args.kind, layers=args.layers, seed=args.seed, words=words)
     except ValueError as error:
         parser.error(str(error))
     for path in written:

@@ -180,7 +180,7 @@ def test_user_text_is_never_parsed(tmp_path_factory, text):
         head, tail = (256, *b"user\n"), (257, *b"\n", 256, *b"assistant\n")
         assert layout.items == (*head, image, *prompt.encode(), *tail)
     assert layout.image_end == 6 + 4
-    assert layout.grid_positions == (7,)
+    assert [grid.position for grid in layout.grids] == [7]
     assert layout.prompt_end == layout.image_end + len(layout.items) - 7
 
 
