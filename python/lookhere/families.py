@@ -200,7 +200,7 @@ FAMILIES = (
            "<|img|>", "<|endofimg|>", tokens="by the file", cell="28 x 28 pixels", resize=PADDED, template="excerpt"),
     Family("EXAONE 4.5", ("exaone4_5",), ("exaone4",), ("<vision><|image_pad|></vision>",), "<vision>", "</vision>",
            tokens="by the file", cell="28 x 28 pixels", resize=PADDED, positions=PLANE),
-    Family("MiMo-VL", ("mimovl",), ("mimo2",), VISION[:1], *VISION[1:], tokens="by the file", cell="28 x 28 pixels",
+    Family("MiMo-VL", ("mimovl",), ("mimo2",), VISION[:1], *VISION[1:], tokens="by the file", cell="2 x 2 patches",
            resize=PADDED, positions=PLANE),
     Family("Ling 3 VL", ("ling3vl",), ("bailingmoe3",), VISION[:1], *VISION[1:], tokens="8 to 4,096",
            cell="32 x 32 pixels", resize=PADDED, positions=PLANE),

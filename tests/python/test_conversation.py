@@ -282,7 +282,7 @@ def test_templates_of_several_turns_and_images(source):
 
 
 def test_templates_that_write_images_wrongly():
-    twice = fake.TEMPLATE.replace("<|image_pad|>", "<|image_pad|><|image_pad|>")
+    twice = fake.TEMPLATE.replace("<|image_pad|>", "<|image_pad|> and <|image_pad|>")
     once = "{% for m in messages %}{% for c in m.content %}{% if c.type == 'text' %}{{ c.text }}{% endif %}{% endfor %}{% endfor %}"
     for source in (twice.replace("<|vision_start|>", "").replace("<|vision_end|>", ""), once + "<image>"):
         with pytest.raises(TemplateError, match="chat_template="):
