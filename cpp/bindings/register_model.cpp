@@ -31,6 +31,12 @@ void register_model(py::module_ & m) {
         .def_property_readonly("layers", &Model::layers)
         .def_property_readonly("heads", &Model::heads, "Query heads per layer.")
         .def_property_readonly("heads_kv", &Model::heads_kv, "Key and value heads per layer.")
+        .def_property_readonly("attention_layers", &Model::attention_layers,
+                               "Ascending: the layers that have heads, all but the recurrent ones of a hybrid model.")
+        .def_property_readonly("recurrent", &Model::recurrent,
+                               "Whether some or all layers are: then a sequence can be cut only where Session.resumable says.")
+        .def_property_readonly("state_bytes", &Model::state_bytes,
+                               "Bytes of the state that its recurrent layers keep for a sequence.")
         .def_property_readonly("embedding_size", &Model::embedding_size,
                                "Width of the rows that a projector must deliver (DeepStack included).")
         .def_property_readonly("vocabulary_size", &Model::vocabulary_size)

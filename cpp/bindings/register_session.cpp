@@ -61,6 +61,12 @@ void register_session(py::module_ & m) {
              },
              py::arg("source"), py::arg("target"), py::arg("position"),
              "Makes the target hold what the source holds before the position, which is then held once.")
+        .def("resumable", &Session::resumable, py::arg("position"), py::arg("sequence") = 0,
+             "The last position up to this one where the sequence can be truncated and shared. With recurrent layers: its end,\n"
+             "where checkpoint() was called, and 0; without, every position that lies inside no image.")
+        .def("checkpoint", [](Session & self, int sequence) { computing([&] { self.checkpoint(sequence); }); }, py::arg("sequence") = 0,
+             "Keeps the state of the recurrent layers where the sequence ends now; nothing where the model has none.")
+        .def_property_readonly("checkpoint_bytes", &Session::checkpoint_bytes, "Bytes of all states that are kept so.")
         .def("decode_image", [](Session & self, std::shared_ptr<EncodedImage> image, int sequence, const CancelFlag * cancel) {
                  computing([&] { self.decode_image(*image, sequence, cancel); });
              },

@@ -39,16 +39,26 @@ struct Session::Batch {
 void Session::run(Batch & batch, Interrupt & interrupt, const char * what) {
     interrupt.check(what);
     log_forget();
+    const llama_batch view = batch.view();
+    for (const llama_seq_id sequence : batch.sequences) {
+        if (lost_[sequence]) {
+            throw Error("sequence " + std::to_string(sequence) + " was in a batch that failed, and its recurrent layers are in no known "
+                        "state; truncate it first");
+        }
+    }
     AbortGuard guard;
     running_           = &interrupt;
     int         status = 0;
     std::string reason;
     try {
-        status = llama_decode(context(), batch.view());
+        status = llama_decode(context(), view);
     } catch (const std::exception & e) {
         reason = e.what();
     }
     running_ = nullptr;
+    for (const llama_seq_id sequence : batch.sequences) { // keys and values can be cut off again, recurrent layers cannot
+        lost_[sequence] = recurrent_ && (status != 0 || !reason.empty() || guard.fired());
+    }
     if (guard.fired() || !reason.empty()) {
         broken_ = true;
         throw Error(std::string(what) + " failed: " + (reason.empty() ? log_errors() : reason));
@@ -251,6 +261,8 @@ void Session::decode_image(const EncodedImage & image, int sequence, const Cance
     check_room(image.tokens(), "the image");
     check_whole(sequence);
     rows_.clear();
+    const Checkpoints kept = checkpoints_[sequence];
+    keep_state(sequence);
     Interrupt interrupt(cancel);
     try {
         for (const Part & part : image.parts) {
@@ -261,9 +273,10 @@ void Session::decode_image(const EncodedImage & image, int sequence, const Cance
                 run_images({{sequence, &part, done, std::min(n_batch, part.tokens - done)}}, interrupt);
             }
         }
+        checkpoints_[sequence] = kept;
     } catch (...) {
         if (!broken_) {
-            remove_from(start, sequence);
+            remove_from(cuttable(start, sequence), sequence);
         }
         throw;
     }

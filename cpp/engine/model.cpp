@@ -7,6 +7,8 @@
 #include "guard.h"
 #include "log.h"
 
+#include "llama-steer.h"
+
 #include <limits>
 
 namespace lookhere {
@@ -82,8 +84,8 @@ std::string Model::description() const {
 }
 
 int      Model::layers() const { return llama_model_n_layer(handle().get()); }
-int      Model::heads() const { return llama_model_n_head(handle().get()); }
-int      Model::heads_kv() const { return llama_model_n_head_kv(handle().get()); }
+int      Model::heads() const { return of_attention(llama_steer_n_head); }
+int      Model::heads_kv() const { return of_attention(llama_steer_n_head_kv); }
 int      Model::embedding_size() const { return llama_model_n_embd_inp(handle().get()); }
 int      Model::vocabulary_size() const { return llama_vocab_n_tokens(vocab()); }
 int      Model::context_train() const { return llama_model_n_ctx_train(handle().get()); }
@@ -92,6 +94,29 @@ uint64_t Model::parameters() const { return llama_model_n_params(handle().get())
 int      Model::bos_token() const { return llama_vocab_bos(vocab()); }
 int      Model::eos_token() const { return llama_vocab_eos(vocab()); }
 bool     Model::add_bos() const { return llama_vocab_get_add_bos(vocab()); }
+
+bool Model::recurrent() const {
+    const auto model = handle();
+    return llama_model_is_recurrent(model.get()) || llama_model_is_hybrid(model.get());
+}
+
+uint64_t Model::state_bytes() const { return llama_steer_state_bytes(handle().get()); }
+
+std::vector<int> Model::attention_layers() const {
+    const auto       model = handle();
+    std::vector<int> found;
+    for (int layer = 0; layer < llama_model_n_layer(model.get()); layer++) {
+        if (llama_steer_n_head(model.get(), layer) > 0) {
+            found.push_back(layer);
+        }
+    }
+    return found;
+}
+
+int Model::of_attention(int32_t (*of_layer)(const llama_model *, int32_t)) const {
+    const auto layers = attention_layers();
+    return layers.empty() ? 0 : of_layer(handle().get(), layers.front());
+}
 
 bool Model::is_end(int token) const {
     return token != -1 && llama_vocab_is_eog(vocab(token), token);

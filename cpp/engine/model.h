@@ -31,8 +31,11 @@ public:
 
     std::string description() const;
     int         layers() const;
-    int         heads() const;    // query heads
-    int         heads_kv() const; // key and value heads
+    int         heads() const;    // query heads of a layer with attention
+    int         heads_kv() const; // key and value heads of one
+    std::vector<int> attention_layers() const; // all but the recurrent ones
+    bool        recurrent() const;   // some or all layers are, and keep a state beside keys and values
+    uint64_t    state_bytes() const; // of the state of one sequence
     int         embedding_size() const; // of the rows that a projector must deliver
     int         vocabulary_size() const;
     int         context_train() const;
@@ -52,6 +55,7 @@ public:
 
 private:
     const llama_vocab * vocab(int token = -1) const; // checks the token unless it is -1
+    int                 of_attention(int32_t (*of_layer)(const llama_model *, int32_t)) const; // of the first such layer
 
     std::shared_ptr<llama_model> handle_;
     std::string                  path_;

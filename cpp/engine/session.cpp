@@ -86,7 +86,10 @@ Session::Session(const Model & model, const Options & options) :
     }
     grouped_ = llama_attn_set_grouped(context_.get(), options.grouped);
     llama_attach_threadpool(context_.get(), threads_.get(), threads_.get());
+    recurrent_ = model.recurrent();
     ledgers_.assign(options.sequences, Ledger(holders_));
+    checkpoints_.resize(options.sequences);
+    lost_.resize(options.sequences);
     probed_sequences_.resize(options.sequences);
     n_vocab_ = model.vocabulary_size();
     n_embd_  = model.embedding_size();
@@ -172,51 +175,6 @@ int Session::position(int sequence) const {
 int Session::used(int sequence) const {
     const Busy busy(busy_, "session");
     return ledger(sequence).tokens();
-}
-
-void Session::clear() {
-    const Busy busy(busy_, "session");
-    llama_memory_clear(llama_get_memory(context()), /*data =*/false);
-    for (Ledger & ledger : ledgers_) {
-        ledger.truncate(0);
-    }
-    rows_.clear();
-}
-
-void Session::truncate(int position, int sequence) {
-    const Busy     busy(busy_, "session");
-    const Ledger & held = ledger(sequence);
-    if (position < 0 || position > held.position()) {
-        throw Error("cannot truncate sequence " + std::to_string(sequence) + " at position " + std::to_string(position) +
-                    ": it ends at " + std::to_string(held.position()));
-    }
-    if (const int image = held.image_around(position); image >= 0) {
-        throw Error("cannot truncate sequence " + std::to_string(sequence) + " at position " + std::to_string(position) +
-                    ": it lies inside the image at " + std::to_string(image));
-    }
-    remove_from(position, sequence);
-    rows_.clear();
-}
-
-void Session::share(int from, int to, int position) {
-    const Busy     busy(busy_, "session");
-    const Ledger & held = ledger(from);
-    ledger(to);
-    if (from == to || position < 0 || position > held.position() || held.image_around(position) >= 0) {
-        throw Error("sequence " + std::to_string(to) + " cannot share what sequence " + std::to_string(from) + " holds before position " +
-                    std::to_string(position) + ": it holds " + std::to_string(held.position()) + ", and an image is shared whole");
-    }
-    remove_from(0, to);
-    llama_memory_seq_cp(llama_get_memory(context()), from, to, 0, position);
-    ledgers_[to].share(held, position);
-    rows_.clear();
-}
-
-void Session::remove_from(int position, int sequence) {
-    if (!llama_memory_seq_rm(llama_get_memory(context()), sequence, position, -1)) {
-        throw Error("this model's cache cannot be truncated; clear the session instead");
-    }
-    ledgers_[sequence].truncate(position);
 }
 
 int Session::room() const {

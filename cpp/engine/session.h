@@ -2,6 +2,7 @@
 
 #include "busy.h"
 #include "cancel.h"
+#include "checkpoints.h"
 #include "image.h"
 #include "ledger.h"
 #include "model.h"
@@ -43,9 +44,16 @@ public:
     int room() const; // tokens that still fit
 
     void clear();
+    // position: where a sequence can be cut, see resumable()
     void truncate(int position, int sequence);
     // makes a sequence hold what another holds before the position; what they have in common is held once
     void share(int from, int to, int position);
+    // the last position up to this one where a sequence can be cut. In a model with recurrent layers that is where it
+    // ends, where checkpoint() was called, or its beginning; in others any that lies inside no image
+    int  resumable(int position, int sequence) const;
+    // keeps the state of the recurrent layers where a sequence ends now; nothing where there are none
+    void checkpoint(int sequence);
+    int64_t checkpoint_bytes() const; // of all that are kept
 
     // appends text; outputs: ascending indices into tokens whose logits and attention are kept
     void decode(const std::vector<llama_token> & tokens, const std::vector<int> & outputs, int sequence, const CancelFlag * cancel);
@@ -124,6 +132,11 @@ private:
     void           check_image(const EncodedImage & image) const;
     void           check_once(const std::vector<int> & sequences, int tokens) const;
     void           remove_from(int position, int sequence);
+    bool           at_end(int position, int sequence) const;
+    int            cuttable(int position, int sequence) const; // see resumable()
+    void           keep_state(int sequence);                   // see checkpoint()
+    Checkpoints::State state_at(int position, int sequence) const;
+    void           set_back(const Checkpoints::State & state, int sequence);
     void           keep_row(int index, int sequence);
     void           keep_attention(); // of rows whose batch the next one replaces
     Attention      read_probe(const Row & row, bool steered) const;
@@ -134,6 +147,8 @@ private:
     std::shared_ptr<llama_context> context_;
     std::shared_ptr<Holders>       holders_ = std::make_shared<Holders>();
     std::vector<Ledger>            ledgers_; // (sequences,)
+    std::vector<Checkpoints>       checkpoints_; // (sequences,)
+    std::vector<bool>              lost_;    // (sequences,) whose recurrent layers a batch that failed has left anywhere
     std::vector<Row>               rows_;    // of the last decode
     std::vector<int>               probed_;  // layers
     struct Probed { // the spans that the probe reads
@@ -145,6 +160,7 @@ private:
     int                            n_embd_  = 0;
     bool                           mrope_   = false;
     bool                           grouped_ = false;
+    bool                           recurrent_ = false;
     Interrupt *                    running_ = nullptr; // what the computation asks
     mutable Use                    busy_;
     bool                           broken_ = false;

@@ -45,6 +45,15 @@ class Model:
     @property
     def heads_kv(self) -> int: ...
     @property
+    def attention_layers(self) -> list[int]:
+        """Ascending: the layers that have heads, all but the recurrent ones of a hybrid model."""
+    @property
+    def recurrent(self) -> bool:
+        """Whether some or all layers are: then a sequence can be cut only where Session.resumable says."""
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the state that its recurrent layers keep for a sequence."""
+    @property
     def embedding_size(self) -> int:
         """Width of the rows that a projector must deliver (DeepStack included)."""
     @property
@@ -233,6 +242,14 @@ class Session:
     def share(self, source: int, target: int, position: int) -> None:
         """Makes the target hold what the source holds before the position, which is then held once; EngineError if it
         lies inside an image."""
+    def resumable(self, position: int, sequence: int = 0) -> int:
+        """The last position up to this one where the sequence can be truncated and shared. With recurrent layers: its
+        end, where checkpoint() was called, and 0; without, every position that lies inside no image."""
+    def checkpoint(self, sequence: int = 0) -> None:
+        """Keeps the state of the recurrent layers where the sequence ends now; nothing where the model has none."""
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Bytes of all states that are kept so."""
     def decode_image(self, image: EncodedImage, *, sequence: int = 0, cancel: CancelFlag | None = None) -> None:
         """Appends an image with the text tokens around it; leaves no outputs. Removed whole if cancelled."""
     def decode_texts(

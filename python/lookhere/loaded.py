@@ -61,7 +61,7 @@ class LoadedModel:
         self.path = native.path
         self.projector_path = os.fspath(projector_path)
         name = native.metadata.get("general.name") or Path(native.path).stem
-        self.facts = ModelFacts(name, native.architecture, native.layers, native.heads)
+        self.facts = ModelFacts.of(name, native.architecture, native.layers, native.heads, native.attention_layers)
         self.head_set = head_set
 
     def __repr__(self) -> str:

@@ -89,14 +89,15 @@ def write_model(path: Path) -> Path:
     return path
 
 
-def write_projector(path: Path) -> Path:
+def write_projector(path: Path, *, width: int = EMBD, deepstack: bool = True) -> Path:
+    """width: of the language model's embeddings."""
     w = Weights(path, "clip")
     out = w.out
     out.add_bool("clip.has_vision_encoder", True)
     out.add_bool("clip.use_gelu", True)
     out.add_string("clip.projector_type", "qwen3vl_merger")
     for key, value in {
-        "embedding_length": V_EMBD, "feed_forward_length": V_FF, "block_count": V_LAYERS, "projection_dim": EMBD,
+        "embedding_length": V_EMBD, "feed_forward_length": V_FF, "block_count": V_LAYERS, "projection_dim": width,
         "image_size": PATCH * SIDE, "patch_size": PATCH, "spatial_merge_size": 2, "attention.head_count": V_HEADS,
     }.items():  # fmt: skip
         out.add_uint32(f"clip.vision.{key}", value)
@@ -115,10 +116,11 @@ def write_projector(path: Path) -> Path:
         w.linear(f"v.blk.{i}.ffn_up", V_FF, V_EMBD)
         w.linear(f"v.blk.{i}.ffn_down", V_EMBD, V_FF)
     w.norm("v.post_ln", V_EMBD, bias=True)
-    w.norm("v.deepstack.0.norm", 4 * V_EMBD, bias=True)
-    w.linear("v.deepstack.0.fc1", 4 * V_EMBD, 4 * V_EMBD)
-    w.linear("v.deepstack.0.fc2", EMBD, 4 * V_EMBD)
+    if deepstack:
+        w.norm("v.deepstack.0.norm", 4 * V_EMBD, bias=True)
+        w.linear("v.deepstack.0.fc1", 4 * V_EMBD, 4 * V_EMBD)
+        w.linear("v.deepstack.0.fc2", width, 4 * V_EMBD)
     w.linear("mm.0", 4 * V_EMBD, 4 * V_EMBD)
-    w.linear("mm.2", EMBD, 4 * V_EMBD)
+    w.linear("mm.2", width, 4 * V_EMBD)
     w.close()
     return path

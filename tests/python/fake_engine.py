@@ -90,6 +90,9 @@ class Model:
         self.layers = facts.get("layers", 4)
         self.heads = facts.get("heads", 2)
         self.heads_kv = 1
+        self.attention_layers = facts.get("attention_layers", list(range(self.layers)))
+        self.recurrent = "attention_layers" in facts  # then a sequence is cut only where a checkpoint was made
+        self.state_bytes = 64 if self.recurrent else 0
         self.embedding_size = facts.get("width", 8)
         self.vocabulary_size = VOCABULARY
         self.context_train = facts.get("context", 4096)
@@ -191,6 +194,7 @@ class Session:
         self.model, self.context = model, context
         self.graphs_reused = self.compute_bytes = 0
         self.sequences = {i: [] for i in range(sequences)}  # of (position, token or None, tokens, positions)
+        self.kept = {i: set() for i in range(sequences)}  # positions of checkpoints
         self._used = None
         self.steerings = dict.fromkeys(range(sequences))
         self.last = 0  # the sequence that was decoded last
@@ -232,7 +236,28 @@ class Session:
     def room(self):
         return self.context - self.all_used()
 
+    def resumable(self, position, sequence=0):
+        end = self.position(sequence)
+        if self.model.recurrent and (position < end or sequence in self.begun):
+            return max((kept for kept in self.kept[sequence] if kept <= position), default=0)
+        inside = [at for at, _, _, positions in self.sequences[sequence] if at < position < at + positions]
+        return min([position, end, *inside])
+
+    def checkpoint(self, sequence=0):
+        if self.model.recurrent and sequence not in self.begun:
+            self.kept[sequence].add(self.position(sequence))
+
+    @property
+    def checkpoint_bytes(self):
+        return 64 * sum(map(len, self.kept.values()))
+
+    def _cut(self, position, sequence):
+        if self.resumable(position, sequence) != position:
+            raise EngineError("inside an image, or no state was kept there")
+
     def share(self, source, target, position):
+        self._cut(position, source)
+        self.kept[target] = {kept for kept in self.kept[source] if kept <= position}
         self.sequences[target] = [cell for cell in self.sequences[source] if cell[0] < position]
         self._used = None
         self.begun.pop(target, None)
@@ -300,14 +325,13 @@ class Session:
 
     def clear(self):
         self.sequences = {i: [] for i in self.sequences}
+        self.kept = {i: set() for i in self.sequences}
         self._used = None
 
     def truncate(self, position, sequence=0):
-        cells = self.sequences[sequence]
-        for at, token, _, positions in cells:
-            if token is None and at < position < at + positions:
-                raise EngineError("inside an image")
-        self.sequences[sequence] = [cell for cell in cells if cell[0] < position]
+        self._cut(position, sequence)
+        self.kept[sequence] = {kept for kept in self.kept[sequence] if kept <= position}
+        self.sequences[sequence] = [cell for cell in self.sequences[sequence] if cell[0] < position]
         self._used = None
         self.begun.pop(sequence, None)
 
@@ -356,7 +380,7 @@ class Session:
 
     def set_heads(self, heads, sequence=0):
         for layer, head in heads:
-            if layer >= self.model.layers or head >= self.model.heads:
+            if layer not in self.model.attention_layers or head >= self.model.heads:
                 raise EngineError(f"no head {layer}, {head}")
         self.heads_of[sequence] = list(heads)
 
@@ -379,6 +403,7 @@ class Session:
         self.steerings[sequence] = None
 
     def set_probe(self, layers):
+        assert set(layers) <= set(self.model.attention_layers)
         self.layers = list(layers)
 
     def set_probe_spans(self, spans, sequence=0):

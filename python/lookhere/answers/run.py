@@ -260,11 +260,13 @@ class Run:
     def _step(self, token: int, text: str, row: int) -> Step:
         session, ask, facts = self._session, self.ask, self._model.facts
         every = session.attention(self._every, steered=False, row=row) if self._every else None
+        if every is not None:
+            every = facts.on_every_layer(every.reshape(-1, facts.heads, every.shape[-1]))
 
         def natural(heads: Sequence[Head]) -> NDArray[np.float32]:
             if every is None:
                 return session.attention(heads, steered=False, row=row)
-            return every[[layer * facts.heads + head for layer, head in heads]]
+            return every[[layer for layer, _ in heads], [head for _, head in heads]]
 
         single = ask.head_gaze is True and bool(self._read)
         read = natural(self._read) if self._read and (ask.gaze or single) else None
@@ -273,7 +275,7 @@ class Run:
         reading = self._gaze(natural(self._readers)) if self._readers else gaze
         heads = read if single else None
         if every is not None:
-            heads = every.reshape(facts.layers, facts.heads, -1).astype(np.float16)
+            heads = every.astype(np.float16)
         head_gaze = GridMaps() if heads is None else GridMaps(self._maps(heads), self._frames)
         step = Step(self._index, token, text, gaze, self._gaze(acted), head_gaze, reading)
         self._index += 1

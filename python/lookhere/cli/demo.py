@@ -106,7 +106,7 @@ def _print_table(
     heads = steered[0].steering.head_set.heads if steered[0].steering else ()
     click.echo(
         f"Asked every time: {model.prompt}\n"
-        f"Steered: {len(heads)} of {model.layers * model.heads_per_layer} attention heads of {model.name}.\n",
+        f"Steered: {len(heads)} of {len(model.facts.every_head)} attention heads of {model.name}.\n",
         err=True,
     )
     for name, answer in (("unsteered", unsteered), *((f"panel {k + 1}", each) for k, each in enumerate(steered))):
@@ -142,7 +142,7 @@ def _poster(
 
     steering = steered[0].steering
     count = len(steering.head_set.heads) if steering else 0
-    every = scene.model.layers * scene.model.heads_per_layer
+    every = len(scene.model.facts.every_head)
     return Poster(
         strip=large.image,
         looks=[

@@ -128,6 +128,6 @@ def discover(
         heads = found.heads
         chosen = f", {found.choice.measured.accuracy:.1%} of steered answers are the target's" if found.choice else ""
         bar.note(
-            f"{output}: {len(heads.heads)} of {loaded.layers * loaded.heads_per_layer} heads, {heads.amount}, "
+            f"{output}: {len(heads.heads)} of {len(loaded.facts.every_head)} heads, {heads.amount}, "
             f"{heads.mode}, {heads.queries}{chosen}."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from ..model import Model
 from ..steering.head_set import to_dict
 from . import terminal
 from .options.model import FILE, gpu_layers_option, heads_option, mmproj_option
+
+if TYPE_CHECKING:
+    from .. import _engine
 
 
 @click.command(short_help="Show the build and what a model is.")
@@ -69,6 +72,8 @@ def _as_json(model: Model, *, built_in: bool) -> dict[str, Any]:
             "layers": model.layers,
             "heads": model.heads_per_layer,
             "heads_kv": native.heads_kv,
+            "attention_layers": native.attention_layers,
+            "state_bytes": native.state_bytes,
             "context": native.context_train,
             "question": model.prompt,
         },
@@ -84,12 +89,19 @@ def _model_facts(model: Model, *, built_in: bool) -> dict[str, object]:
         "architecture": model.architecture,
         "projector": model.projector.kind,
         "size": f"{native.size_bytes / 1e6:.1f} MB, {native.parameters / 1e6:,.1f} million parameters",
-        "layers": model.layers,
+        "layers": _layers(native),
         "heads per layer": f"{model.heads_per_layer} (key and value: {native.heads_kv})",
         "context": f"{native.context_train:,} tokens in training",
         **_attention(model),
         "question": model.prompt,
     }
+
+
+def _layers(native: _engine.Model) -> str:
+    if not native.recurrent:
+        return str(native.layers)
+    layers = ", ".join(map(str, native.attention_layers))
+    return f"{native.layers}, with attention {layers}; the others keep {native.state_bytes / 2**20:.1f} MiB per prompt"
 
 
 def _attention(model: Model) -> dict[str, str]:
@@ -111,7 +123,7 @@ def _head_facts(model: Model) -> dict[str, object]:
         return {"none": "known for this model; give one with --heads to steer it"}
     return {
         "found on": heads.model.name,
-        "heads": f"{len(heads.heads)} of {model.layers * model.heads_per_layer}, in layers "
+        "heads": f"{len(heads.heads)} of {len(model.facts.every_head)}, in layers "
         + ", ".join(str(layer) for layer in heads.layers),
         "strength": heads.amount,
         "mode": heads.mode,

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from ..engine import engine_errors
 from ..errors import ContextError
-from .cache import SEQUENCES, Cache
+from .cache import Cache
 from .piece import tokens_left
 from .sequence import KvSequence
 
-_PLACES = SEQUENCES - 2
-"""Sequences that are admitted at most: a slot is left for the next one, and one for the prompt that it begins with."""
+_SPARE = 2
+"""Slots that are left free: one for the next sequence, and one for the prompt that it begins with."""
 
 
 def check_fits(cache: Cache, sequence: KvSequence) -> None:
@@ -37,9 +37,9 @@ def admit(cache: Cache, sequences: Sequence[KvSequence]) -> list[KvSequence]:
         if cache.evict(fresh, _slots(resident)):
             return resident
     order = resident + [each for each in sequences if cache.held(each) is None]
-    own = own_tokens(order)
+    own = own_tokens(cache, order)
     kept, total, reach = 1, own[0] + order[0].room, cache.reach
-    while kept < min(len(order), _PLACES) and total + own[kept] + order[kept].room <= reach:
+    while kept < min(len(order), cache.sequences - _SPARE) and total + own[kept] + order[kept].room <= reach:
         total += own[kept] + order[kept].room
         kept += 1
     while True:
@@ -73,11 +73,12 @@ def _make_room(cache: Cache, sequences: Sequence[KvSequence], own: Sequence[int]
     cache.make_room(min(needed, max(cache.limit - held, 1)), held, keep, _slots(sequences))
 
 
-def own_tokens(sequences: Sequence[KvSequence]) -> list[int]:
-    """Tokens of each sequence that no earlier one begins with."""
+def own_tokens(cache: Cache, sequences: Sequence[KvSequence]) -> list[int]:
+    """Tokens of each sequence that no earlier one begins with, as far as they can be shared."""
     found = []
     for index, sequence in enumerate(sequences):
         shared = max((common_items(other, sequence) for other in sequences[:index]), default=0)
+        shared = cache.cuts.shareable(sequence, shared)
         found.append(sequence.tokens - sequence.tokens_before(shared))
     return found
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from .. import limits
 from ..engine import compiled
 from ..errors import ClosedError, ContextError
-from . import memory
+from . import memory, size
+from .cuts import Cuts
 from .piece import Mark
 from .prepared import Prepared
 from .sequence import KvSequence
@@ -19,14 +20,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("lookhere.cache")
 
-SEQUENCES = 32
-"""Prompts that stay in the cache at most, whatever the budget."""
-
 _ROOM = 1024
 """A context that grows does so in steps of this many tokens."""
-
-_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
-KV_TYPES = tuple(_BYTES)
 
 
 class Cache:
@@ -51,12 +46,14 @@ class Cache:
     ) -> None:
         self._model = model
         self._context = context
-        self._token_bytes = kv_bytes_per_token(model, kv_type)
+        self._token_bytes = size.bytes_per_token(model, kv_type)
         self._budget = kv_budget
+        self.sequences = size.sequences(model, kv_budget)
+        self.cuts = Cuts(anywhere=not model.recurrent)
         self._threads, self._kv_type, self._flash_attention = threads, kv_type, flash_attention
         self._on_gpu = on_gpu
         self._native: _engine.Session | None = None
-        self._prepared: list[Prepared | None] = [None] * SEQUENCES
+        self._prepared: list[Prepared | None] = [None] * self.sequences
         self._clock = 0
         self._failed: int | None = None  # tokens of a context that could not be made
 
@@ -85,10 +82,15 @@ class Cache:
     @property
     def _most(self) -> int:
         """Tokens that the budget and memory hold, beside what the engine computes in."""
-        native = self._native
-        left = self._budget - (native.compute_bytes if native else 0)
+        left = self._budget - self._state_bytes - (self._native.compute_bytes if self._native else 0)
         known = self.limit if self._failed is None else self._failed - 1
         return max(0, min(self.limit, known, int(left / self._token_bytes)))
+
+    @property
+    def _state_bytes(self) -> int:
+        """Bytes of what recurrent layers keep: a state of each sequence, and those that can be gone back to."""
+        kept = self._native.checkpoint_bytes if self._native else 0
+        return self.sequences * self._model.state_bytes + kept
 
     @property
     def native(self) -> _engine.Session:
@@ -114,11 +116,12 @@ class Cache:
     def longest(self, sequence: KvSequence, most: int) -> tuple[int | None, int]:
         """-> the slot that holds most of a sequence's items, and how many, at most so many; None where none does."""
         own = self.held(sequence)
-        if own is not None:
-            return sequence.slot, min(len(own), most)
+        if own is not None and sequence.slot is not None:
+            return sequence.slot, self._kept(sequence, sequence.slot, most) if most < len(own) else len(own)
         items, acting = sequence.items, sequence.acting
         counts = [each.common(items, acting, most) if each else 0 for each in self._prepared]
-        best = max(range(SEQUENCES), key=counts.__getitem__)
+        counts = [self._kept(sequence, slot, count) for slot, count in enumerate(counts)]
+        best = max(range(self.sequences), key=counts.__getitem__)
         return (best, counts[best]) if counts[best] else (None, 0)
 
     def trim(self, sequence: KvSequence, slot: int, count: int) -> None:
@@ -166,14 +169,17 @@ class Cache:
         prepared = self.held(sequence)
         assert prepared is not None, "it was placed"
         prepared.advance(sequence, mark)
+        if sequence.slot is not None and self.cuts.is_checkpoint(sequence, mark):
+            self.native.checkpoint(sequence.slot)
+            self._forget_states()
 
     def settle(self, sequence: KvSequence) -> None:
-        """After a batch that failed: whole items that were noted stay, anything else goes."""
+        """After a batch that failed: whole items that were noted stay, as far as can be, anything else goes."""
         prepared = self.held(sequence)
         if prepared is None or sequence.slot is None:
             return
-        prepared.cut(len(prepared))
         try:
+            prepared.cut(self._kept(sequence, sequence.slot, len(prepared)))
             self.native.truncate(sequence.position(len(prepared)), sequence.slot)
         except compiled().EngineError:
             self.drop()
@@ -218,7 +224,7 @@ class Cache:
     def drop(self) -> None:
         """Frees everything."""
         native, self._native = self._native, None
-        self._prepared = [None] * SEQUENCES
+        self._prepared = [None] * self.sequences
         if native is not None:
             native.close()
 
@@ -230,6 +236,16 @@ class Cache:
             except compiled().EngineError:
                 self.drop()
         return self._native
+
+    def _kept(self, sequence: KvSequence, slot: int, count: int) -> int:
+        """How many of so many items that a slot holds it keeps when it is cut after them."""
+        return self.cuts.kept(self.native, sequence, slot, count) if count and not self.cuts.anywhere else count
+
+    def _forget_states(self) -> None:
+        """Evicts answers that have ended, the oldest first, while recurrent states take more than the budget."""
+        for slot in self._oldest():
+            if (known := self._prepared[slot]) and not known.active and self._state_bytes > self._budget:
+                self._empty(slot)
 
     def _empty(self, slot: int) -> None:
         self._prepared[slot] = None
@@ -247,14 +263,15 @@ class Cache:
                 return 0, 0
             return (3 if each.active else 2 if each.wanted else 1), each.used_at
 
-        return sorted(range(SEQUENCES), key=worth)
+        return sorted(range(self.sequences), key=worth)
 
     def _check_memory(self, context: int) -> None:
         """ContextError where a context would not fit in place of this one. The system promises memory freely, and kills
         the process later."""
         free = None if self._on_gpu else memory.available()
-        needed = context * self._token_bytes
-        if free is not None and needed > free + self.context * self._token_bytes:
+        needed = context * self._token_bytes + self._state_bytes
+        held = self.context * self._token_bytes + (self._state_bytes if self._native else 0)
+        if free is not None and needed > free + held:
             raise ContextError(
                 f"A context of {context} tokens takes {needed / 2**30:.1f} GiB with kv_type={self._kv_type!r}; "
                 f"{free / 2**30:.1f} GiB of memory are free. Use a smaller context= (--context), a smaller max_tokens= "
@@ -262,13 +279,13 @@ class Cache:
             )
 
     def _new(self, context: int) -> _engine.Session:
-        needed = context * self._token_bytes
-        _log.info("A context of %d tokens, %.1f MiB of keys and values.", context, needed / 2**20)
+        needed = context * self._token_bytes + self._state_bytes
+        _log.info("A context of %d tokens, %.1f MiB of keys, values and states.", context, needed / 2**20)
         try:
             made: _engine.Session = compiled().Session(
                 self._model,
                 context=context,
-                sequences=SEQUENCES,
+                sequences=self.sequences,
                 threads=self._threads,
                 kv_type=self._kv_type,
                 flash_attention=self._flash_attention,
@@ -280,15 +297,3 @@ class Cache:
                 f"A context of {context} tokens with kv_type={self._kv_type!r} cannot be made: {error or 'no memory'}. "
                 "Use a smaller context= or kv_type='q8_0'; if that does not help, the model file is damaged."
             ) from error
-
-
-def kv_bytes_per_token(model: _engine.Model, kv_type: str) -> float:
-    """Bytes that one token takes of the cache, as if every layer kept all tokens."""
-
-    def length(name: str) -> int:
-        text = model.metadata.get(f"{model.architecture}.{name}", "")
-        return int(text) if text.isdecimal() else 0
-
-    head = length("embedding_length") // max(1, model.heads)
-    key, value = length("attention.key_length") or head, length("attention.value_length") or head
-    return max(1.0, model.layers * model.heads_kv * (key + value) * _BYTES[kv_type])

@@ -13,7 +13,7 @@ from ..errors import ContextError
 from ..steering.head_set import Head
 from .admission import admit, check_fits, common_items
 from .cache import Cache
-from .piece import Piece, next_piece, tokens_left
+from .piece import Mark, Piece, next_piece, tokens_left
 from .request import Request
 from .sequence import KvSequence
 from .told import Told
@@ -89,7 +89,7 @@ class Reader:
             told.read(sequence.layers)
             told.spans(sequence)
             while (mark := self._cache.mark(sequence)).items < stop:
-                part = Part(sequence, next_piece(sequence, mark, stop, PROMPT))
+                part = Part(sequence, self._piece(sequence, mark, stop, PROMPT))
                 if part.piece.image is not None:
                     self._decode_images([part], None)
                 else:
@@ -155,7 +155,7 @@ class Reader:
         for (request, stop), share in [*((each, 1) for each in going), *given]:
             sequence = request.sequence
             mark, end = self._cache.mark(sequence), len(sequence)
-            piece = next_piece(sequence, mark, stop, share)
+            piece = self._piece(sequence, mark, stop, share)
             if piece.image is not None:
                 if images and not (piece.causal and images[0].piece.causal):
                     continue  # one that is read whole is read alone
@@ -163,14 +163,17 @@ class Reader:
                 if share <= piece.tokens or piece.after.tokens:
                     continue
                 mark, share = piece.after, share - piece.tokens  # noqa: PLW2901
-                piece = next_piece(sequence, mark, stop, share)
+                piece = self._piece(sequence, mark, stop, share)
             if piece.after.items == end and rows == ROWS:  # its last token waits for the next batch
-                piece = next_piece(sequence, mark, end - 1, share)
+                piece = self._piece(sequence, mark, end - 1, share)
             has_row = piece.after.items == end
             rows += has_row
             if piece.text:
                 texts.append(Part(sequence, piece, request if has_row else None))
         return images, sorted(texts, key=_order)
+
+    def _piece(self, sequence: KvSequence, mark: Mark, stop: int, most: int) -> Piece:
+        return next_piece(sequence, mark, self._cache.cuts.stop(sequence, mark, stop), most)
 
     def _decode_images(self, parts: Sequence[Part], cancel: _engine.CancelFlag | None) -> None:
         self._tell(parts)

@@ -36,6 +36,8 @@ class KvSequence:
         self._items: list[Item] = list(layout.items)
         self._aims: list[Aim | None] = []  # of each item, as far as they are settled
         self._acting: list[Acting] = []
+        images = [index + 1 for index, item in enumerate(layout.items) if not isinstance(item, int)]
+        self._checkpoints = tuple(sorted({*images, len(layout.items) - 1} - {0, len(layout.items)}))
 
     def __len__(self) -> int:
         return len(self._items)
@@ -54,6 +56,12 @@ class KvSequence:
         """Position of an item, or of the one after the last."""
         known = len(self.layout.items)
         return self.layout.starts[index] if index <= known else self.layout.prompt_end + index - known
+
+    @property
+    def checkpoints(self) -> tuple[int, ...]:
+        """Items of the prompt before which other prompts part from it most: after each image, and before the last
+        token. What recurrent layers know is kept there."""
+        return self._checkpoints
 
     @property
     def items(self) -> list[Item]:

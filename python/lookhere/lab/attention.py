@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..kv.session import Session
     from ..model import Model
     from ..scenes.scene import Scene
+    from ..steering.facts import ModelFacts
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -73,7 +74,8 @@ def tally_attention(
     An image is encoded and read once. With a checkpoint of the same work the items that are in it are drawn, but not
     asked again. LookhereError of the model.
     """
-    tally = Tally(model.layers, model.heads_per_layer, places, seed=seed)
+    layers = model.facts.attention_layers
+    tally = Tally(model.layers, model.heads_per_layer, places, seed=seed, attention_layers=layers)
     if checkpoint is not None and checkpoint.arrays:
         tally.restore(checkpoint.arrays)
     done = tally.strips
@@ -98,7 +100,7 @@ def tally_attention(
 
 def compare_heads(model: Model, items: Iterable[Item], progress: Progress | None = None) -> Comparison:
     """Scores of image heads and localization heads alone: questions without answers, see ``tally_attention``."""
-    tally = ImageTally(model.layers, model.heads_per_layer)
+    tally = ImageTally(model.layers, model.heads_per_layer, model.facts.attention_layers)
     progress = progress or Silent()
     for item in items:
         seen = attend(item.look(model), item, answers=False, asked=lambda: progress.step(COMPARE))
@@ -144,26 +146,27 @@ class Prefilled:
 
     session: Session
     sequence: KvSequence
+    facts: ModelFacts
 
     def append(self, tokens: Sequence[int]) -> None:
         """Reads tokens of an answer; each has a row of attention then."""
         self.session.step(self.sequence, tokens)
 
     def attention(self, row: int = -1) -> NDArray[np.float32]:
-        """(layers, heads, image tokens) natural mass of a row of the last step."""
-        return self.session.native.attention(row)
+        """(layers, heads, image tokens) natural mass of a row of the last step; 0 in layers without heads."""
+        return self.facts.on_every_layer(self.session.native.attention(row))
 
 
 @contextmanager
 def prefilled(scene: Scene, prompt: str, room: int) -> Iterator[Prefilled]:
     """Reads an image and a question. room: tokens that may follow. The model is the caller's until the block ends."""
     session = scene.model.session
-    sequence = KvSequence(View(scene, prompt).layout(), room=room, layers=range(scene.model.layers))
+    sequence = KvSequence(View(scene, prompt).layout(), room=room, layers=scene.model.facts.layers_with_heads)
     try:
         with session.turn():
             session.step(sequence)
             with engine_errors("reading attention"):
-                yield Prefilled(session, sequence)
+                yield Prefilled(session, sequence, scene.model.facts)
     finally:
         sequence.closed = True
 

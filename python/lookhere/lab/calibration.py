@@ -78,7 +78,7 @@ def choose(bench: Bench, rankings: dict[str, HeadSet], *, going_on: HeadSet | No
         return [(heads, each) for heads, each in measured if each.score >= best - TOLERANCE]
 
     every = next(iter(rankings.values()))
-    counts = [k for k in head_counts(every.model.layers * every.model.heads) if k <= len(every.heads)]
+    counts = [k for k in head_counts(len(every.model.every_head)) if k <= len(every.heads)]
     counts = counts or [len(every.heads)]
 
     def strongest(name: str, heads: HeadSet) -> HeadSet:

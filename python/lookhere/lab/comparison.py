@@ -31,17 +31,18 @@ class Comparison:
     mass: on all image tokens, mean over prefills. image: the same standardised over all heads of a prefill, (mass -
     mean) / standard deviation, then averaged over prefills (image heads; Gaze Heads, arXiv 2606.14703, which gives no
     more than "z-scored image mass"). entropy: ``components.spatial_entropy``, nats, mean over prefills (localization
-    heads, arXiv 2503.06287).
+    heads, arXiv 2503.06287). layers: those that have heads, where not all do.
     """
 
     mass: Array
     image: Array
     entropy: Array
+    layers: tuple[int, ...] = ()
 
     @property
     def threshold(self) -> float:
         """Mean mass below which a head is no localization head (criterion 1 of arXiv 2503.06287): see ``elbow``."""
-        return elbow(self.mass)
+        return elbow(self.mass[list(self.layers)] if self.layers else self.mass)
 
     @property
     def above(self) -> int:
@@ -60,8 +61,8 @@ class Comparison:
         else:
             enough = mass >= self.threshold
             best = np.lexsort((place, -mass, np.where(enough, self.entropy.ravel(), 0.0), ~enough))
-        heads = self.mass.shape[1]
-        return tuple((int(index) // heads, int(index) % heads) for index in best)
+        every = (divmod(int(index), self.mass.shape[1]) for index in best)
+        return tuple((layer, head) for layer, head in every if not self.layers or layer in self.layers)
 
     def tables(self) -> dict[str, Any]:
         """For the evidence of a ranking: all three tables, layer by layer, and the threshold."""
@@ -80,19 +81,22 @@ class Comparison:
 class ImageTally:
     """Sums over prefills of what a comparison needs; its size does not depend on their number."""
 
-    def __init__(self, layers: int, heads: int) -> None:
+    def __init__(self, layers: int, heads: int, attention_layers: tuple[int, ...] = ()) -> None:
+        self._layers = attention_layers
         self._sums = np.zeros((3, layers, heads))
         self._count = np.zeros(1, np.int64)
 
     def add(self, mass: Array, entropy: Array) -> None:
         """The next prefill: (layers, heads) mass on the image, and spatial entropy of the map."""
-        spread = float(mass.std())
-        self._sums += (mass, (mass - mass.mean()) / spread if spread > 0 else np.zeros_like(mass), entropy)
+        known = mass[list(self._layers)] if self._layers else mass
+        spread = float(known.std())
+        self._sums += (mass, (mass - known.mean()) / spread if spread > 0 else np.zeros_like(mass), entropy)
         self._count += 1
 
     def comparison(self) -> Comparison:
         """The means so far."""
-        return Comparison(*(self._sums / max(int(self._count[0]), 1)))
+        mass, image, entropy = self._sums / max(int(self._count[0]), 1)
+        return Comparison(mass, image, entropy, self._layers)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a checkpoint keeps."""

@@ -163,7 +163,7 @@ def discover(
     if tally is not None:
         compared = tally.image.comparison()
         evidence["compared"], tables["compared"] = compared.lists(), compared.tables()
-        sizes = sorted({*head_counts(facts.layers * facts.heads), len(heads.heads)})
+        sizes = sorted({*head_counts(len(facts.every_head)), len(heads.heads)})
         settled = settling(tally, _place(place), options.kind, sizes, options.floor)
         evidence["settling"] = tables["settling"] = [each.as_dict() for each in settled]
         progress.note(in_words(settled, len(heads.heads)))
@@ -225,10 +225,10 @@ def _rank(
     """Every head, best first, all scores, and how far they can be trusted, by the place they were read at."""
     scores: dict[str, Scores] = {place: Scores.of(tally.attention(place), options.floor) for place in PLACES}
     places: tuple[Place, ...] = (options.place,) if options.place else PLACES
-    counts = head_counts(facts.layers * facts.heads)
+    counts = head_counts(len(facts.every_head))
     rankings = {}
     for place in places:
-        order, values = scores[place].order(options.kind), scores[place].get(options.kind)
+        order, values = scores[place].order(options.kind, facts.attention_layers), scores[place].get(options.kind)
         rankings[str(place)] = HeadSet(facts, order, scores=tuple(round(float(values[head]), 4) for head in order))
     return rankings, scores, {place: trust(tally, place, options.kind, counts, options.floor) for place in places}
 
@@ -265,7 +265,7 @@ def _choose(
 
 def _default(ranking: HeadSet, trusted: Trust | None) -> HeadSet:
     """Heads above chance, a quarter of all at most, at the usual strength."""
-    every = ranking.model.layers * ranking.model.heads
+    every = len(ranking.model.every_head)
     most = max(1, min(every // 4, len(ranking.heads)))
     found = trusted.gaze_heads if trusted else most
     return ranking.top(max(1, min(found or most, most)))

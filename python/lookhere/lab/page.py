@@ -257,7 +257,7 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("File", f"{facts['file']}, {facts['bytes'] / 1e6:.1f} MB, sha256 {facts['sha256'][:16]}"),
     ]
     if heads is not None:
-        every = heads.model.layers * heads.model.heads
+        every = len(heads.model.every_head)
         found.append(("Head set", f"{len(heads.heads)} of {every} heads, {heads.amount}, {heads.mode}, "
                       f"queries {heads.queries}"))  # fmt: skip
         if heads.source:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -62,12 +62,13 @@ class Scores:
         """One of the three."""
         return {"guarded": self.guarded, "selectivity": self.selectivity, "mass": self.mass}[kind]
 
-    def order(self, kind: Kind) -> tuple[Head, ...]:
-        """Every head, best first; equal ones by mass, then by place."""
+    def order(self, kind: Kind, layers: Collection[int] = ()) -> tuple[Head, ...]:
+        """Every head, best first; equal ones by mass, then by place. layers: of these alone, if there are any."""
         score = self.get(kind).ravel()
         heads = self.mass.shape[1]
         best = np.lexsort((np.arange(score.size), -self.mass.ravel(), -score))
-        return tuple((int(index) // heads, int(index) % heads) for index in best)
+        every = (divmod(int(index), heads) for index in best)
+        return tuple((layer, head) for layer, head in every if not layers or layer in layers)
 
 
 class Tally:
@@ -75,14 +76,23 @@ class Tally:
 
     Its size grows with the logarithm of their number: the sums of the first 1, 2, 4, ... are kept. image: what heads
     to compare with are found by; filled beside it. shuffled labels: in every strip the questions are assigned to
-    panels at random, which is what a model without gaze heads would look like.
+    panels at random, which is what a model without gaze heads would look like. attention_layers: as of ``ModelFacts``.
     """
 
-    def __init__(self, layers: int, heads: int, panels: int, *, seed: int = 0, shuffles: int = SHUFFLES) -> None:
+    def __init__(
+        self,
+        layers: int,
+        heads: int,
+        panels: int,
+        *,
+        seed: int = 0,
+        shuffles: int = SHUFFLES,
+        attention_layers: tuple[int, ...] = (),
+    ) -> None:
         shape = (layers, heads, panels, panels)
         self._seed = seed
         self.panels = panels
-        self.image = ImageTally(layers, heads)
+        self.image = ImageTally(layers, heads, attention_layers)
         self.halves = np.zeros((len(PLACES), 2, *shape))
         self.shuffled = np.zeros((len(PLACES), shuffles, *shape))
         self.counts = np.zeros(2, np.int64)
@@ -215,5 +225,5 @@ def read_ranking(path: str | os.PathLike[str], model: ModelFacts) -> HeadSet:
         else item
         for item in items
     ]  # fmt: skip
-    entry = {"format": FORMAT, "version": 1, "model": dict(vars(model)), "heads": heads, "source": source}
+    entry = {"format": FORMAT, "version": 1, "model": model.as_dict(), "heads": heads, "source": source}
     return from_dict(entry, name)

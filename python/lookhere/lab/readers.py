@@ -75,7 +75,10 @@ def find_readers(model: Model, corpora: Sequence[Iterable[Item]], asked: Callabl
     if not looks:
         raise OptionError("There is no picture with a known answer; expected captions or labels to find readers on.")
     pointing = np.mean([np.mean([_hits(look) for look in corpus], axis=0) for corpus in looks], axis=0)
+    missing = [layer for layer in range(len(pointing)) if layer not in model.facts.layers_with_heads]
+    pointing[missing] = 0
     order = [divmod(int(each), pointing.shape[1]) for each in np.argsort(-pointing, axis=None, kind="stable")[:MOST]]
+    order = [head for head in order if head[0] not in missing]
     ious = tuple(
         float(np.mean([np.mean([_overlap(look, order[:count]) for look in corpus]) for corpus in looks]))
         for count in range(1, len(order) + 1)

@@ -100,7 +100,7 @@ def _head(evaluation: Evaluation) -> str:
         f"sha256 {facts['sha256'][:12]}.",
     ]
     if heads is not None:
-        every = heads.model.layers * heads.model.heads
+        every = len(heads.model.every_head)
         lines.append(f"{len(heads.heads)} of {every} heads, {heads.amount}, `{heads.mode}`, queries `{heads.queries}`.")
     lines.append(f"Seed {options.seed}, greedy, judged by {evaluation.judges[0]}; {evaluation.seconds:.0f} s.\n")
     return "\n".join(lines)

@@ -17,7 +17,7 @@ def sweep_arms(heads: HeadSet) -> list[Steered]:
     if heads.mode not in BIAS_MODES:
         heads = heads.pushed(mode=MODES[0])
     ranking = listed_ranking(heads)
-    every = heads.model.layers * heads.model.heads
+    every = len(heads.model.every_head)
     counts = {k for k in (*head_counts(every), every // 2, len(heads.heads)) if 1 <= k <= len(ranking.heads)}
     return [
         *(Steered(f"queries {queries}, strength {strength:g}", heads.pushed(queries=queries, strength=strength),

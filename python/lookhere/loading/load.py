@@ -13,8 +13,9 @@ from ..engine import compiled, default_threads, forward_log
 from ..errors import ModelFileError, OptionError, ProjectorError
 from ..families import family_of
 from ..images.image_cache import ImageCache
-from ..kv.cache import KV_TYPES, Cache
+from ..kv.cache import Cache
 from ..kv.session import Session
+from ..kv.size import KV_TYPES
 from ..model import Model
 from ..prompt.chat import ChatTemplate
 from ..steering.head_set import HeadSet
@@ -91,6 +92,7 @@ def load(
     native = _language_model(path, number["gpu_layers"], mmap)
     cores = default_threads(native.parameters) if threads is None else number["threads"]
     try:
+        _check_attention(path, native)
         cache = Cache(
             native,
             context=None if context is None else number["context"],
@@ -166,6 +168,22 @@ def _language_model(path: Path, gpu_layers: int, mmap: bool) -> _engine.Model:
             "knows."
         ) from error
     return native
+
+
+def _check_attention(path: Path, native: _engine.Model) -> None:
+    """ModelFileError where no head can be steered: the engine is asked, with the smallest cache that there is."""
+    engine = compiled()
+    try:
+        session = engine.Session(native, context=1, threads=1, batch=1)
+        try:
+            session.set_heads([(next(iter(native.attention_layers), 0), 0)])
+        finally:
+            session.close()
+    except (engine.EngineError, MemoryError) as error:
+        raise ModelFileError(
+            f"{path.name!r}: {_reason(error, path)}. Expected a model whose attention keeps plain keys and values, as "
+            "Qwen3-VL, Qwen3.5, InternVL and Gemma do."
+        ) from error
 
 
 def _projector(path: Path, native: _engine.Model, threads: int, number: Mapping[str, int]) -> _engine.Projector:

@@ -10,35 +10,20 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from .. import checks, limits
 from ..atomic import write_text
 from ..errors import HeadSetError, OptionError
 from ..strict import Entry
+from .facts import Head, ModelFacts, as_heads
 from .head_grid import head_grid
 from .push import MODES, QUERIES, Mode, Push, PushChange, Pushed, Queries
 
+__all__ = ["FORMAT", "Head", "HeadSet", "ModelFacts", "as_heads", "from_dict", "to_dict"]
+
 FORMAT = "lookhere-head-set"
 VERSION = 1
-
-Head: TypeAlias = tuple[int, int]
-"""(layer, head), zero based, query heads."""
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What of a model a head set depends on. heads: query heads per layer."""
-
-    name: str
-    architecture: str
-    layers: int
-    heads: int
-
-    @property
-    def every_head(self) -> tuple[Head, ...]:
-        """All of them, layer by layer."""
-        return tuple((layer, head) for layer in range(self.layers) for head in range(self.heads))
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -153,6 +138,11 @@ class HeadSet(Pushed):
         if not isinstance(model, ModelFacts):
             raise HeadSetError(f"check({checks.short(model)}); expected the ModelFacts of a model, as model.facts.")
         for layer, head in (*self.heads, *self.readers):
+            if lack := model.lacks(layer):
+                raise HeadSetError(
+                    f"The head set for {self.model.name!r} names layer {layer}, head {head}; {lack}. Use the head set "
+                    "of this model."
+                )
             if layer >= model.layers or head >= model.heads:
                 raise HeadSetError(
                     f"The head set for {self.model.name!r} names layer {layer}, head {head}; the model has layers 0 to "
@@ -196,15 +186,6 @@ class HeadSet(Pushed):
             raise HeadSetError(f"The head set cannot be written to {name}: {checks.reason(error)}.") from error
 
 
-def as_heads(name: str, heads: object) -> tuple[Head, ...]:
-    """(layer, head) pairs of whole numbers. HeadSetError."""
-    pairs = checks.items(heads)
-    found = [tuple(checks.as_whole(each) for each in checks.items(pair) or ()) for pair in pairs or ()]
-    if pairs is None or not all(len(pair) == 2 and all(n is not None and n >= 0 for n in pair) for pair in found):
-        raise HeadSetError(f"{name}={checks.short(heads)}; expected (layer, head) pairs, counted from 0.")
-    return tuple(found)  # type: ignore[arg-type]  # pairs of numbers, as was seen
-
-
 def to_dict(head_set: HeadSet) -> dict[str, Any]:
     """The head set as it stands in JSON."""
     heads: list[dict[str, Any]] = [{"layer": layer, "head": head} for layer, head in head_set.heads]
@@ -215,7 +196,7 @@ def to_dict(head_set: HeadSet) -> dict[str, Any]:
     data: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
-        "model": dict(vars(head_set.model)),
+        "model": head_set.model.as_dict(),
         **{name: getattr(head_set.push, name) for name in ("strength", "mode", "queries", "sharpness", "share")},
         "prompt": head_set.prompt,
         "heads": heads,
@@ -237,11 +218,7 @@ def from_dict(data: Any, what: str) -> HeadSet:
         entry.wrong("format", f"{FORMAT!r}")
     if data["version"] != VERSION:
         entry.wrong("version", f"{VERSION}; a newer lookhere may read it")
-    model = entry.child("model")
-    model.keys({"name", "architecture", "layers", "heads"}, set())
-    facts = ModelFacts(
-        model.text("name"), model.text("architecture"), model.whole("layers", 1), model.whole("heads", 1)
-    )
+    facts = ModelFacts.read(entry.child("model"))
     heads, scores = _heads(what, "heads", data["heads"], facts)
     readers = _heads(what, "readers", data["readers"], facts)[0] if "readers" in data else ()
     evidence = data.get("evidence", {})
@@ -283,6 +260,8 @@ def _heads(what: str, key: str, items: Any, facts: ModelFacts) -> tuple[tuple[He
                 f"{what}: {key}[{index}] is layer {checks.short(pair[0])}, head {checks.short(pair[1])}; its own model "
                 f"facts allow layers 0 to {facts.layers - 1} and heads 0 to {facts.heads - 1}."
             )
+        if lack := facts.lacks(pair[0]):
+            raise HeadSetError(f"{what}: {key}[{index}] is layer {pair[0]}, head {pair[1]}; {lack}.")
         heads.append(pair)
         if "score" in item:
             scores.append(entry.number("score", 0.0, float("inf"), float("-inf")))
