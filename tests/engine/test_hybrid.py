@@ -254,6 +254,28 @@ def test_threads_and_a_chat(pairs):
             thread.join()
 
 
+def test_after_a_cancel_the_next_answer_is_that_of_a_fresh_model(pairs):
+    """Cancelled anywhere: between batches, within one, while an image is read or a token computed."""
+    pixels = np.random.default_rng(9).integers(0, 256, (320, 320, 3), dtype=np.uint8)
+    with load(pairs["qwen35"]) as fresh:
+        wanted = fresh.look(pixels).describe(QUESTIONS[2], at=PLACES[1], max_tokens=6, gaze=True)
+    cancelled = 0
+    with load(pairs["qwen35"]) as model:
+        scene = model.look(pixels)
+        for step in range(40):
+            flag = lookhere.CancelFlag()
+            timer = after(0.002 * step, flag.set)
+            try:
+                scene.describe(QUESTIONS[step % 5], at=PLACES[step % 3], max_tokens=40, cancel=flag)
+            except lookhere.CancelledError:
+                cancelled += 1
+            timer.join()
+            if step % 4 == 0:
+                same(scene.describe(QUESTIONS[2], at=PLACES[1], max_tokens=6, gaze=True), wanted)
+                model.session._cache.drop()
+    assert cancelled > 5
+
+
 def test_states_are_forgotten_where_they_take_more_than_the_budget(pairs, monkeypatch):
     with load(pairs["qwen35"], kv_budget=1) as model:
         state = model.native.state_bytes

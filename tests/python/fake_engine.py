@@ -187,7 +187,9 @@ class Span:
 class Session:
     made = 0
 
-    def __init__(self, model, *, context, threads, batch=512, sequences=1, flash_attention="auto", kv_type="f16"):
+    def __init__(
+        self, model, *, context, threads, batch=512, sequences=1, flash_attention="auto", kv_type="f16", grouped=True
+    ):
         Session.made += 1
         self.grouped = True
         self.compute_bytes = 0

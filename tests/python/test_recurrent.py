@@ -15,8 +15,10 @@ from lookhere import Ask, HeadSetError, Point, Steering
 from lookhere.kv.cuts import Cuts
 from lookhere.kv.piece import Mark
 from lookhere.kv.size import SEQUENCES, bytes_per_token, sequences
+from lookhere.lab.discovery import Options, discover
 from lookhere.steering.facts import ModelFacts
 from lookhere.steering.head_set import HeadSet, from_dict, to_dict
+from planted_engine import PLANTED
 from test_batches import mixed
 
 LAYERS = [1, 3]
@@ -149,3 +151,21 @@ def test_all_heads_are_those_of_attention_layers(hybrid):
         (mass,) = answer.steps[0].head_gaze
         assert mass.shape == (4, 2, 2, 6)
         assert [bool(layer.any()) for layer in mass] == [False, True, False, True]
+
+
+def test_discovery_walks_over_the_layers_with_heads(planted, tmp_path):
+    """Layer 0 has none; the planted heads lie in the others."""
+    file = fake.write_gguf(tmp_path / "model.gguf", heads=4, context=100_000, attention_layers=[1, 2, 3])
+    fake.write_gguf(tmp_path / "mmproj.gguf", "clip")
+    with lookhere.load(file) as model:
+        found = discover(model, Options(strips=4, calibration=2, panel_size=64, readers=2))
+        every = set(model.facts.every_head)
+        assert every == {(layer, head) for layer in (1, 2, 3) for head in range(4)}
+        assert set(found.ranking.heads) == every
+        assert set(found.heads.heads) <= set(PLANTED)
+        assert set(found.heads.readers) <= every
+        compared = found.heads.evidence["compared"]
+        for listed in (found.heads.evidence["ranking"], compared["image"], compared["localization"]):
+            assert set(map(tuple, listed)) == every
+        found.heads.write(tmp_path / "heads.json")
+        model.head_set = HeadSet.read(tmp_path / "heads.json")

@@ -88,9 +88,11 @@ class ImageTally:
 
     def add(self, mass: Array, entropy: Array) -> None:
         """The next prefill: (layers, heads) mass on the image, and spatial entropy of the map."""
-        known = mass[list(self._layers)] if self._layers else mass
-        spread = float(known.std())
-        self._sums += (mass, (mass - known.mean()) / spread if spread > 0 else np.zeros_like(mass), entropy)
+        rows = list(self._layers) or slice(None)
+        known, image = mass[rows], np.zeros_like(mass)
+        if (spread := float(known.std())) > 0:
+            image[rows] = (known - known.mean()) / spread
+        self._sums += (mass, image, entropy)
         self._count += 1
 
     def comparison(self) -> Comparison:

@@ -204,6 +204,7 @@ def _cache_bytes(header: Header, model: LanguageModel) -> int:
         if isinstance(each, tuple)
         else model.layers * (header.of_model("attention.head_count_kv") or model.heads)
     )
+    heads //= header.of_model("full_attention_interval") or 1  # the layers between are recurrent
     width = header.of_model("embedding_length") // max(1, model.heads)
     key = header.of_model("attention.key_length") or width
     value = header.of_model("attention.value_length") or width

@@ -92,7 +92,8 @@ def load(
     native = _language_model(path, number["gpu_layers"], mmap)
     cores = default_threads(native.parameters) if threads is None else number["threads"]
     try:
-        _check_attention(path, native)
+        if model is not None:
+            _check_attention(path, native)
         cache = Cache(
             native,
             context=None if context is None else number["context"],
@@ -174,7 +175,7 @@ def _check_attention(path: Path, native: _engine.Model) -> None:
     """ModelFileError where no head can be steered: the engine is asked, with the smallest cache that there is."""
     engine = compiled()
     try:
-        session = engine.Session(native, context=1, threads=1, batch=1)
+        session = engine.Session(native, context=1, threads=1, batch=1, grouped=False)
         try:
             session.set_heads([(next(iter(native.attention_layers), 0), 0)])
         finally:
