@@ -21,7 +21,7 @@ def kimi_vl(kit: Kit) -> None:
                "<|media_content|>", "<|media_pad|>", "<|media_end|>")  # fmt: skip
     vocabulary = kit.vocabulary("gpt-2", special, template, bos="[BOS]", eos="<|im_end|>", pre="kimi-k2")
     language = text(
-        vocabulary, tie_word_embeddings=False, q_lora_rank=None, kv_lora_rank=32, qk_rope_head_dim=16,
+        vocabulary, tie_word_embeddings=False, q_lora_rank=32, kv_lora_rank=32, qk_rope_head_dim=16,
         qk_nope_head_dim=16, v_head_dim=16, n_routed_experts=4, num_experts_per_tok=2, first_k_dense_replace=1,
         n_shared_experts=1, moe_intermediate_size=WIDTH, n_group=1, topk_group=1,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from .kit import Kit
 from .projector import Projector
-from .sizes import HALF, WIDTH, text
+from .sizes import HALF, HEADS, WIDTH, text
 from .templates import chatml
 
 QUERIES, RESAMPLER = 64, 128
@@ -17,7 +17,7 @@ def minicpm_v_2_6(kit: Kit) -> None:
     special = ("<|im_start|>", "<|endoftext|>", "<image>", "</image>", "<slice>", "</slice>", "<image_id>",
                "</image_id>")  # fmt: skip
     vocabulary = kit.vocabulary("qwen2", special, chatml("(<image>./</image>)"), bos="<|endoftext|>", eos="<|im_end|>")
-    language = Qwen2Config(**text(vocabulary, hidden_size=RESAMPLER, tie_word_embeddings=True))
+    language = Qwen2Config(**text(vocabulary, hidden_size=RESAMPLER, head_dim=RESAMPLER // HEADS, tie_word_embeddings=True))
     kit.write(kit.model(Qwen2ForCausalLM(language)), vocabulary, {}, projector=False)
     out = Projector(kit.out / "mmproj.gguf", "resampler", 448, 14, HALF, width=RESAMPLER, seed=kit.seed)
     out.out.add_int32("clip.minicpmv_version", 3)
