@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -47,14 +46,21 @@ def made(name: str) -> Path:
         return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as part:
-        command = [sys.executable, str(stock.ROOT / "tools" / "families"), name, part, "--llama", str(_converter())]
+        pair = Path(part, "pair")
+        command = [
+            sys.executable,
+            str(stock.ROOT / "tools" / "families"),
+            name,
+            str(pair),
+            "--llama",
+            str(_converter()),
+        ]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout[-4000:]}"
         try:
-            shutil.copytree(part, f"{kept}.new")
-            Path(f"{kept}.new").rename(kept)
-        except FileExistsError:
-            pass  # another process was faster
+            pair.rename(kept)
+        except OSError:
+            assert kept.is_dir()  # another process was faster
     return kept
 
 
