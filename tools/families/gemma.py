@@ -10,6 +10,7 @@ from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma4Con
 from .kit import Kit, siglip_as_on_the_hub
 from .sizes import HALF, HEAD, HEADS_KV, text, tower
 from .templates import turns
+from .weights import MIXING
 
 GEMMA_3_LAYERS = 6  # the last one of six sees all, the others a window
 
@@ -61,4 +62,11 @@ def gemma4(kit: Kit) -> None:
     )  # fmt: skip
     preprocessor = {"patch_size": 16, "pooling_kernel_size": 3, "max_soft_tokens": 280, "image_mean": [0.0] * 3,
                     "image_std": [1.0] * 3}  # fmt: skip
-    kit.write(kit.model(Gemma4ForConditionalGeneration(config)), vocabulary, preprocessor)
+    kit.write(kit.model(Gemma4ForConditionalGeneration(config)), vocabulary, preprocessor, edit=_hardly_mixed)
+
+
+def _hardly_mixed(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """What attention adds has one size here, that of the norm after it."""
+    for name, values in tensors.items():
+        if "vision_tower" in name and "post_attention_layernorm" in name:
+            values.mul_(MIXING)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+from torch import Tensor
 from transformers import Llama4Config, Llama4ForConditionalGeneration
 
 from .kit import Kit
@@ -28,4 +32,11 @@ def llama4(kit: Kit) -> None:
         image_token_index=vocabulary.id("<|patch|>"),
     )  # fmt: skip
     preprocessor = {"size": {"height": 336, "width": 336}, "max_patches": 16, **HALF}
-    kit.write(kit.model(Llama4ForConditionalGeneration(config)), vocabulary, preprocessor)
+    kit.write(kit.model(Llama4ForConditionalGeneration(config)), vocabulary, preprocessor, edit=_norms)
+
+
+def _norms(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Under the hub's name the converter takes the norm before the feed-forward part for Gemma 4's after attention."""
+    for name in [name for name in tensors if name.startswith("vision_model.") and "post_attention_layernorm" in name]:
+        layer, kind = re.search(r"layers\.(\d+)\.\w+\.(\w+)$", name).groups()
+        tensors[f"vision_tower.vision_model.encoder.layers.{layer}.layer_norm2.{kind}"] = tensors.pop(name)

@@ -17,7 +17,8 @@ def minicpm_v_2_6(kit: Kit) -> None:
     special = ("<|im_start|>", "<|endoftext|>", "<image>", "</image>", "<slice>", "</slice>", "<image_id>",
                "</image_id>")  # fmt: skip
     vocabulary = kit.vocabulary("qwen2", special, chatml("(<image>./</image>)"), bos="<|endoftext|>", eos="<|im_end|>")
-    language = Qwen2Config(**text(vocabulary, hidden_size=RESAMPLER, head_dim=RESAMPLER // HEADS, tie_word_embeddings=True))
+    sizes = {"hidden_size": RESAMPLER, "head_dim": RESAMPLER // HEADS}
+    language = Qwen2Config(**text(vocabulary, **sizes, tie_word_embeddings=True))
     kit.write(kit.model(Qwen2ForCausalLM(language)), vocabulary, {}, projector=False)
     out = Projector(kit.out / "mmproj.gguf", "resampler", 448, 14, HALF, width=RESAMPLER, seed=kit.seed)
     out.out.add_int32("clip.minicpmv_version", 3)
@@ -25,8 +26,8 @@ def minicpm_v_2_6(kit: Kit) -> None:
     out.out.add_vision_use_gelu(True)
     out.places(70 * 70)
     out.layers()
-    out.matrix("resampler.pos_embed_k", 70 * 70, RESAMPLER)  # asked for and not used: computed from the size
-    out.matrix("resampler.query", QUERIES, RESAMPLER, gain=RESAMPLER**0.5)
+    out.vector("resampler.pos_embed_k", RESAMPLER)  # asked for and not used
+    out.embeddings("resampler.query", QUERIES, RESAMPLER, 1.0)
     out.matrix("resampler.kv.weight", RESAMPLER, WIDTH)
     out.matrix("resampler.proj.weight", RESAMPLER, RESAMPLER)
     for name in ("q", "k", "v", "out"):

@@ -39,8 +39,14 @@ def paddleocr(kit: Kit) -> None:
 
 
 def janus_pro(kit: Kit) -> None:
-    image = "<begin_of_image><image_placeholder><end_of_image>\n"
-    template = turns("<|{role}|>: ", "\n\n", image, "<|Assistant|>:", roles="message.role.capitalize()", start="<bos>")
+    template = turns(
+        "<|{role}|>: ",
+        "\n\n",
+        "<image_placeholder>\n",
+        "<|Assistant|>:",
+        roles="message.role.capitalize()",
+        start="<bos>",
+    )
     special = ("<|User|>", "<|Assistant|>", "<begin_of_image>", "<image_placeholder>", "<end_of_image>")
     vocabulary = kit.vocabulary("deepseek-llm", special, template, bos="<bos>", eos="<eos>")
     config = JanusConfig(

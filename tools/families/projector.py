@@ -56,10 +56,14 @@ class Projector:
         self.vector(f"{name}.weight", size, 1.0)
         self.vector(f"{name}.bias", size)
 
+    def embeddings(self, name: str, count: int, width: int, size: float) -> None:
+        """Learned vectors of a size, in F32."""
+        values = self.random.standard_normal((count, width)) * size
+        self.out.add_tensor(name, values.astype(np.float32))
+
     def places(self, count: int) -> None:
         """Learned positions of patches."""
-        values = self.random.standard_normal((count, WIDTH)) * PLACES
-        self.out.add_tensor("v.position_embd.weight", values.astype(np.float32))
+        self.embeddings("v.position_embd.weight", count, WIDTH, PLACES)
 
     def layers(self) -> None:
         """Patches, and the tower's layers as most families have them."""

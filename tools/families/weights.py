@@ -7,8 +7,8 @@ import re
 import torch
 from torch import nn
 
-MIXING = 0.02
-"""Gain of what attention adds in a vision tower. With 1, a change of one patch would move every token about as much."""
+MIXING = 0.005
+"""Gain of what attention adds in a vision tower. With 1 a changed patch would move all tokens about as far."""
 
 PLACES = 0.2
 """Size of learned positions of patches."""
