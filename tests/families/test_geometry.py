@@ -32,15 +32,20 @@ def test_the_tokens_that_move_are_those_that_coverage_names(family, size):
         boxes = [box for grid in grids for box in spots(grid, width, height, 1, rng)]
         if boxes:
             after = family.projector.encode(painted(pixels, boxes, rng)).embeddings()
-            check(seen, boxes, moved(before, after))
+            check(family, seen, boxes, moved(before, after))
             tried += len(boxes)
     assert tried >= len(seen) / 2
 
 
-def check(seen, boxes, distance):
+OVERLAPPING = {"step3-vl": 0.5}
+"""Families whose tokens see half of their neighbours', by convolutions: how much of a cell they may be off."""
+
+
+def check(family, seen, boxes, distance):
     """Of the tokens around a box the one that moves most is among those that it covers most; those far from all boxes
     hardly move."""
-    shares = [covered([grown(box)], seen) for box in boxes]
+    off = OVERLAPPING.get(family.name, 0.0)
+    shares = [covered([grown(box, off)], seen) for box in boxes]
     for number, view in enumerate(seen):
         found = distance[view.rows]
         around = [near(view, box) for box in boxes]
@@ -57,9 +62,11 @@ def check(seen, boxes, distance):
             assert far.max() < 0.25 * distance.max(), (boxes, number, view.grid, at(view, int(found.argmax())))
 
 
-def grown(box):
-    """By a pixel on every side: interpolation is off by up to half a pixel, which counts where images are enlarged."""
-    return Box(box.x0 - 1, box.y0 - 1, box.x1 + 1, box.y1 + 1)
+def grown(box, off):
+    """By a pixel on every side: interpolation is off by up to half a pixel, which counts where images are enlarged.
+    off: of the box's sides, more of it."""
+    across, down = 1 + off * (box.x1 - box.x0), 1 + off * (box.y1 - box.y0)
+    return Box(box.x0 - across, box.y0 - down, box.x1 + across, box.y1 + down)
 
 
 def near(view, box):

@@ -10,6 +10,7 @@ GPT_2, QWEN_2 = "made up: GPT-2's, cut", "Qwen2's, cut"
 _LLAVA = "converter; the projector with gguf, as the converter has none"
 _GGUF = "converter; the projector with gguf, no class of transformers has it"
 _SIZE = "converter; the projector with gguf, as the converter takes the true size only"
+_NORM = "converter, the tower's norms under a name that it does not take for Gemma 4's"
 _BREAK = "converter, the embeddings under a name that it does not drop"
 
 RECIPES = {
@@ -34,7 +35,8 @@ RECIPES = {
     ),
     "lfm2-vl": Recipe("lfm2.lfm2_vl", "lfm2", "lfm2", GPT_2, "LiquidAI/LFM2-VL-450M"),
     "llama4": Recipe(
-        "llama4.llama4", "llama4", "llama4", "made up: Llama 3's, cut", "meta-llama/Llama-4-Scout-17B-16E-Instruct"
+        "llama4.llama4", "llama4", "llama4", "made up: Llama 3's, cut", "meta-llama/Llama-4-Scout-17B-16E-Instruct",
+        by=_NORM,
     ),
     "glm-4.1v": Recipe("glm.glm4v", "glm4v", "glm4", GPT_2, "zai-org/GLM-4.1V-9B-Thinking"),
     "minicpm-v-4.6": Recipe(
