@@ -21,6 +21,9 @@ STRETCHED = "scaled to whole tokens within the limits, stretched by less than a 
 LETTERBOX = "scaled into a square of fixed size, the rest padded"
 SQUARE = "stretched to a square of fixed size"
 
+MLA = "its language models keep compressed keys and values (MLA), which are not steered"
+UNTOLD = "so that no region can be told to its tokens"
+
 TINY = "tiny models with random weights"
 
 
@@ -180,8 +183,7 @@ FAMILIES = (
         "GLM-4.xV and GLM-OCR", ("glm4v",), ("glm4", "glm4moe"), GLM[:1], *GLM[1:],
         tokens="8 to 4,096", cell="28 x 28 pixels", resize=PADDED, positions=PLANE, template="published",
     ),
-    Family("GLM-5 Next", ("glm5v",), ("glm-dsa",), GLM[:1], *GLM[1:], tokens="by the file", cell="28 x 28 pixels",
-           resize="scaled to whole tokens, rounded up", positions=PLANE),
+    Family("GLM-5 Next", ("glm5v",), ("glm5-next",), GLM[:1], *GLM[1:], refused=MLA),
     Family("GLM-Edge-V", ("adapter",), ("chatglm", "glm4"), ("<|begin_of_image|>",), in_text="\n",
            tokens="576, and a begin and an end within", cell="28 x 28 pixels of 672 x 672", resize=LETTERBOX),
     Family(
@@ -192,22 +194,22 @@ FAMILIES = (
     Family("PaddleOCR-VL", ("paddleocr",), ("paddleocr",), ("<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>",),
            "<|IMAGE_START|>", "<|IMAGE_END|>", tokens="by the file", cell="28 x 28 pixels", resize=PADDED,
            positions=PLANE, template="excerpt"),
-    Family("Kimi-VL", ("kimivl",), ("deepseek2",), KIMI[:1], *KIMI[1:], tokens="8 to 1,024", cell="28 x 28 pixels",
-           resize=PADDED, template="excerpt", limits=_WITHOUT_WORDS),
+    Family("Kimi-VL", ("kimivl",), ("deepseek2",), KIMI[:1], *KIMI[1:], template="excerpt", limits=_WITHOUT_WORDS,
+           refused=MLA),
     Family("Kimi-K2.5 and GLM-5.2-V", ("kimik25",), ("deepseek2", "glm-dsa"), (KIMI_2[0], GLM[0]), *KIMI_2[1:],
-           tokens="2 to 4,096", cell="28 x 28 pixels", resize=PADDED, limits=_WITHOUT_WORDS),
-    Family("dots.ocr", ("dots_ocr", "dots3note_v"), ("qwen2", "dots3note"), ("<|img|><|imgpad|><|endofimg|>",),
-           "<|img|>", "<|endofimg|>", tokens="by the file", cell="28 x 28 pixels", resize=PADDED, template="excerpt"),
+           limits=_WITHOUT_WORDS, refused=MLA),
+    Family("dots3 note", ("dots3note_v",), ("dots3note",), ("<|img|><|imgpad|><|endofimg|>",), "<|img|>",
+           "<|endofimg|>", refused=MLA),
+    Family("dots.ocr", ("dots_ocr",), ("qwen2",), ("<|img|><|imgpad|><|endofimg|>",), "<|img|>", "<|endofimg|>",
+           tokens="by the file", cell="28 x 28 pixels", resize=PADDED, template="excerpt"),
     Family("EXAONE 4.5", ("exaone4_5",), ("exaone4",), ("<vision><|image_pad|></vision>",), "<vision>", "</vision>",
-           tokens="by the file", cell="28 x 28 pixels", resize=PADDED, positions=PLANE),
+           tokens="by the file", cell="28 x 28 pixels", resize=PADDED),
     Family("MiMo-VL", ("mimovl",), ("mimo2",), VISION[:1], *VISION[1:], tokens="by the file", cell="2 x 2 patches",
-           resize=PADDED, positions=PLANE),
-    Family("Ling 3 VL", ("ling3vl",), ("bailingmoe3",), VISION[:1], *VISION[1:], tokens="8 to 4,096",
-           cell="32 x 32 pixels", resize=PADDED, positions=PLANE),
+           resize=PADDED),
+    Family("Ling 3 VL", ("ling3vl",), ("bailingmoe3",), VISION[:1], *VISION[1:], refused=MLA),
     Family("MiniMax-M3", ("minimax_m3",), ("minimax-m3",), ("]<]image[>[",), "]<]start of image[>[",
            "]<]end of image[>[", tokens="8 to 576", cell="28 x 28 pixels", resize=STRETCHED, template="llama.cpp"),
-    Family("Youtu-VL", ("youtuvl",), ("deepseek2",), VISION[:1], *VISION[1:], tokens="up to 62,500",
-           cell="32 x 32 pixels", resize=STRETCHED),
+    Family("Youtu-VL", ("youtuvl",), ("deepseek2",), VISION[:1], *VISION[1:], refused=MLA),
     Family("Step3-VL", ("step3vl",), ("qwen3", "step35"), ("<im_patch>",), tokens="169 per overview, 81 per patch",
            cell="a tile's side / 13 or / 9", tiles="patches, then an overview",
            resize="tiles cut from the scaled image", template="llama.cpp"),
@@ -223,14 +225,14 @@ FAMILIES = (
     Family("Reka Edge", ("yasa2",), ("qwen3", "llama"), ("<REKA_IMG_TOKEN>",), "<image>", "</image>", tokens="64",
            cell="an eighth of the image's sides", resize=SQUARE, template="llama.cpp",
            limits="pooled: neighbouring tokens share pixels"),
-    Family("DeepSeek-OCR", ("deepseekocr", "deepseekocr2"), ("deepseek2-ocr",), ("<image>",),
-           refused="its views share one run of tokens, whose order is not told"),
-    Family("DeepSeek-V4 vision", ("deepseek4v",), ("deepseek4",),
-           refused="its tokens lie in blocks that begin and end within the image, whose order is not told"),
-    Family("Granite 4 Vision", ("granite4_vision",), ("granite", "granitehybrid"), ("<image>",), "", "\n",
-           refused="its tiles share one run of tokens with breaks, whose order is not told"),
     Family("Muse Glimmer", ("muse-glimmer",), ("muse-glimmer",), ("<|patch|>",), "<|image_start|>", "<|image_end|>",
-           refused="where its own resizing puts the image is not told"),
+           tokens="1 to 4,096", cell="2 x 2 patches", resize=STRETCHED, template="llama.cpp"),
+    Family("DeepSeek-OCR", ("deepseekocr", "deepseekocr2"), ("deepseek2-ocr",), ("<image>",),
+           refused="its views share one run of tokens, whose order is not told, " + UNTOLD),
+    Family("DeepSeek-V4 vision", ("deepseek4v",), ("deepseek4",),
+           refused="its tokens lie in blocks that begin and end within the image, whose order is not told, " + UNTOLD),
+    Family("Granite 4 Vision", ("granite4_vision",), ("granite", "granitehybrid"), ("<image>",), "", "\n",
+           refused="its tiles share one run of tokens with breaks, whose order is not told, " + UNTOLD),
 )  # fmt: skip
 
 HEARING = (
@@ -283,9 +285,9 @@ def refusal(projector: str) -> str:
     if not projector or (family is not None and not family.refused):
         return ""
     kind = f"it is of the kind {projector[:60]}"
-    why = "which sees nothing" if projector in HEARING else "which is not known here"
+    why = "which sees nothing" if projector in HEARING else f"which is not known here, {UNTOLD}"
     why = f"of the family {family.name}: {family.refused}" if family else why
     return (
-        f"{kind}, {why}, so that no region can be told to its tokens. Take a model of another family; verified are "
-        f"{verified_names()}, others are in docs/families.md"
+        f"{kind}, {why}. Take a model of another family; verified are {verified_names()}, others are in "
+        "docs/families.md"
     )
