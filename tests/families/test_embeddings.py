@@ -1,0 +1,17 @@
+"""What a projector makes of an image: numbers, and the same ones each time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from spots import noise
+
+
+@pytest.mark.parametrize("size", [(500, 500), (900, 300)])
+def test_every_embedding_is_finite_and_the_same_each_time(family, size):
+    pixels = noise(*size)
+    before = family.projector.encode(pixels).embeddings()
+    assert np.isfinite(before).all()
+    for _ in range(2):
+        family.projector.encode(noise(40, 40))  # what is left in memory is another image's
+        assert np.array_equal(family.projector.encode(pixels).embeddings(), before)
