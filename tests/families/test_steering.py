@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import lookhere
 import numpy as np
 import pytest
 from lookhere import HeadSet, Steering
+from lookhere.families import family_of
 from pairs import RECIPES, engine
 from spots import covered, moved, noise, painted, spots, views
 
@@ -15,8 +17,6 @@ SIZES = {"square": (500, 500), "wide": (900, 300), "tiled": (1100, 800)}
 SHARE = 0.9
 ATTENTION_LAYERS = {"qwen35": (1, 3), "lfm2": (1, 3)}
 """Layers with heads, where they are not the first two. These models remember all that they read in the others."""
-REFUSED = {"deepseek2": "multi-head latent attention"}
-"""Architectures that are not steered, and what is said of them."""
 
 
 def layers(family):
@@ -24,8 +24,17 @@ def layers(family):
     return ATTENTION_LAYERS.get(RECIPES[family.name].architecture, (0, 1))
 
 
+def refused(family):
+    """Why a family does not load; empty where it does."""
+    known = family_of(RECIPES[family.name].projector)
+    assert known is not None
+    return known.refused
+
+
 @pytest.fixture(scope="module")
 def loaded(family):
+    if refused(family):
+        pytest.skip("it does not load")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", lookhere.UnverifiedFamilyWarning)  # these tests are what verifies
         model = lookhere.load(family.model_path, mmproj=family.projector_path, threads=1)
@@ -33,20 +42,11 @@ def loaded(family):
         yield model
 
 
-@pytest.fixture(autouse=True)
-def steered(family, request):
-    """The tests of what steering does are for those that are steered."""
-    if RECIPES[family.name].architecture in REFUSED and "refused" not in request.node.name:
-        pytest.skip("not steered, which test_what_cannot_be_steered_is_refused_by_name shows")
-
-
-def test_what_cannot_be_steered_is_refused_by_name(family, loaded):
-    reason = REFUSED.get(RECIPES[family.name].architecture)
-    if reason is None:
+def test_what_cannot_be_steered_is_refused_by_name_while_it_loads(family):
+    if not refused(family):
         pytest.skip("it is steered, as the other tests show")
-    steering = Steering(HeadSet(loaded.facts, [(0, 0)], mode="target_share", share=SHARE), (0, 0, 99, 99))
-    with pytest.raises(lookhere.ModelFileError, match=reason):
-        loaded.look(noise(200, 200)).describe("What is there?", at=steering, max_tokens=1)
+    with pytest.raises(lookhere.ProjectorError, match=re.escape(refused(family))):
+        lookhere.load(family.model_path, mmproj=family.projector_path, threads=1)
 
 
 def a_spot(seen, width, height, rng, number=0):
@@ -90,6 +90,8 @@ def test_an_answer_that_sees_the_target_alone_depends_on_its_pixels_alone(family
     """All heads move all attention to the target: what is changed elsewhere then leaves the logits as they are."""
     if RECIPES[family.name].architecture in ATTENTION_LAYERS:
         pytest.skip("its recurrent layers see everything")
+    if refused(family):
+        pytest.skip("it does not load")
     width, height = SIZES[size]
     rng = np.random.default_rng(2)
     pixels = noise(width, height)
