@@ -17,7 +17,9 @@ import pytest
 import stock
 
 sys.path.append(str(stock.ROOT / "tools"))
-from families.table import RECIPES
+from families.table import NOT_MADE, RECIPES
+
+__all__ = ["NOT_MADE", "RECIPES", "Family", "converter", "engine", "made"]
 
 engine = pytest.importorskip("lookhere._engine", reason="the engine is not built")
 
@@ -53,7 +55,7 @@ def made(name: str) -> Path:
             name,
             str(pair),
             "--llama",
-            str(_converter()),
+            str(converter()),
         ]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout[-4000:]}"
@@ -94,7 +96,7 @@ def _digest() -> str:
 
 
 @cache
-def _converter() -> Path:
+def converter() -> Path:
     """The converter and the vocabularies of that archive, unpacked once."""
     folder = stock.cache_folder() / "families" / f"converter-{_digest()[:16]}"
     if folder.is_dir():

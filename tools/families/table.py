@@ -54,9 +54,23 @@ RECIPES = {
     "janus-pro": Recipe("ocr.janus_pro", "janus_pro", "llama", "DeepSeek's, cut", "deepseek-community/Janus-Pro-1B"),
     "kimi-vl": Recipe("kimi.kimi_vl", "kimivl", "deepseek2", GPT_2, "moonshotai/Kimi-VL-A3B-Instruct"),
     "step3-vl": Recipe("step3.step3_vl", "step3vl", "qwen3", QWEN_2, "stepfun-ai/Step3-VL-10B", by=_SIZE),
+    "exaone-4.5": Recipe("exaone.exaone4_5", "exaone4_5", "exaone4", GPT_2, "Qwen2.5-VL's; LGAI-EXAONE/EXAONE-4.5-33B"),
+    "phi-4": Recipe("phi4.phi4", "phi4", "phi3", GPT_2, "microsoft/Phi-4-reasoning-vision-15B; limits unverified"),
 }  # fmt: skip
 
-NOT_MADE: dict[str, str] = {}
+_MLA = "lookhere refuses its language models"
+_NO_CLASS = "transformers has no class of it"
+NOT_MADE = {
+    "qwen2.5o": "its tower is Qwen2.5-VL's, its pair needs one that hears too",
+    "gemma3nv": "its tower is a convolutional network of another package",
+    "gemma4uv": "its pair needs a part that hears too; it lays tokens out as gemma4v",
+    **dict.fromkeys(("ldp", "ldpv2", "adapter", "dots_ocr", "mimovl", "cogvlm", "nemotron_v2_vl", "yasa2"), _NO_CLASS),
+    **dict.fromkeys(("glm5v", "kimik25", "dots3note_v", "ling3vl", "youtuvl"), _MLA),
+    **dict.fromkeys(
+        ("minimax_m3", "muse-glimmer", "deepseekocr", "deepseekocr2", "deepseek4v", "granite4_vision"),
+        "no recipe yet",
+    ),
+}
 """Kinds of projectors that llama.cpp runs and no recipe makes, and why."""
 
 
