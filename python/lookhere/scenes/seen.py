@@ -45,9 +45,10 @@ class SeenImage:
         self.part = part
         self._encoded = encoded
         grids = (_grid(each.grid, each.cells) for each in encoded.parts if each.grid is not None)
-        shown = part or Box(0, 0, image.width, image.height)
-        if part is not None or (encoded.width, encoded.height) != (image.width, image.height):  # zoomed, or stretched
-            grids = (in_image(grid, shown, encoded.width, encoded.height) for grid in grids)
+        if part is None and (encoded.width, encoded.height) != (image.width, image.height):
+            part = Box(0, 0, image.width, image.height)  # all of it, stretched
+        if part is not None:
+            grids = (in_image(grid, part, encoded.width, encoded.height) for grid in grids)
         self.grids: tuple[TokenGrid, ...] = tuple(grids)
 
     @classmethod
