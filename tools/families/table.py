@@ -55,6 +55,10 @@ RECIPES = {
     "kimi-vl": Recipe("kimi.kimi_vl", "kimivl", "deepseek2", GPT_2, "moonshotai/Kimi-VL-A3B-Instruct"),
     "step3-vl": Recipe("step3.step3_vl", "step3vl", "qwen3", QWEN_2, "stepfun-ai/Step3-VL-10B", by=_SIZE),
     "exaone-4.5": Recipe("exaone.exaone4_5", "exaone4_5", "exaone4", GPT_2, "Qwen2.5-VL's; LGAI-EXAONE/EXAONE-4.5-33B"),
+    "muse-glimmer": Recipe(
+        "muse.muse_glimmer", "muse-glimmer", "muse-glimmer", "made up: Llama 3's, cut",
+        "meta-models/Muse-Glimmer-30B; pixel statistics unverified", "from the archive",
+    ),
     "phi-4": Recipe("phi4.phi4", "phi4", "phi3", GPT_2, "microsoft/Phi-4-reasoning-vision-15B; limits unverified"),
 }  # fmt: skip
 
@@ -67,7 +71,7 @@ NOT_MADE = {
     **dict.fromkeys(("ldp", "ldpv2", "adapter", "dots_ocr", "mimovl", "cogvlm", "nemotron_v2_vl", "yasa2"), _NO_CLASS),
     **dict.fromkeys(("glm5v", "kimik25", "dots3note_v", "ling3vl", "youtuvl"), _MLA),
     **dict.fromkeys(
-        ("minimax_m3", "muse-glimmer", "deepseekocr", "deepseekocr2", "deepseek4v", "granite4_vision"),
+        ("minimax_m3", "deepseekocr", "deepseekocr2", "deepseek4v", "granite4_vision"),
         "no recipe yet",
     ),
 }
