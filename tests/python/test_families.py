@@ -1,6 +1,7 @@
 """The table of families: whole, as the pinned source has it, as the docs tell it, and what loading makes of it."""
 
 import re
+import sys
 import warnings
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from lookhere.prompt.chat import CHATML, ChatTemplate
 
 KINDS = [(family, kind) for family in FAMILIES for kind in family.projectors]
 IMAGE = ImagePart(None)
-PAGE = Path(__file__).parents[2] / "docs" / "families.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "families.md"
 
 
 def test_every_kind_of_the_pinned_source_is_in_the_table_once():
@@ -48,6 +50,17 @@ def test_a_family_is_told_whole():
     assert family_of("nothing") is None
     assert "deepseekocr" not in projector_kinds()
     assert set(projector_kinds()) < {kind for _, kind in KINDS}
+
+
+def test_verified_are_those_that_tests_run():
+    """The families with a recipe, which tests/families makes and runs one by one."""
+    sys.path.append(str(ROOT / "tools"))
+    from families.table import RECIPES
+
+    run = {recipe.projector for recipe in RECIPES.values()}
+    for family in FAMILIES:
+        if family.verified:
+            assert not run.isdisjoint(family.projectors), family.name
 
 
 def quoted(kinds):
@@ -111,8 +124,8 @@ def test_a_family_loads_warns_or_is_refused(written, family, kind):
 
 
 def test_loading_warns_once_in_the_callers_name(engine, pair, monkeypatch):
-    monkeypatch.setattr("lookhere.loading.pair.projector_kind", lambda header: "janus_pro")
-    with pytest.warns(lookhere.UnverifiedFamilyWarning, match="Janus-Pro") as told:
+    monkeypatch.setattr("lookhere.loading.pair.projector_kind", lambda header: "cogvlm")
+    with pytest.warns(lookhere.UnverifiedFamilyWarning, match="CogVLM") as told:
         lookhere.load(pair[0]).close()
     assert [warning.filename for warning in told] == [__file__]
     with warnings.catch_warnings():

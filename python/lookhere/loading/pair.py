@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 from ..errors import ModelFileError, ProjectorError, UnverifiedFamilyWarning
-from ..families import FAMILIES, Family, family_of, refusal, verified_names
+from ..families import Family, family_of, refusal, verified_names
 from . import builtin as registry
 from .folder import Found, listed, look_into
 from .gguf import Header, read_header
@@ -17,6 +17,8 @@ from .split import parts_of, refuse_part
 
 Given = str | os.PathLike[str]
 
+_WITH_VISION_ONLY = ("qwen2vl", "qwen3vl", "qwen3vlmoe", "paddleocr", "hunyuan_vl", "cogvlm")
+"""Architectures that no text model has."""
 _STATE_ANOTHER_WIDTH = ("mlp", "ldp", "ldpv2", "resampler", "adapter")
 """Kinds whose older files say how wide the vision encoder's own projection was."""
 
@@ -133,10 +135,9 @@ def _only_projector(model: Path, folder: Path) -> Path:
         if "mmproj" in path.name.lower():
             raise ProjectorError(f"The projector beside the model cannot be used: {why}")
     others = f"; none of {listed(found, folder)} fits" if found else ""
-    known = {each for family in FAMILIES if family.verified for each in family.architectures}
     alone = (
         ""
-        if header.architecture in known
+        if header.architecture in _WITH_VISION_ONLY
         else f" Of the architecture {header.architecture}, it may be a text model, which has no vision; of "
         f"models with vision, {verified_names()} are verified."
     )
