@@ -59,9 +59,9 @@ def load(
     small model). min_image_tokens, max_image_tokens: 0 for the model's own limits. kv_type: f32, f16, bf16, q8_0 or
     q4_0. flash_attention: auto, on or off. mmap: map the file instead of reading it. A mapped file loads sooner and is
     shared by processes, but weights that are rearranged for the processor are then resident twice, and the process dies
-    if the file is cut short meanwhile. chat_template: Jinja2, None for the model's own. fit: how
-    models that see squares of one size are given an image: pad keeps its shape and pads it, stretch fills the square,
-    so that long images take all tokens.
+    if the file is cut short meanwhile. chat_template: Jinja2, None for the model's own. fit: for
+    models that see squares of one size, pad keeps an image's shape and pads it, stretch fills the square with it, so
+    that a long one takes all tokens.
 
     ModelFileError, ProjectorError, HeadSetError, OptionError.
     """
