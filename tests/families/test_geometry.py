@@ -38,14 +38,14 @@ def test_the_tokens_that_move_are_those_that_coverage_names(family, size):
 
 
 OVERLAPPING = {"step3-vl": 0.5}
-"""Families whose tokens see half of their neighbours', by convolutions: how much of a cell they may be off."""
+"""Families whose tokens see parts of their neighbours' cells, by convolutions: how much of a cell that is."""
 
 
 def check(family, seen, boxes, distance):
     """Of the tokens around a box the one that moves most is among those that it covers most; those far from all boxes
     hardly move."""
     off = OVERLAPPING.get(family.name, 0.0)
-    shares = [covered([grown(box, off)], seen) for box in boxes]
+    shares = [named(box, seen, off) for box in boxes]
     for number, view in enumerate(seen):
         found = distance[view.rows]
         around = [near(view, box) for box in boxes]
@@ -53,19 +53,27 @@ def check(family, seen, boxes, distance):
             where = f"{box} in grid {number} of {len(seen)}: {view.grid}"
             share = shares[index][number]
             others = [each[number] > 0 for k, each in enumerate(shares) if k != index]
-            alone = np.where(around[index] & ~np.any([~around[index], *others], axis=0), found, 0.0)
-            if share.max() >= LEAST_SEEN and alone[share.argmax()] > 0:
-                tokens = alone.argmax(), share.argmax()
-                assert share[tokens[0]] >= 0.5 * share.max(), (where, *(at(view, token) for token in tokens))
+            alone = around[index] & ~np.any([~around[index], *others], axis=0)
+            if share.max() >= LEAST_SEEN and alone[share.argmax()]:
+                tokens = np.where(alone, found, -1.0).argmax(), share.argmax()
+                least = 0.0 if off else 0.49 * share.max()
+                assert share[tokens[0]] > least, (where, *(at(view, token) for token in tokens))
         far = found[~np.any(around, axis=0)]
         if len(far):
             assert far.max() < 0.25 * distance.max(), (boxes, number, view.grid, at(view, int(found.argmax())))
 
 
-def grown(box, off):
-    """By a pixel on every side: interpolation is off by up to half a pixel, which counts where images are enlarged.
-    off: of the box's sides, more of it."""
-    across, down = 1 + off * (box.x1 - box.x0), 1 + off * (box.y1 - box.y0)
+def named(box, seen, off):
+    """For each grid the (tokens,) shares that a box covers, grown by a pixel on every side: interpolation is off by up
+    to half a pixel, which counts where images are enlarged. off: by so much of the grid's own cells, too."""
+    if off:
+        margins = [(BLUR + off * view.grid.token_width, BLUR + off * view.grid.token_height) for view in seen]
+        return [covered([grown(box, *margin)], [view])[0] for margin, view in zip(margins, seen, strict=True)]
+    return covered([grown(box, 1, 1)], seen)
+
+
+def grown(box, across, down):
+    """By so many pixels on every side."""
     return Box(box.x0 - across, box.y0 - down, box.x1 + across, box.y1 + down)
 
 
