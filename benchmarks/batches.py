@@ -20,10 +20,11 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import machine
 import numpy as np
@@ -35,6 +36,7 @@ from ratio import Ratio, median
 from regions import some_heads, timed
 
 HOST = "127.0.0.1"
+T = TypeVar("T")
 
 
 def pictures(count: int, pixels: int, seed: int) -> list[Image.Image]:
@@ -51,17 +53,26 @@ def asks(scenes: Sequence[Scene], steering: Steering, system: str, tokens: int) 
 def measured(
     model: Model, scenes: Sequence[Scene], steering: Steering, tokens: int, fresh: Iterator[str]
 ) -> list[float]:
-    """One round: one after another / at once, with prompts and answers alone; then seconds per answer at once."""
+    """One round: one after another / at once, with prompts and answers alone, by the clock and by processor time; then
+    seconds per answer at once."""
     one, other = next(fresh), next(fresh)
     apart = asks(scenes, steering, one, tokens)
     together = asks(scenes, steering, other, tokens)
-    slow, answers = timed(lambda: [model.ask_all([each])[0] for each in apart])
-    fast, _ = timed(lambda: model.ask_all(together))
+    slow, slow_work, answers = worked(lambda: [model.ask_all([each])[0] for each in apart])
+    fast, fast_work, _ = worked(lambda: model.ask_all(together))
     assert all(len(answer.steps) == tokens for answer in answers), "a model of random weights that ended an answer"
     # what was read stays in the cache: now the answers alone
-    slow_alone, _ = timed(lambda: [model.ask_all([each]) for each in apart])
-    fast_alone, _ = timed(lambda: model.ask_all(together))
-    return [slow / fast, slow_alone / fast_alone, fast / len(scenes), fast_alone / len(scenes)]
+    slow_alone, slow_work_alone, _ = worked(lambda: [model.ask_all([each]) for each in apart])
+    fast_alone, fast_work_alone, _ = worked(lambda: model.ask_all(together))
+    ratios = [slow / fast, slow_alone / fast_alone, slow_work / fast_work, slow_work_alone / fast_work_alone]
+    return [*ratios, fast / len(scenes), fast_alone / len(scenes)]
+
+
+def worked(work: Callable[[], T]) -> tuple[float, float, T]:
+    """Seconds by the clock, and of processor time, which other programs disturb less; and what came of it."""
+    before = time.process_time()
+    seconds, result = timed(work)
+    return seconds, time.process_time() - before, result
 
 
 @contextmanager
@@ -126,15 +137,16 @@ def by_both(model: Model, port: int, images: Sequence[Image.Image], system: str,
 
 def against_server(args: argparse.Namespace, model: Model, size: int, fresh: Iterator[str]) -> Ratio:
     """The server's time / ours, with as many slots as images, nothing steered, encoding included."""
-    rounds = []
+    rounds: list[float] = []
     context = size * (args.pixels * args.pixels // 1024 + args.tokens + 128)
     with serving(args.server, *args.files, size, args.threads, context) as port:
-        for number in range(args.rounds + 1):
+        by_both(model, port, pictures(1, 64, size), next(fresh), 2)  # warms up
+        for number in range(args.rounds):
             images = pictures(size, args.pixels, 1000 * size + number)
             theirs, ours = by_both(model, port, images, next(fresh), args.tokens)
             rounds.append(theirs / ours)
             print(size, f"server {theirs:.1f} s, ours {ours:.1f} s", flush=True)
-    return median(rounds[1:])
+    return median(rounds)
 
 
 def main() -> None:
@@ -152,7 +164,9 @@ def main() -> None:
     fresh = (f"Turn {number:05}." for number in itertools.count())
 
     rows: list[tuple[object, ...]] = []
-    with load(args.files[0], mmproj=args.files[1], threads=args.threads) as model:
+    each = args.pixels * args.pixels // 1024 + args.tokens + 64  # tokens of a prompt and its answer
+    context = 2 * (max(args.sizes) + 1) * each  # so that no prompt is read twice
+    with load(args.files[0], mmproj=args.files[1], threads=args.threads, context=context) as model:
         steering = Steering(some_heads(model), Panel(1, 4))
         what = f"{args.tokens} tokens per answer, {args.threads} threads, {args.rounds} rounds. {machine.facts()}"
         if args.server:
@@ -164,11 +178,13 @@ def main() -> None:
             page.write(f"{name}: many images at once, against llama-server", text + page.table(head, rows), args.page)
             return
         scenes = [model.look(each) for each in pictures(max(args.sizes), args.pixels, 0)]
+        measured(model, scenes[:1], steering, 2, fresh)  # warms up
         for size in args.sizes:
-            rounds = [measured(model, scenes[:size], steering, args.tokens, fresh) for _ in range(args.rounds + 1)][1:]
+            rounds = [measured(model, scenes[:size], steering, args.tokens, fresh) for _ in range(args.rounds)]
             rows.append((size, *(median(values) for values in zip(*rounds, strict=True))))
             print(*rows[-1], flush=True)
-        head = ("images", "at once: times as fast", "answers alone", "seconds per answer", "answers alone")
+        head = ("images", "at once: times as fast", "answers alone", "by processor time", "answers alone",
+                "seconds per answer", "answers alone")  # fmt: skip
         text = f"{len(steering.head_set.heads)} heads, {scenes[0].tokens} image tokens, {what}\n\n"
         page.write(f"{name}: many images at once", text + page.table(head, rows), args.page)
 
