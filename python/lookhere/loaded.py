@@ -167,6 +167,12 @@ class LoadedModel:
         with self._encoding.take(cancel.native if cancel else None):
             return self._encode(image, cancel, beside)
 
+    def image_tokens(self, image: Image) -> int:
+        """Tokens that an image takes, without encoding it. ClosedError; BusyError from inside a step."""
+        image = stretched(image, self.square) if self.square else image
+        with self._encoding.take(), engine_errors("measuring the image"):
+            return self.projector.measure(image.width, image.height)[0]
+
     def _encode(self, image: Image, cancel: CancelFlag | None, beside: int) -> _engine.EncodedImage:
         projector = self.projector
         found = self.images.find(image)

@@ -428,3 +428,12 @@ def test_an_evaluation_says_what_the_model_does_not_know():
     words = told(figure("fresh", "right"), figure("comics", "junk"))
     assert words.startswith("100% of the answers about each comic fit no caption")
     assert "say nothing about steering" in words
+
+
+def test_a_large_image_is_said_to_take_long(run, monkeypatch):
+    monkeypatch.setattr("lookhere.cli.options.source.MANY_TOKENS", 3)
+    result = run("describe", "strip.png", "--max-tokens", 2)
+    assert result.exit_code == 0, result.stderr
+    assert "tokens, which may take minutes to read. --max-image-tokens 1024" in result.stderr
+    monkeypatch.undo()
+    assert "minutes" not in run("describe", "strip.png", "--max-tokens", 2).stderr

@@ -26,7 +26,7 @@ from .options.region import region_options
 from .options.sampling import sampling_options
 from .options.schedule import schedule_from, schedule_options
 from .options.sections import Sectioned
-from .options.source import read_source
+from .options.source import look, read_source
 from .options.steering import steering_options
 from .outputs import check_outputs, force_option
 from .picture import PictureFile, open_option, save_picture, tell_saved
@@ -71,6 +71,7 @@ def describe(
     context: int | None,
     threads: int | None,
     gpu_layers: int,
+    max_image_tokens: int,
     fit: str,
     strength: float | None,
     mode: Mode | None,
@@ -116,14 +117,21 @@ def describe(
     )
     source = read_source(image)
     with load(
-        model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers, fit=fit
+        model,
+        mmproj=mmproj,
+        heads=heads,
+        context=context,
+        threads=threads,
+        gpu_layers=gpu_layers,
+        max_image_tokens=max_image_tokens,
+        fit=fit,
     ) as loaded:
         if heatmap is not None and loaded.head_set is None:
             raise HeadSetMissingError(
                 f"No heat map: no head set is known for {short(loaded.name)}. Give one with --heads, or find one with "
                 "lookhere discover."
             )
-        scene = loaded.look(source)
+        scene = look(loaded, source)
         sampling["gaze"] = as_json or heatmap is not None
         change = PushChange(mode=mode, strength=strength, share=share, queries=queries)
         walk = aim = None

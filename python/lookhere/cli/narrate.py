@@ -21,7 +21,7 @@ from .options.model import model_options
 from .options.sampling import sampling_options
 from .options.schedule import schedule_from, schedule_options
 from .options.sections import Sectioned
-from .options.source import read_source
+from .options.source import look, read_source
 from .options.steering import steering_options
 
 
@@ -47,6 +47,7 @@ def narrate(
     context: int | None,
     threads: int | None,
     gpu_layers: int,
+    max_image_tokens: int,
     fit: str,
     strength: float | None,
     mode: Mode | None,
@@ -69,9 +70,16 @@ def narrate(
     plan = schedule_from(schedule, every, panel_grid)
     source = read_source(image)
     with load(
-        model, mmproj=mmproj, heads=heads, context=context, threads=threads, gpu_layers=gpu_layers, fit=fit
+        model,
+        mmproj=mmproj,
+        heads=heads,
+        context=context,
+        threads=threads,
+        gpu_layers=gpu_layers,
+        max_image_tokens=max_image_tokens,
+        fit=fit,
     ) as loaded:
-        scene = loaded.look(source)
+        scene = look(loaded, source)
         asked = pointed_question(scene, plan) if prompt is None else prompt
         change = PushChange(mode=mode, strength=strength, share=share, queries=queries)
         walk = Walk.begin(scene, plan, asked, max_tokens=max_tokens, gaze=as_json, **change.given, **sampling)

@@ -42,6 +42,10 @@ _OPTIONS = (
     threads_option,
     gpu_layers_option,
     click.option(
+        "--max-image-tokens", type=click.IntRange(0, limits.IMAGE_TOKENS), metavar="N", default=0,
+        help="Image tokens at most: fewer are faster and show less  [default: the model's own limit]",
+    ),
+    click.option(
         "--fit", type=click.Choice(("pad", "stretch")), default="pad",
         help="How models that see squares are given an image: padded, or stretched  [default: pad]",
     ),
@@ -49,7 +53,8 @@ _OPTIONS = (
 
 
 def model_options(command: Command) -> Command:
-    """--model, --mmproj, --heads, --context, --threads, --gpu-layers and --fit; named as in ``lookhere.load``."""
+    """--model, --mmproj, --heads, --context, --threads, --gpu-layers, --max-image-tokens and --fit; named as in
+    ``lookhere.load``."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
