@@ -159,6 +159,9 @@ REFERENCES: dict[str, Callable[[], Reference]] = {
 }
 
 NO_REFERENCE = {
+    "exaone-4.5": "not compared yet; the grid is proved by brute force alone",
+    "muse-glimmer": "its processor needs torchvision; the grid is proved by brute force alone",
+    "phi-4": "its processor is not in transformers; the grid is proved by brute force alone",
     "kimi-vl": "its processor is not in transformers; the model is refused, too",
     "lfm2-vl": "its processor needs torchvision; the tiles are proved by brute force alone",
     "llama4": "its processor needs torchvision; the tiles are proved by brute force alone",
