@@ -13,7 +13,7 @@ from . import checks, limits, questions
 from .cancel import CancelFlag, checked_flag
 from .engine import engine_errors
 from .errors import CancelledError, ClosedError, ContextError, HeadSetError, ImageError
-from .images.image import Image
+from .images.image import Image, ImageSource
 from .images.image_cache import ImageCache
 from .images.square import stretched
 from .kv.session import Session
@@ -155,6 +155,21 @@ class LoadedModel:
         CancelledError; BusyError from inside a step.
         """
         cancel = checked_flag(cancel)
+        image = self._as_given(image)
+        if cancel is not None and cancel.is_set():
+            raise CancelledError("Cancelled while encoding the image.")
+        with self._encoding.take(cancel.native if cancel else None):
+            return self._encode(image, cancel, beside)
+
+    def image_tokens(self, image: ImageSource) -> int:
+        """Tokens that an image takes, given in any form, without encoding it. ImageError, ClosedError; BusyError from
+        inside a step."""
+        opened = self._as_given(Image.open(image))
+        with self._encoding.take(), engine_errors("measuring the image"):
+            return self.projector.measure(opened.width, opened.height)[0]
+
+    def _as_given(self, image: Image) -> Image:
+        """As the projector gets it: stretched, where the model was loaded for that. ImageError if it is too thin."""
         image = stretched(image, self.square) if self.square else image
         long, short = max(image.width, image.height), min(image.width, image.height)
         if long > limits.IMAGE_ASPECT * short:
@@ -162,16 +177,7 @@ class LoadedModel:
                 f"The image is {image.width} x {image.height} pixels; expected a long side of at most "
                 f"{limits.IMAGE_ASPECT} times the short one. Cut it into pieces."
             )
-        if cancel is not None and cancel.is_set():
-            raise CancelledError("Cancelled while encoding the image.")
-        with self._encoding.take(cancel.native if cancel else None):
-            return self._encode(image, cancel, beside)
-
-    def image_tokens(self, image: Image) -> int:
-        """Tokens that an image takes, without encoding it. ClosedError; BusyError from inside a step."""
-        image = stretched(image, self.square) if self.square else image
-        with self._encoding.take(), engine_errors("measuring the image"):
-            return self.projector.measure(image.width, image.height)[0]
+        return image
 
     def _encode(self, image: Image, cancel: CancelFlag | None, beside: int) -> _engine.EncodedImage:
         projector = self.projector
