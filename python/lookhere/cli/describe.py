@@ -65,14 +65,7 @@ def describe(
     image: str,
     regions: tuple[Region, ...],
     prompt: str | None,
-    model: Path | None,
-    mmproj: Path | None,
-    heads: Path | None,
-    context: int | None,
-    threads: int | None,
-    gpu_layers: int,
-    max_image_tokens: int,
-    fit: str,
+    loading: dict[str, Any],
     strength: float | None,
     mode: Mode | None,
     share: float | None,
@@ -113,19 +106,13 @@ def describe(
     if opened and heatmap is None and show_grid is None:
         raise click.UsageError("--open needs --heatmap or --show-grid: it shows the picture that is saved.")
     check_outputs(
-        {"--heatmap": heatmap, "--show-grid": show_grid}, (image, model, mmproj, heads), replace=force, pictures=True
+        {"--heatmap": heatmap, "--show-grid": show_grid},
+        (image, loading["model"], loading["mmproj"], loading["heads"]),
+        replace=force,
+        pictures=True,
     )
     source = read_source(image)
-    with load(
-        model,
-        mmproj=mmproj,
-        heads=heads,
-        context=context,
-        threads=threads,
-        gpu_layers=gpu_layers,
-        max_image_tokens=max_image_tokens,
-        fit=fit,
-    ) as loaded:
+    with load(**loading) as loaded:
         if heatmap is not None and loaded.head_set is None:
             raise HeadSetMissingError(
                 f"No heat map: no head set is known for {short(loaded.name)}. Give one with --heads, or find one with "
@@ -153,7 +140,7 @@ def describe(
             told = AnswerRecord.of(answer, loaded.name, (scene.frame,)).as_json()
             told |= schedule_json(answer, walk, loaded.name, scene.frame) if walk else {}
             terminal.say_json(told)
-        if model is None:
+        if loading["model"] is None:
             say_if_unknown(scene)
         if heatmap is not None:
             save_picture(_heat_map(scene, answer, regions), heatmap)

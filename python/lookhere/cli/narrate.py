@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -41,14 +40,7 @@ def narrate(
     every: Pace | None,
     panel_grid: tuple[int, int] | None,
     prompt: str | None,
-    model: Path | None,
-    mmproj: Path | None,
-    heads: Path | None,
-    context: int | None,
-    threads: int | None,
-    gpu_layers: int,
-    max_image_tokens: int,
-    fit: str,
+    loading: dict[str, Any],
     strength: float | None,
     mode: Mode | None,
     share: float | None,
@@ -69,16 +61,7 @@ def narrate(
     """
     plan = schedule_from(schedule, every, panel_grid)
     source = read_source(image)
-    with load(
-        model,
-        mmproj=mmproj,
-        heads=heads,
-        context=context,
-        threads=threads,
-        gpu_layers=gpu_layers,
-        max_image_tokens=max_image_tokens,
-        fit=fit,
-    ) as loaded:
+    with load(**loading) as loaded:
         scene = look(loaded, source)
         asked = pointed_question(scene, plan) if prompt is None else prompt
         change = PushChange(mode=mode, strength=strength, share=share, queries=queries)
@@ -98,7 +81,7 @@ def narrate(
             terminal.say_json(schedule_json(walk.said(), walk, loaded.name, scene.frame))
         elif not text.endswith("\n"):
             click.echo()
-        if model is None:
+        if loading["model"] is None:
             say_if_unknown(scene)
     missing = len(plan.targets) - 1 - now
     if walk.finish == "end" and missing > 0 and terminal.shown(sys.stderr):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,10 +52,20 @@ _OPTIONS = (
     ),
 )  # fmt: skip
 
+_NAMES = ("model", "mmproj", "heads", "context", "threads", "gpu_layers", "max_image_tokens", "fit")
+
 
 def model_options(command: Command) -> Command:
-    """--model, --mmproj, --heads, --context, --threads, --gpu-layers, --max-image-tokens and --fit; named as in
-    ``lookhere.load``."""
+    """--model, --mmproj, --heads, --context, --threads, --gpu-layers, --max-image-tokens and --fit: the command gets them
+    together as ``loading``, named as in ``lookhere.load``."""
+
+    @wraps(command)
+    def collected(*args: Any, **given: Any) -> Any:
+        loading = {name: given.pop(name) for name in _NAMES}
+        return command(*args, loading=loading, **given)
+
+    options: Any = collected
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        options = option(options)
+    wrapped: Command = options
+    return wrapped
