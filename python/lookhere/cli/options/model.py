@@ -56,7 +56,7 @@ _NAMES = ("model", "mmproj", "heads", "context", "threads", "gpu_layers", "max_i
 
 
 def model_options(command: Command) -> Command:
-    """--model, --mmproj, --heads, --context, --threads, --gpu-layers, --max-image-tokens and --fit: the command gets them
+    """--model, --mmproj, --heads, --context, --threads, --gpu-layers, --max-image-tokens and --fit: the command gets
     together as ``loading``, named as in ``lookhere.load``."""
 
     @wraps(command)
