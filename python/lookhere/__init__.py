@@ -31,7 +31,9 @@ from .errors import (
     RegionError,
     TemplateError,
     UnknownImageWarning,
+    UnknownPicturesError,
     UnverifiedFamilyWarning,
+    WeakHeadSetWarning,
 )
 from .loading.load import load
 from .model import Model
@@ -84,7 +86,9 @@ __all__ = [
     "Step",
     "TemplateError",
     "UnknownImageWarning",
+    "UnknownPicturesError",
     "UnverifiedFamilyWarning",
+    "WeakHeadSetWarning",
     "Weighted",
     "Where",
     "Word",

@@ -38,12 +38,20 @@ class UnverifiedFamilyWarning(UserWarning):
     """A model is of a family that llama.cpp runs and no test of this package does. No error: it loads."""
 
 
+class WeakHeadSetWarning(UserWarning):
+    """A head set is loaded that hardly steers, or that nobody measured on images. No error: it is used."""
+
+
 class ComicsError(LookhereError):
     """A folder of comics is missing, empty, too small or cannot be read."""
 
 
 class LabelsError(LookhereError):
     """A file of labelled boxes is missing, is not in COCO's format, or names images that are not there."""
+
+
+class UnknownPicturesError(LookhereError):
+    """What a model says about pictures has nothing to do with them: no heads can be found or measured on these."""
 
 
 class JudgeError(LookhereError):

@@ -4,8 +4,9 @@ In the order of the work:
 
 - What is looked at: ``view``, ``picture``, ``item``, ``corpus``, ``material``, ``coco``, ``objects``, ``sheet``,
   ``edits``.
-- Finding heads: ``attention``, ``components``, ``ranking``, ``comparison``, ``settling``, ``readers``, ``bench``,
-  ``calibration``, ``checkpoint``, ``work``, ``discovery``.
+- Finding heads: ``discovery_options``, ``naming``, ``familiarity``, ``understanding``, ``attention``, ``components``,
+  ``ranking``, ``comparison``, ``settling``, ``readers``, ``bench``, ``calibration``, ``verdict``, ``checkpoint``,
+  ``work``, ``evidence``, ``discovery``.
 - Asking: ``arms``, ``kinds``, ``protocols``, ``narration``, ``staircase``, ``sweeps``, ``experiments``, ``options``,
   ``job``, ``jobs``.
 - Judging what was said: ``outcome``, ``reply``, ``judging``, ``choice``, ``endpoint``, ``fluency``, ``examiner``.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from .. import questions
 from ..errors import LabelsError
+from .naming import Naming
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -36,6 +37,14 @@ class Item:
     answers: tuple[str, ...] = ()
     forced_after: str | None = None
     size: tuple[float, float] | None = None
+
+    def asked(self, naming: Naming) -> Item:
+        """The same, asked in other words."""
+        if self.forced_after is None:
+            said = tuple(naming.of_panel(k, len(self.boxes)) for k in range(len(self.boxes)))
+        else:
+            said = tuple(map(naming.of_label, self.answers))
+        return replace(self, questions=said)
 
     def look(self, model: Model) -> Scene:
         """The image as the model sees it. ImageError; LabelsError where it has another size than its boxes are for."""

@@ -23,6 +23,7 @@ _STOP = frozenset(
         "panel comic strip image picture shows shown scene what who he she they",
     )
 )
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_\u3040-\u30ff\u3400-\u9fff]+")
 _PERSON = frozenset({"man", "woman", "boy", "girl", "people", "men", "women", "child", "player", "lady", "guy"})
 
 
@@ -112,17 +113,21 @@ def degenerate(text: str) -> bool:
 
 
 def nearest(answer: str, captions: Sequence[str]) -> int | None:
-    """Index of the caption that shares the most words with an answer, a word weighing 1 / (captions that have it).
+    """Index of the caption that shares the most words with an answer, see ``nearness``. None where no word is shared or
+    two captions are equally near."""
+    scores = nearness(answer, captions)
+    best = max(scores, default=0.0)
+    return scores.index(best) if best > 0 and scores.count(best) == 1 else None
 
-    Words of every caption weigh nothing. None where no word is shared or two captions are equally near.
-    """
+
+def nearness(answer: str, captions: Sequence[str]) -> list[float]:
+    """What each caption shares with an answer, a word weighing 1 / (captions that have it); words of every caption
+    weigh nothing."""
     said = content_words(answer)
     known = [content_words(caption) for caption in captions]
     common = Counter(word for words in known for word in words)
     weights = {word: 1 / count for word, count in common.items() if count < len(captions) or len(captions) == 1}
-    scores = [sum(weights.get(word, 0.0) for word in words & said) for words in known]
-    best = max(scores, default=0.0)
-    return scores.index(best) if best > 0 and scores.count(best) == 1 else None
+    return [sum(weights.get(word, 0.0) for word in words & said) for words in known]
 
 
 def jaccard(one: str, other: str) -> float:
@@ -156,8 +161,8 @@ def well_formed() -> frozenset[str]:
 
 
 def content_words(text: str) -> set[str]:
-    """Words that say something, as stems."""
-    return {_stem(word) for word in re.findall(r"[^\W\d_]+", text.lower()) if word not in _STOP}
+    """Words that say something, as stems; each sign of a script that writes no spaces counts as one."""
+    return {_stem(word) for word in _WORD.findall(text.lower()) if word not in _STOP}
 
 
 def _stem(word: str) -> str:

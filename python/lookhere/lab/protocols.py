@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .. import questions
 from ..regions.region import Box
 from ..steering.steering import Steering
+from .naming import Naming
 from .picture import Picture, Place
 from .reply import Reply
 from .view import View
@@ -46,12 +47,25 @@ def ask_places(picture: Picture, arm: Arm, prompt: str, *, least: int = 0, watch
     return [_reply(picture, *each) for each in zip(answers, picture.places, views, strict=True)]
 
 
-def ask_ordinals(picture: Picture) -> list[Reply]:
+def ask_named(picture: Picture, naming: Naming) -> list[Reply]:
     """Unsteered: one question per panel that names it."""
     panels = len(picture.places)
     limit = answer_tokens(picture.model, picture.captions)
-    views = [View(picture.scene, questions.ordinal(k, panels)) for k in range(panels)]
+    views = [View(picture.scene, naming.of_panel(k, panels)) for k in range(panels)]
     return [_reply(picture, picture.answer(view, limit), picture.places[k], view) for k, view in enumerate(views)]
+
+
+def ask_ordinals(picture: Picture) -> list[Reply]:
+    """The same in the paper's words."""
+    return ask_named(picture, Naming())
+
+
+def ask_once(picture: Picture, prompt: str) -> list[Reply]:
+    """Unsteered: one question that names no place. Of its reply only the text means something."""
+    view = View(picture.scene, prompt)
+    return [
+        _reply(picture, picture.answer(view, answer_tokens(picture.model, picture.captions)), picture.places[0], view)
+    ]
 
 
 def narrate(picture: Picture) -> list[Reply]:

@@ -1,0 +1,81 @@
+"""Familiarity: whether what a model says about pictures, unsteered, is about those pictures at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .judging import category, degenerate, nearness
+
+CHANCE = 0.5
+"""Half of the answers are nearer to the captions of their own picture than to another's where they tell nothing."""
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """near: answers that are nearer to a caption of their own picture than to any of another one; those that are as
+    near to both, or to none, count half. count: of all answers."""
+
+    near: float
+    count: int
+
+    @property
+    def share(self) -> float:
+        """Of the answers; about a half by chance."""
+        return self.near / max(self.count, 1)
+
+    @property
+    def known(self) -> bool:
+        """Whether the share is more than chance makes in 19 of 20 cases."""
+        return self.count > 0 and self.share > CHANCE + 1.64 * CHANCE / math.sqrt(self.count)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"share": round(self.share, 4), "answers": self.count, "known": self.known}
+
+
+def familiarity(
+    said: Sequence[Sequence[str]], captions: Sequence[Sequence[str]], *, labelled: bool = False
+) -> Familiarity | None:
+    """How many answers are about their own picture rather than the next one that has other captions.
+
+    said, captions: by picture. labelled: captions are labels of a word or two. None where no two pictures can be told
+    apart by their captions.
+    """
+    near, count = 0.0, 0
+    for index, texts in enumerate(said):
+        own, other = _apart(captions, index)
+        if not own or not other:
+            continue
+        for text in texts:
+            near += _side(text, own, other, labelled)
+            count += 1
+    return Familiarity(near, count) if count else None
+
+
+def _apart(captions: Sequence[Sequence[str]], index: int) -> tuple[list[str], list[str]]:
+    """What a picture and the next one have alone, as many of each, so that neither is hit more often by chance."""
+    for step in range(1, len(captions)):
+        mine, theirs = captions[index], captions[(index + step) % len(captions)]
+        own = [each for each in dict.fromkeys(mine) if each not in theirs]
+        other = [each for each in dict.fromkeys(theirs) if each not in mine]
+        if own and other:
+            count = min(len(own), len(other))
+            return own[:count], other[:count]
+    return [], []
+
+
+def _side(text: str, own: list[str], other: list[str], labelled: bool) -> float:
+    """1 for the own picture, 0 for the other one, a half for neither."""
+    if text.strip() in own or text.strip() in other:
+        return float(text.strip() in own)
+    if degenerate(text):
+        return CHANCE
+    if labelled:
+        found = category(text, own + other)
+        return float(found < len(own)) if isinstance(found, int) else CHANCE
+    scores = nearness(text, own + other)
+    mine, theirs = max(scores[: len(own)]), max(scores[len(own) :])
+    return CHANCE if mine == theirs else float(mine > theirs)
