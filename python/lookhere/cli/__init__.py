@@ -13,7 +13,7 @@ import click
 import lookhere
 
 from .. import _start
-from ..errors import LookhereError, UnknownImageWarning, UnverifiedFamilyWarning
+from ..errors import LookhereError, UnknownImageWarning, UnverifiedFamilyWarning, WeakHeadSetWarning
 from . import kept, terminal
 from .demo import demo
 from .describe import describe
@@ -88,7 +88,7 @@ def _show(
     line: str | None = None,
 ) -> None:
     """A warning of ours as a line for a person, any other one as Python writes it."""
-    if issubclass(category, UnverifiedFamilyWarning):
+    if issubclass(category, (UnverifiedFamilyWarning, WeakHeadSetWarning)):
         click.echo(f"Warning: {one_line(str(message))}", err=True)
     else:
         click.echo(warnings.formatwarning(message, category, filename, lineno), err=True, nl=False)

@@ -6,7 +6,7 @@ In the order of the work:
   ``edits``.
 - Finding heads: ``discovery_options``, ``naming``, ``familiarity``, ``understanding``, ``attention``, ``components``,
   ``ranking``, ``comparison``, ``settling``, ``readers``, ``bench``, ``calibration``, ``verdict``, ``checkpoint``,
-  ``work``, ``evidence``, ``discovery``.
+  ``work``, ``scoring``, ``controls``, ``evidence``, ``discovery``, ``text``, ``results``.
 - Asking: ``arms``, ``kinds``, ``protocols``, ``narration``, ``staircase``, ``sweeps``, ``experiments``, ``options``,
   ``job``, ``jobs``.
 - Judging what was said: ``outcome``, ``reply``, ``judging``, ``choice``, ``endpoint``, ``fluency``, ``examiner``.

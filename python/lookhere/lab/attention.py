@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..comics import Strip
     from ..kv.session import Session
     from ..model import Model
+    from ..prompt.layout import Layout
     from ..scenes.scene import Scene
     from ..steering.facts import ModelFacts
 
@@ -160,15 +161,35 @@ class Prefilled:
 @contextmanager
 def prefilled(scene: Scene, prompt: str, room: int) -> Iterator[Prefilled]:
     """Reads an image and a question. room: tokens that may follow. The model is the caller's until the block ends."""
-    session = scene.model.session
-    sequence = KvSequence(View(scene, prompt).layout(), room=room, layers=scene.model.facts.layers_with_heads)
+    model = scene.model
+    with read_through(model.session, model.facts, View(scene, prompt).layout(), room) as asked:
+        yield asked
+
+
+@contextmanager
+def read_through(session: Session, facts: ModelFacts, layout: Layout, room: int) -> Iterator[Prefilled]:
+    """The same of any prompt, whose attention is read at its grids."""
+    sequence = KvSequence(layout, room=room, layers=facts.layers_with_heads)
     try:
         with session.turn():
             session.step(sequence)
             with engine_errors("reading attention"):
-                yield Prefilled(session, sequence, scene.model.facts)
+                yield Prefilled(session, sequence, facts)
     finally:
         sequence.closed = True
+
+
+def forced_attention(asked: Prefilled, forced: Sequence[int], shares: Array) -> Array:
+    """(layers, heads, places) mass, averaged over the queries of an answer's tokens that are forced on the model."""
+    facts = asked.facts
+    at_once = max(1, min(16, _CHUNK_VALUES // (facts.layers * facts.heads * shares.shape[1])))
+    over = np.zeros((facts.layers, facts.heads, len(shares)))
+    for start in range(0, len(forced), at_once):
+        chunk = forced[start : start + at_once]
+        asked.append(chunk)
+        for row in range(len(chunk)):
+            over += asked.attention(row).astype(np.float64) @ shares.T
+    return over / max(len(forced), 1)
 
 
 def question_attention(
@@ -182,27 +203,25 @@ def question_attention(
     model = scene.model
     forced = model.native.tokenize(answer, parse_special=False) if answer else []
 
-    def on_places(row: int) -> Array:
-        return np.asarray(asked.attention(row).astype(np.float64) @ shares.T)
-
     with prefilled(scene, prompt, len(forced) or GENERATED_TOKENS) as asked:
         mass = asked.attention().astype(np.float64)
         at_prompt, image = np.asarray(mass @ shares.T), mass.sum(axis=-1)
         grids = [(grid.rows, grid.cols) for grid in scene.grids]
         entropy = spatial_entropy(mass.reshape(-1, mass.shape[-1]), grids).reshape(image.shape)
-        over = np.zeros_like(at_prompt)
-        read = 0
-        at_once = max(1, min(16, _CHUNK_VALUES // (model.layers * model.heads_per_layer * shares.shape[1])))
-        for start in range(0, len(forced) if answers else 0, at_once):
-            chunk = forced[start : start + at_once]
-            asked.append(chunk)
-            for row in range(len(chunk)):
-                over += on_places(row)
-            read += len(chunk)
-        if answers and not forced:
-            sampler: _engine.Sampler = compiled().Sampler()
-            while read < GENERATED_TOKENS and not model.native.is_end(token := sampler.sample(asked.session.native)):
-                asked.append([token])
-                over += on_places(-1)
-                read += 1
-    return Attended(at_prompt, over / read if read else at_prompt, image, entropy)
+        over = at_prompt
+        if answers and forced:
+            over = forced_attention(asked, forced, shares)
+        elif answers:
+            over = _own_attention(asked, model.native, shares, at_prompt)
+    return Attended(at_prompt, over, image, entropy)
+
+
+def _own_attention(asked: Prefilled, native: _engine.Model, shares: Array, at_prompt: Array) -> Array:
+    """The same over the model's own greedy answer; where it says nothing, that of the prompt."""
+    over, read = np.zeros_like(at_prompt), 0
+    sampler: _engine.Sampler = compiled().Sampler()
+    while read < GENERATED_TOKENS and not native.is_end(token := sampler.sample(asked.session.native)):
+        asked.append([token])
+        over += asked.attention().astype(np.float64) @ shares.T
+        read += 1
+    return over / read if read else at_prompt

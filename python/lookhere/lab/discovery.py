@@ -18,12 +18,14 @@ from .attention import LOOK, SECONDS, tally_attention
 from .bench import Bench
 from .calibration import Choice, choose, head_counts, settings
 from .checkpoint import Checkpoint, file_hash
+from .controls import measure_controls
 from .discovery_options import Options
 from .evidence import all_scores, evidence_of, source_of
 from .material import Material
 from .naming import Naming
-from .ranking import PLACES, Place, Scores, Tally, Trust, read_ranking, trust
+from .ranking import PLACES, Place, Scores, Tally, Trust, read_ranking
 from .readers import find_readers
+from .scoring import READ_AT, default_heads, rank
 from .settling import in_words, settling
 from .understanding import Understanding, understand
 from .verdict import Verdict
@@ -38,7 +40,6 @@ GOING_ON = 12
 """Heads over the answer's tokens that are tried beside those that were chosen."""
 READ, READ_SECONDS = "read", 0.48
 """A step: a picture on which readers are looked for; seconds of one by the built-in model."""
-_READ_AT = {"prompt": "At the final prompt token", "answer": "Over the answer's tokens"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def discover(
         choice = _choose(bench, stuff, usable, _going_on(facts, scores, trusted), progress)
     place = choice.place if choice else next(iter(usable or rankings))
     ranking, trust_in_it = rankings[place], trusted.get(place)
-    heads = choice.heads if choice else _default(ranking, trust_in_it)
+    heads = choice.heads if choice else default_heads(ranking, trust_in_it)
     found = _verdict(usable, choice, stuff, understood)
     progress.note(f"The verdict is {found.told}{f' {found.advice}' if found.advice else ''}")
     evidence = evidence_of(model, options, stuff, ranking, place, trust_in_it, choice)
@@ -113,6 +114,8 @@ def discover(
         settled = settling(tally, _place(place), options.kind, sizes, options.floor)
         evidence["settling"] = tables["settling"] = [each.as_dict() for each in settled]
         progress.note(in_words(settled, len(heads.heads)))
+    if choice and options.controls:
+        evidence["controls"] = _controls(model, options, stuff, replace(heads, evidence=evidence), bench, checkpoint)
     if usable and options.readers and "readers" not in checkpoint.done:
         checkpoint.put("readers", _readers(model, options, understood.naming, progress))
     if readers := checkpoint.done.get("readers"):
@@ -139,9 +142,9 @@ def _look(
     progress.now("looking for heads")
     items = (item.asked(naming) for item in stuff.items)
     tally = tally_attention(model, items, stuff.places, seed=options.seed, checkpoint=checkpoint, progress=progress)
-    rankings, scores, trusted = _rank(facts, tally, options)
+    rankings, scores, trusted = rank(facts, tally, options)
     for place, each in trusted.items():
-        progress.note(f"{_READ_AT[place]}: {each.verdict}.")
+        progress.note(f"{READ_AT[place]}: {each.verdict}.")
     return rankings, scores, trusted, tally
 
 
@@ -165,6 +168,23 @@ def _material(model: Model, options: Options) -> Material:
     if options.scenes:
         return material.scenes(count, others, seed)
     return material.strips(model, count, others, seed, options.panel_size)
+
+
+def _controls(
+    model: Model, options: Options, stuff: Material, heads: HeadSet, bench: Bench, checkpoint: Checkpoint
+) -> dict[str, Any]:
+    """The chosen heads beside others, on fresh pictures where there are some."""
+    if "controls" not in checkpoint.done:
+        beside = bench
+        pictures = f"{bench.pictures} pictures that they were chosen by"
+        if stuff.fresh:
+            beside = Bench(model, stuff.fresh, prompt=bench.prompt)
+            beside.progress, beside.judge = bench.progress, bench.judge
+            pictures = f"{beside.pictures} fresh {stuff.words}"
+        bench.plan(0, 0)
+        checkpoint.put("controls", measure_controls(beside, heads, options.controls, options.seed, pictures))
+    found: dict[str, Any] = checkpoint.done["controls"]
+    return found
 
 
 def _verdict(
@@ -199,20 +219,6 @@ def _place(name: str) -> Place:
     return next(place for place in PLACES if place == name)
 
 
-def _rank(
-    facts: ModelFacts, tally: Tally, options: Options
-) -> tuple[dict[str, HeadSet], dict[str, Scores], dict[str, Trust]]:
-    """Every head, best first, all scores, and how far they can be trusted, by the place they were read at."""
-    scores: dict[str, Scores] = {place: Scores.of(tally.attention(place), options.floor) for place in PLACES}
-    places: tuple[Place, ...] = (options.place,) if options.place else PLACES
-    counts = head_counts(len(facts.every_head))
-    rankings = {}
-    for place in places:
-        order, values = scores[place].order(options.kind, facts.attention_layers), scores[place].get(options.kind)
-        rankings[str(place)] = HeadSet(facts, order, scores=tuple(round(float(values[head]), 4) for head in order))
-    return rankings, scores, {place: trust(tally, place, options.kind, counts, options.floor) for place in places}
-
-
 def _going_on(facts: ModelFacts, scores: dict[str, Scores], trusted: dict[str, Trust]) -> HeadSet | None:
     """The gaze heads over the answer's tokens that have the most mass there."""
     if "answer" not in trusted:
@@ -241,14 +247,6 @@ def _choose(
     bench.finish()
     bench.plan(0, 0)  # no more than was done
     return choice
-
-
-def _default(ranking: HeadSet, trusted: Trust | None) -> HeadSet:
-    """Heads above chance, a quarter of all at most, at the usual strength."""
-    every = len(ranking.model.every_head)
-    most = max(1, min(every // 4, len(ranking.heads)))
-    found = trusted.gaze_heads if trusted else most
-    return ranking.top(max(1, min(found or most, most)))
 
 
 def listed_ranking(heads: HeadSet) -> HeadSet:

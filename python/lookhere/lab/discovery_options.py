@@ -25,7 +25,9 @@ class Options:
     the model answers that one with captions. question, ordinals: how a panel or an object is named, see ``Naming``;
     None for the paper's words, or others of ours where the model answers those. panel_size: pixels of a generated
     panel, None for one that suits the model. readers: how many of the strips or images the heads for read-back are
-    found on, and as many generated scenes beside generated strips (0: none are looked for). OptionError.
+    found on, and as many generated scenes beside generated strips (0: none are looked for). controls: draws of random
+    heads that the chosen ones are measured beside, and all heads, on other strips where these are generated (0: not
+    measured). OptionError.
     """
 
     comics: Path | None = None
@@ -44,6 +46,7 @@ class Options:
     readers: int = 12
     question: str | None = None
     ordinals: tuple[str, ...] | None = None
+    controls: int = 0
     naming: Naming | None = field(init=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
@@ -59,7 +62,7 @@ class Options:
             raise OptionError(f"images={str(self.images)!r} is given without coco, the labels of the images.")
         for name, least, most in (
             ("strips", 2, 100_000), ("calibration", 0, 10_000), ("seed", 0, 999), ("panel_size", 16, 1024),
-            ("readers", 0, 10_000),
+            ("readers", 0, 10_000), ("controls", 0, 100),
         ):  # fmt: skip
             if name != "panel_size" or self.panel_size is not None:
                 object.__setattr__(self, name, checks.whole(name, getattr(self, name), least, most))

@@ -32,7 +32,8 @@ class Material:
     """items, count: to find heads on, each with so many places. pictures: to choose on. prompt: asked for the choice.
 
     labelled: answers are labels of a word or two. generated: a model may answer word for word. words: for the source of
-    a head set, without the number. content: hashes of pictures that are files, "" for generated ones.
+    a head set, without the number. content: hashes of pictures that are files, "" for generated ones. fresh: to measure
+    the chosen heads on; none where all pictures are taken.
     """
 
     items: Iterable[Item]
@@ -44,6 +45,7 @@ class Material:
     labelled: bool = False
     generated: bool = False
     content: str = ""
+    fresh: Sequence[Source] = ()
 
 
 def strips(model: Model, count: int, others: int, seed: int, panel_size: int | None) -> Material:
@@ -51,8 +53,11 @@ def strips(model: Model, count: int, others: int, seed: int, panel_size: int | N
     size = panel_size or corpus.panel_size_for(model)
     found = corpus.generated_strips("discovery", seed, count, panel_size=size)
     choosing = corpus.generated_strips("calibration", seed, others, panel_size=size)
+    fresh = [partial(_generated, seed, size, index) for index in range(others)]
     items = (item.of_strip(strip) for strip in found)
-    return Material(items, count, 6, _strips(choosing), questions.AMBIGUOUS, "generated strips", generated=True)
+    return Material(
+        items, count, 6, _strips(choosing), questions.AMBIGUOUS, "generated strips", generated=True, fresh=fresh
+    )  # fmt: skip
 
 
 def comics(folder: Path, count: int, others: int) -> Material:
@@ -99,6 +104,10 @@ def _crowded(purpose: corpus.Purpose, seed: int, count: int) -> Iterator[FreeSce
 
 def _strips(found: Iterable[Strip]) -> list[Source]:
     return [partial(_strip, strip) for strip in found]
+
+
+def _generated(seed: int, size: int, number: int, model: Model, index: int) -> Picture:
+    return _strip(corpus.generated_strip("evaluation", seed, number, panel_size=size), model, index)
 
 
 def _strip(strip: Strip, model: Model, index: int) -> Picture:

@@ -22,6 +22,7 @@ from ..steering.head_set import HeadSet
 from . import builtin
 from .gguf import Header, read_header
 from .pair import find_pair, projector_kind, warn_if_unverified
+from .worth import warn_if_weak
 
 if TYPE_CHECKING:
     from .. import _engine
@@ -121,6 +122,7 @@ def load(
         )
         found = builtin.builtin_head_set() if model is None else builtin.find_head_set(loaded.facts)
         loaded.head_set = given or found
+        warn_if_weak(loaded.head_set)
         if model is None:
             loaded.notice = builtin.warn_if_unknown
             loaded.question = questions.IMAGE
