@@ -62,9 +62,9 @@ class Family:
     refused: str = ""
 
     @property
-    def letterboxes(self) -> bool:
-        """Whether it puts images into squares of one size, so that they may be stretched to that instead."""
-        return LETTERBOX in self.resize
+    def sees_squares(self) -> bool:
+        """Whether it puts images into squares of one size, so that they may be stretched or cut to fill these."""
+        return LETTERBOX in self.resize or SQUARE in self.resize
 
     @property
     def verified(self) -> bool:

@@ -9,20 +9,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from . import checks, limits, questions
+from . import checks, questions
 from .cancel import CancelFlag, checked_flag
 from .engine import engine_errors
 from .errors import CancelledError, ClosedError, ContextError, HeadSetError, ImageError
+from .images.fit import Fitted, checked_fit, fitted
 from .images.image import Image, ImageSource
 from .images.image_cache import ImageCache
-from .images.square import stretched
+from .images.tiles import MOST
 from .kv.session import Session
 from .kv.turns import Turns
 from .prompt.chat import ChatTemplate
 from .steering.head_set import HeadSet, ModelFacts
+from .tokens.tiled import TiledImage
 
 if TYPE_CHECKING:
     from . import _engine
+    from .tokens.tiled import Encoded
 
 Self = TypeVar("Self", bound="LoadedModel")
 
@@ -31,8 +34,9 @@ class LoadedModel:
     """The parts of a model that answers are made with, and what holds for all of them.
 
     facts: name, architecture, layers and heads. images: the cache of encoded images. max_image_tokens: an image that
-    would take more is refused; 0 for no bound. square: pixels of the square that every image is stretched to; 0 to let
-    the family fit it. question: asked where the head set brings none.
+    would take more is refused; 0 for no bound. fit: how images are given where nothing else is said: pad, stretch or
+    tile. square: pixels of the square that the model sees; None where it sees other shapes, too. question: asked where
+    the head set brings none.
     """
 
     def __init__(
@@ -42,11 +46,12 @@ class LoadedModel:
         session: Session,
         *,
         projector_path: str | os.PathLike[str],
-        images: ImageCache,
+        images: ImageCache[Encoded],
         template: ChatTemplate,
         head_set: HeadSet | None = None,
         max_image_tokens: int = 0,
-        square: int = 0,
+        fit: str = "pad",
+        square: int | None = None,
     ) -> None:
         self._native: _engine.Model | None = native
         self._projector: _engine.Projector | None = projector
@@ -55,6 +60,7 @@ class LoadedModel:
         self.images = images
         self.template = template
         self.max_image_tokens = max_image_tokens
+        self.fit = fit
         self.square = square
         self.question = questions.GENERAL
         self.notice: Callable[[Image], None] = lambda image: None  # called with each image that a caller gives
@@ -146,61 +152,74 @@ class LoadedModel:
             raise ClosedError(self._is_closed)
         return self._session
 
-    def encode(self, image: Image, cancel: CancelFlag | None = None, *, beside: int = 0) -> _engine.EncodedImage:
-        """Encodes an image, unless one of the same pixels was encoded before and is still kept (``images``); stretched
-        to a square, where the model was loaded for that.
+    def encode(
+        self, image: Image, cancel: CancelFlag | None = None, *, beside: int = 0, fit: str | None = None
+    ) -> Encoded:
+        """Encodes an image, unless one of the same pixels was encoded before and is still kept (``images``).
 
         What takes too many tokens is refused before it is encoded. beside: tokens that other images of the same
-        conversation take. ImageError, ContextError, ClosedError,
+        conversation take. fit: None for the model's own. ImageError, ContextError, OptionError, ClosedError,
         CancelledError; BusyError from inside a step.
         """
         cancel = checked_flag(cancel)
-        image = self._as_given(image)
+        fit = self.fit if fit is None else checked_fit(fit, self.projector.kind, self.square)
         if cancel is not None and cancel.is_set():
             raise CancelledError("Cancelled while encoding the image.")
         with self._encoding.take(cancel.native if cancel else None):
-            return self._encode(image, cancel, beside)
+            return self._encode(image, fit, cancel, beside)
 
     def image_tokens(self, image: ImageSource) -> int:
         """Tokens that an image takes, given in any form, without encoding it. ImageError, ClosedError; BusyError from
         inside a step."""
-        opened = self._as_given(Image.open(image))
+        opened = Image.open(image)
         with self._encoding.take(), engine_errors("measuring the image"):
-            return self.projector.measure(opened.width, opened.height)[0]
+            return self._measure(self._fitted(opened, self.fit))[0]
 
-    def _as_given(self, image: Image) -> Image:
-        """As the projector gets it: stretched, where the model was loaded for that. ImageError if it is too thin."""
-        image = stretched(image, self.square) if self.square else image
-        long, short = max(image.width, image.height), min(image.width, image.height)
-        if long > limits.IMAGE_ASPECT * short:
-            raise ImageError(
-                f"The image is {image.width} x {image.height} pixels; expected a long side of at most "
-                f"{limits.IMAGE_ASPECT} times the short one. Cut it into pieces."
-            )
-        return image
+    def _fitted(self, image: Image, fit: str) -> Fitted:
+        """ImageError if it is too thin."""
+        side, most = self.square or 0, MOST
+        if fit == "tile" and self.max_image_tokens:
+            most = self.max_image_tokens // self.projector.measure(side, side)[0] - 1  # beside the overview
+        return fitted(image, fit, side, most)
 
-    def _encode(self, image: Image, cancel: CancelFlag | None, beside: int) -> _engine.EncodedImage:
+    def _measure(self, given: Fitted) -> tuple[int, int]:
+        """-> image tokens of all views, and all tokens."""
+        sizes = [self.projector.measure(view.image.width, view.image.height) for view in given.views]
+        return sum(each for each, _ in sizes), sum(each for _, each in sizes)
+
+    def _encode(self, image: Image, fit: str, cancel: CancelFlag | None, beside: int) -> Encoded:
         projector = self.projector
-        found = self.images.find(image)
+        with engine_errors("encoding the image"):
+            given = self._fitted(image, fit)
+        found = self.images.find(given)
         if found is not None:
             return found
         with engine_errors("encoding the image"):
-            image_tokens, tokens = projector.measure(image.width, image.height)
+            image_tokens, tokens = self._measure(given)
         self._check_size(image, image_tokens, tokens, beside)
         with engine_errors("encoding the image"):
-            encoded = projector.encode(image.pixels, cancel.native if cancel else None)
-        self.images.keep(image, encoded)
+            views = [
+                (projector.encode(view.image.pixels, cancel.native if cancel else None), view.part)
+                for view in given.views
+            ]
+        encoded = views[0][0] if len(views) == 1 else TiledImage(image.width, image.height, views)
+        self.images.keep(given, encoded)
         return encoded
 
     def _check_size(self, image: Image, image_tokens: int, tokens: int, beside: int) -> None:
         """tokens: all, those of the text around the image included."""
         most = self.max_image_tokens
         if most and image_tokens > most:
+            taken = (
+                f"The image of {image.width} x {image.height} pixels takes {image_tokens} tokens, and max_image_tokens "
+                f"is {most}: this model cannot make fewer of "
+            )
+            if self.square:
+                raise ImageError(f"{taken}any image. Allow {image_tokens} or more.")
             aspect = -(-max(image.width, image.height) // min(image.width, image.height))
             raise ImageError(
-                f"The image of {image.width} x {image.height} pixels takes {image_tokens} tokens, and max_image_tokens "
-                f"is {most}: this model cannot make fewer of such a shape. Allow "
-                f"{max(most + 1, aspect)} or more, or cut the image into pieces that are nearer to a square."
+                f"{taken}such a shape. Allow {max(most + 1, aspect)} or more, or cut the image into pieces that are "
+                "nearer to a square."
             )
         limit = self._session.limit
         if tokens + beside >= limit:

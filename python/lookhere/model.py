@@ -38,16 +38,17 @@ class Model(LoadedModel):
     runs meet a ClosedError at their next step.
     """
 
-    def look(self, image: ImageSource, *, cancel: CancelFlag | None = None) -> Scene:
+    def look(self, image: ImageSource, *, fit: str | None = None, cancel: CancelFlag | None = None) -> Scene:
         """Encodes an image, unless one of the same pixels was encoded before and is still kept (``images``).
 
         image: a path, a file:// or http(s) address, a data URI, bytes, an open file, a Pillow image, or an array or
         tensor: uint8 of shape (height, width), (height, width, 1), (height, width, 3) or (height, width, 4). The
         orientation tag is applied, colours are turned into sRGB, transparency is laid over white. Pillow's ``rotate``
         keeps the tag: a photo that was turned by hand is turned again, unless ``ImageOps.exif_transpose`` came first.
-        ImageError, ContextError, ClosedError.
+        fit: pad, stretch or tile, as in ``load``; None for what it was loaded with.
+        ImageError, ContextError, OptionError, ClosedError.
         """
-        return Scene.of(self, image, cancel)
+        return Scene.of(self, image, cancel, fit=fit)
 
     def describe(
         self,

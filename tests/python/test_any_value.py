@@ -97,7 +97,7 @@ CALLS = {
     # what looks and answers
     "load": lambda w: (lookhere.load, {"model": w.pair[0], "heads": w.heads}),
     "read_back": lambda w: (lookhere.read_back, {"maps": w.answer.gaze, "frame": w.scene.frame}),
-    "Model.look": lambda w: (w.model.look, {"image": STRIP}),
+    "Model.look": lambda w: (w.model.look, {"image": STRIP, "fit": "pad"}),
     "Model.image_tokens": lambda w: (w.model.image_tokens, {"image": STRIP}),
     "Model.describe": lambda w: (w.model.describe, {"image": STRIP, **AT}),
     "Model.chat": lambda w: (w.model.chat, {"messages": w.messages, **AT}),

@@ -5,9 +5,11 @@ import lookhere
 import numpy as np
 import pytest
 from lookhere import Box, OptionError, Point
+from lookhere.images.fit import checked_fit
 from lookhere.loading import load as loading
 from lookhere.loading.gguf import read_header
-from lookhere.loading.load import stretched_to
+from lookhere.loading.load import square_of
+from lookhere.loading.pair import projector_kind
 
 SIDE = 64  # 4 x 4 tokens of the fake engine
 
@@ -15,7 +17,7 @@ SIDE = 64  # 4 x 4 tokens of the fake engine
 @pytest.fixture
 def stretching(engine, pair, head_set, monkeypatch):
     """The fake engine, with images stretched to 64 x 64."""
-    monkeypatch.setattr(loading, "stretched_to", lambda header: SIDE)
+    monkeypatch.setattr(loading, "square_of", lambda header: SIDE)
     with lookhere.load(pair[0], heads=head_set, fit="stretch") as model:
         yield model
 
@@ -70,19 +72,32 @@ def test_zoom_of_a_stretched_image(stretching):
     assert part.x1 > 320
 
 
-def test_only_families_that_see_squares_can_be_stretched(tmp_path, engine, pair):
-    def header(kind, **more):
+@pytest.mark.parametrize("fit", ["stretch", "tile"])
+def test_only_families_that_see_squares_can_be_told_how(tmp_path, engine, pair, model, fit):
+    def checked(kind, **more):
         facts = {**files.PROJECTOR, "clip.projector_type": kind, "clip.vision.image_size": 896, **more}
-        return read_header(files.write(tmp_path / "mmproj.gguf", facts))
+        header = read_header(files.write(tmp_path / "mmproj.gguf", facts))
+        assert checked_fit("pad", projector_kind(header), square_of(header)) == "pad"
+        assert checked_fit(fit, projector_kind(header), square_of(header)) == fit
+        return square_of(header)
 
-    assert stretched_to(header("gemma3")) == 896
-    assert stretched_to(header("mlp")) == 896
+    for kind in ("gemma3", "mlp", "janus_pro", "yasa2"):
+        assert checked(kind) == 896
     for kind, more in (("qwen3vl_merger", {}), ("mlp", {"clip.vision.image_grid_pinpoints": [336, 672]}), ("new", {})):
-        with pytest.raises(OptionError, match="expected 'pad'"):
-            stretched_to(header(kind, **more))
-    with pytest.raises(OptionError, match="use 'pad'"):
-        stretched_to(header("gemma3", **{"clip.vision.image_size": 0}))
+        with pytest.raises(OptionError, match=f"fit='{fit}', but .*{kind}.*expected 'pad'"):
+            checked(kind, **more)
+    with pytest.raises(OptionError, match=f"fit='{fit}', but .*use 'pad'"):
+        checked("gemma3", **{"clip.vision.image_size": 0})
     with pytest.raises(OptionError, match="expected 'pad'"):
-        lookhere.load(pair[0], fit="stretch")
-    with pytest.raises(OptionError, match="fit"):
-        lookhere.load(pair[0], fit="crop")
+        lookhere.load(pair[0], fit=fit)
+    with pytest.raises(OptionError, match="expected 'pad'"):
+        model.look(np.zeros((16, 64, 3), np.uint8), fit=fit)
+
+
+def test_what_is_no_fit(engine, pair, model):
+    for call in (
+        lambda: lookhere.load(pair[0], fit="crop"),
+        lambda: model.look(np.zeros((9, 9), np.uint8), fit="crop"),
+    ):
+        with pytest.raises(OptionError, match="fit='crop'; expected one of pad, stretch, tile"):
+            call()

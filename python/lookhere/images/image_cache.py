@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
-
-from .image import Image
-
-if TYPE_CHECKING:
-    from .. import _engine
+from typing import Generic, Protocol, TypeVar
 
 
-class ImageCache:
+class Shown(Protocol):
+    """What an encoded image shows. fingerprint: equal for equal pixels that are given in the same way."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+class Sized(Protocol):
+    """What was made of it. nbytes: of its embeddings."""
+
+    @property
+    def nbytes(self) -> int: ...
+
+
+Encoded = TypeVar("Encoded", bound=Sized)
+
+
+class ImageCache(Generic[Encoded]):
     """Images that a model's projector has encoded, by the sha256 of their size and upright pixels; a window of a zoom
-    by its image and its place there.
+    and what is stretched or cut into tiles by its image and how.
 
     One cache belongs to one projector, whose limits of size and preprocessing never change; so equal pixels mean equal
     embeddings. Beyond the budget, the image that was not looked at for longest goes. A scene keeps its own image
@@ -26,7 +38,7 @@ class ImageCache:
         self.budget = budget
         self.hits = self.misses = 0
         self._nbytes = 0
-        self._kept: OrderedDict[str, _engine.EncodedImage] = OrderedDict()
+        self._kept: OrderedDict[str, Encoded] = OrderedDict()
 
     def __repr__(self) -> str:
         return (
@@ -42,7 +54,7 @@ class ImageCache:
         """Bytes of embeddings that it keeps."""
         return self._nbytes
 
-    def find(self, image: Image) -> _engine.EncodedImage | None:
+    def find(self, image: Shown) -> Encoded | None:
         """The image if it was encoded before; counts."""
         found = self._kept.get(image.fingerprint) if self._kept else None
         if found is None:
@@ -52,7 +64,7 @@ class ImageCache:
         self._kept.move_to_end(image.fingerprint)
         return found
 
-    def keep(self, image: Image, encoded: _engine.EncodedImage) -> None:
+    def keep(self, image: Shown, encoded: Encoded) -> None:
         """Remembers an image; one that is larger than the whole budget is not kept."""
         if encoded.nbytes > self.budget:
             return

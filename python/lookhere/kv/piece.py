@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..steering.aim import Aim
+from ..tokens.tiled import of_engine
 from .sequence import KvSequence
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def next_piece(sequence: KvSequence, mark: Mark, stop: int, most: int) -> Piece:
             count = min(part.tokens - mark.tokens, most) if part.causal else part.tokens
             whole = mark.tokens + count == part.tokens
             after = _after_part(mark, len(item.parts)) if whole else mark._replace(tokens=mark.tokens + count)
-            return Piece(aim, after, image=item, part=mark.parts, start=mark.tokens, count=count)
+            image, number = of_engine(item, mark.parts)
+            return Piece(aim, after, image=image, part=number, start=mark.tokens, count=count)
     text: list[int] = []
     while mark.items < stop and len(text) < most and sequence.aim_of(mark.items) is aim:
         item = sequence.items[mark.items]

@@ -12,6 +12,7 @@ from .. import checks, limits, questions
 from ..engine import compiled, default_threads, forward_log
 from ..errors import ModelFileError, OptionError, ProjectorError
 from ..families import family_of
+from ..images.fit import FITS, checked_fit
 from ..images.image_cache import ImageCache
 from ..kv.cache import Cache
 from ..kv.session import Session
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .. import _engine
 
 _FLASH_ATTENTION = ("auto", "on", "off")
-FITS = ("pad", "stretch")
 _log = logging.getLogger("lookhere.model")
 
 
@@ -62,7 +62,7 @@ def load(
     shared by processes, but weights that are rearranged for the processor are then resident twice, and the process dies
     if the file is cut short meanwhile. chat_template: Jinja2, None for the model's own. fit: for
     models that see squares of one size, pad keeps an image's shape and pads it, stretch fills the square with it, so
-    that a long one takes all tokens.
+    that a long one takes all tokens, and tile gives an overview of a long one and pieces of it that are nearly square.
 
     ModelFileError, ProjectorError, HeadSetError, OptionError.
     """
@@ -87,7 +87,8 @@ def load(
         checks.text("chat_template", chat_template)
     path, projector_path = find_pair(model, mmproj)
     header = read_header(projector_path)
-    square = stretched_to(header) if fit == "stretch" else 0
+    square = square_of(header)
+    checked_fit(fit, projector_kind(header), square)
     warn_if_unverified(projector_path)
     given = heads if isinstance(heads, HeadSet) or heads is None else HeadSet.read(heads)
     native = _language_model(path, number["gpu_layers"], mmap)
@@ -118,6 +119,7 @@ def load(
             images=ImageCache(number["image_budget"] * 2**20),
             template=template,
             max_image_tokens=number["max_image_tokens"],
+            fit=fit,
             square=square,
         )
         found = builtin.builtin_head_set() if model is None else builtin.find_head_set(loaded.facts)
@@ -135,20 +137,12 @@ def load(
         raise
 
 
-def stretched_to(projector: Header) -> int:
-    """Pixels of the square that a model sees; OptionError where it takes images of other shapes."""
-    kind = projector_kind(projector)
-    family = family_of(kind)
-    if family is None or not family.letterboxes or "clip.vision.image_grid_pinpoints" in projector.values:
-        named = f"models of the family {family.name}" if family else "this model"
-        raise OptionError(
-            f"fit='stretch', but {named} (projector of the kind {kind or '?'}) take images in their own shape or in "
-            "tiles; expected 'pad', which changes nothing there."
-        )
-    side = projector.whole("clip.vision.image_size")
-    if not 1 <= side <= limits.IMAGE_SIDE:
-        raise OptionError(f"fit='stretch', but the projector does not say how large its square is ({side}); use 'pad'.")
-    return side
+def square_of(projector: Header) -> int | None:
+    """Pixels of the square that a model sees, as the file says; None where it takes images of other shapes."""
+    family = family_of(projector_kind(projector))
+    if family is None or not family.sees_squares or "clip.vision.image_grid_pinpoints" in projector.values:
+        return None
+    return projector.whole("clip.vision.image_size")
 
 
 def _head_note(heads: HeadSet | None) -> str:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .. import _engine
+    from ..tokens.tiled import Encoded
 
-    Item: TypeAlias = int | _engine.EncodedImage
+    Item: TypeAlias = int | Encoded
     """A text token, or a whole image."""
 
 
@@ -39,7 +40,7 @@ class Layout:
     items: tuple[Item, ...]
 
     @cached_property
-    def images(self) -> tuple[_engine.EncodedImage, ...]:
+    def images(self) -> tuple[Encoded, ...]:
         """In their order."""
         return tuple(item for item in self.items if not isinstance(item, int))
 
@@ -84,7 +85,7 @@ class Layout:
 
 
 def lay_out(
-    model: _engine.Model, template: ChatTemplate, messages: Sequence[Message], images: Sequence[_engine.EncodedImage]
+    model: _engine.Model, template: ChatTemplate, messages: Sequence[Message], images: Sequence[Encoded]
 ) -> Layout:
     """The tokens of a conversation. images: one for each ``ImagePart``, in their order.
 

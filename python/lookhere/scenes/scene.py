@@ -29,7 +29,7 @@ _ARGUMENTS = ("prompt", "at", "system", "cancel")
 class Scene(SeenImage):
     """One image as a model sees it. Made by ``Model.look``. All pixels are those of the upright original image.
 
-    part: what of the image was enlarged and encoded (``zoom``), None for all of it.
+    part: what of the image was enlarged and encoded (``zoom``), None for all of it. fit: how it was given to the model.
     """
 
     def zoom(self, at: Region | Sequence[Region], *, cancel: CancelFlag | None = None) -> Scene:
@@ -39,7 +39,7 @@ class Scene(SeenImage):
         outside. Regions and what comes back stay in pixels of the whole image. RegionError and those of ``Model.look``.
         """
         seen = self.zoomed(at, cancel)
-        return self if seen is None else Scene(self.model, self.image, seen.encoded, seen.part)
+        return self if seen is None else Scene(self.model, self.image, seen.encoded, seen.part, seen.fit)
 
     def steering(
         self, at: Region | Sequence[Region] | Steering | None, *, strength: float | None = None

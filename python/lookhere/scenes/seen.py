@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .. import _engine
+    from ..tokens.tiled import Encoded
 
 Self = TypeVar("Self", bound="SeenImage")
 
@@ -34,15 +35,16 @@ _THUMBNAIL = 240
 class SeenImage:
     """One image, encoded once for one model. All pixels are those of the upright original image.
 
-    part: what of the image was enlarged and encoded (``zoom``), None for all of it.
+    part: what of the image was enlarged and encoded (``zoom``), None for all of it. fit: how it was given to the model.
     """
 
     def __init__(
-        self, model: LoadedModel, image: Image, encoded: _engine.EncodedImage, part: Box | None = None
+        self, model: LoadedModel, image: Image, encoded: Encoded, part: Box | None = None, fit: str = "pad"
     ) -> None:
         self.model = model
         self.image = image
         self.part = part
+        self.fit = fit
         self._encoded = encoded
         grids = (_grid(each.grid, each.cells) for each in encoded.parts if each.grid is not None)
         if part is None and (encoded.width, encoded.height) != (image.width, image.height):
@@ -59,15 +61,17 @@ class SeenImage:
         cancel: CancelFlag | None = None,
         *,
         beside: int = 0,
+        fit: str | None = None,
     ) -> Self:
         """An image that was given in any form. beside: tokens that other images of the same conversation take.
+        fit: None for the model's own.
 
-        ImageError, ContextError, ClosedError, CancelledError.
+        ImageError, ContextError, OptionError, ClosedError, CancelledError.
         """
         opened = Image.open(source)
-        encoded = model.encode(opened, cancel, beside=beside)
+        encoded = model.encode(opened, cancel, beside=beside, fit=fit)
         model.notice(opened)
-        return cls(model, opened, encoded)
+        return cls(model, opened, encoded, fit=fit or model.fit)
 
     def __repr__(self) -> str:
         grids = self.grids
@@ -90,8 +94,8 @@ class SeenImage:
         )
 
     @property
-    def encoded(self) -> _engine.EncodedImage:
-        """The engine's encoded image."""
+    def encoded(self) -> Encoded:
+        """The engine's encoded image, or several as one."""
         return self._encoded
 
     @property
@@ -124,8 +128,8 @@ class SeenImage:
         part = window(regions, self.grids, self.width, self.height) if self.part is None else None
         if part is None:
             return None
-        encoded = self.model.encode(close_up(self.image, part), cancel)
-        return SeenImage(self.model, self.image, encoded, part)
+        encoded = self.model.encode(close_up(self.image, part), cancel, fit=self.fit)
+        return SeenImage(self.model, self.image, encoded, part, self.fit)
 
     def cover(self, at: Region | Sequence[Region]) -> tuple[tuple[Map, ...], tuple[Map, ...]]:
         """-> ``coverage`` and ``target``, computed together."""
@@ -157,7 +161,7 @@ class SeenImage:
         return maps
 
 
-def _grid(given: _engine.TokenGrid, cells: NDArray[np.int32] | None) -> TokenGrid:
+def _grid(given: _engine.TokenGrid | TokenGrid, cells: NDArray[np.int32] | None) -> TokenGrid:
     """cells: which cell each token shows; None: each its own."""
     shown = range(given.rows * given.cols) if cells is None else set(cells.tolist())
     blind = tuple(cell for cell in range(given.rows * given.cols) if cell not in shown)

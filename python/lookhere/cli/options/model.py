@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from ... import limits
+from ...images.fit import FITS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -47,8 +48,8 @@ _OPTIONS = (
         help="Image tokens at most: fewer are faster and show less  [default: the model's own limit]",
     ),
     click.option(
-        "--fit", type=click.Choice(("pad", "stretch")), default="pad",
-        help="How models that see squares are given an image: padded, or stretched  [default: pad]",
+        "--fit", type=click.Choice(FITS), default="pad",
+        help="How models that see squares are given an image: padded, stretched, or in tiles  [default: pad]",
     ),
 )  # fmt: skip
 
