@@ -30,6 +30,10 @@ class Planted:
 
     others: by head, "image" (it looks at every other token, whatever is asked) or "localization" (at one patch, always
     the same). With any of them the gaze heads' look is scattered a little, as that of real ones is.
+
+    words: a pattern whose group is a panel's number or its ordinal, ordinals: these, prompt: a question. With words the
+    model was trained on these alone: asked otherwise it describes the first panel, wherever its heads look. constant:
+    what it says of every picture, whatever is asked.
     """
 
     def __init__(self):
@@ -38,6 +42,7 @@ class Planted:
         self.images = 0
         self.blind = False
         self.others = {}
+        self.words, self.ordinals, self.prompt, self.constant = "", ORDINALS, "", ""
 
     def install(self, monkeypatch):
         generate_strip, generate_scene, planted = comics.generate_strip, comics.generate_scene, self
@@ -134,7 +139,7 @@ class Planted:
         for layer in range(LAYERS):
             for head in range(HEADS):
                 mass[layer, head] = bias_of_place(layer, head, count)
-        named = asked_place(text_of(session), known_of(session)[0]) if session.spans else None
+        named = self.place(text_of(session), known_of(session)[0]) if session.spans else None
         if named is not None and not self.blind:
             on_panel = self.panel_tokens(session, named)
             for layer, head in PLANTED:
@@ -147,14 +152,33 @@ class Planted:
                 mass[layer, head] = 0.95 * scattered if kind == "image" else 0.9 * patch
         return mass[session.layers]
 
+    def place(self, text, captions):
+        """Which panel or object a question names, or the answer that is being said."""
+        if not self.words:
+            return asked_place(text, captions)
+        prompt, _, said = text.rpartition("assistant\n")
+        panel = self.panel(prompt)
+        fitting = [k for k, caption in enumerate(captions) if said and caption.startswith(said)]
+        return fitting[0] if panel is None and len(fitting) == 1 else panel
+
+    def panel(self, prompt):
+        """Which panel a question names, in words that the model knows."""
+        if not self.words:
+            return asked_panel(prompt)
+        found = re.search(self.words, prompt)
+        return None if found is None else int(found[1]) - 1 if found[1].isdigit() else self.ordinals.index(found[1])
+
     def answer(self, session):
         captions, boxes = known_of(session)
         text = text_of(session)
         prompt, done = text[: text.rindex("assistant\n")], text[text.rindex("assistant\n") + len("assistant\n") :]
         steering = session.steering
         steered = steering and session.heads and session.cells[-1][0] >= steering["first_query"]
-        named = asked_panel(prompt)
-        if "in order" in prompt and "point" not in prompt:
+        named = self.panel(prompt)
+        steered = steered and (not self.words or self.prompt in prompt)
+        if self.constant:
+            answer = self.constant
+        elif "in order" in prompt and "point" not in prompt:
             answer = "\n".join(captions)
         elif steered and len(session.heads) > LAYERS * HEADS // 2:
             answer = JUNK
