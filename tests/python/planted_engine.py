@@ -188,7 +188,7 @@ class Planted:
             target = captions[int(np.argmax(panels @ pushed / panels.sum(axis=1)))]
             answer = told(done, captions, target) if "point you" in prompt else target
         else:
-            answer = captions[named or 0]
+            answer = captions[min(named or 0, len(captions) - 1)]
         return answer.encode(), done.encode()
 
 

@@ -1,8 +1,10 @@
 """Evaluation on comics of the user's own: asked about beside generated strips, judged by rare words."""
 
+import numpy as np
 import pytest
 from lookhere import ComicsError
 from lookhere.comics import generate_strip
+from lookhere.lab.corpus import folder_strips
 from lookhere.lab.evaluation import Options, evaluate
 from lookhere.lab.judging import Exact, Overlap
 from lookhere.lab.page import page
@@ -53,3 +55,20 @@ def test_another_comic_is_not_taken_for_the_one_before(planted_model, tmp_path):
 def test_comics_without_captions_cannot_be_judged(planted_model, tmp_path):
     with pytest.raises(ComicsError, match=r"captions\.txt"):
         asked_about(planted_model, write_comics(tmp_path / "mine", captions=False))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_model_that_does_not_know_the_comics_is_told_as_that(planted, planted_model, tmp_path, known):
+    """Unsteered answers that say nothing of the pictures are no junk of steering."""
+    root = write_comics(tmp_path / "mine")
+    for strip in folder_strips(root):
+        if known:
+            planted.strips[np.asarray(strip.image).tobytes()] = (strip.captions, strip.boxes)
+    options = Options(**{**vars(OPTIONS), "comics": root, "protocols": ("ordinal", "vqa")})
+    found = evaluate(planted_model, options, judges=(Overlap(),))
+    assert found.familiar["fresh"].known
+    assert found.familiar["comics"].known == known
+    assert found.as_dict()["familiar"]["comics"]["known"] == known
+    for text in (markdown(found), page(found)):
+        assert ("does not know such pictures (comic)" in text) != known
+        assert "does not know such pictures (generated" not in text

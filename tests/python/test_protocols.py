@@ -25,6 +25,7 @@ from lookhere.lab.edits import crop, dim, draw_box
 from lookhere.lab.examiner import Examiner
 from lookhere.lab.experiments import Beside, on_boxes, on_strips
 from lookhere.lab.judging import Exact, Overlap
+from lookhere.lab.naming import Naming
 from lookhere.lab.narration import captions_of, derangement, segments, spearman
 from lookhere.lab.picture import View, of_objects, of_scene, of_strip
 from lookhere.lab.protocols import caption_after, captions_in
@@ -70,7 +71,7 @@ def test_captions_of_a_narration():
 
 def test_questions(picture):
     everything = ["right"] * 6
-    assert outcomes(protocols.ask_ordinals(picture), picture) == everything
+    assert outcomes(protocols.ask_named(picture, Naming()), picture) == everything
     assert outcomes(protocols.narrate(picture), picture) == everything
     assert outcomes(protocols.ask_places(picture, gaze_arm(GAZE), questions.AMBIGUOUS), picture) == everything
     unsteered = protocols.ask_places(picture, UNSTEERED, questions.AMBIGUOUS)

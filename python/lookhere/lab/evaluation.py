@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,26 +14,30 @@ import numpy as np
 
 from ..errors import UnknownImageWarning
 from ..steering.head_set import HeadSet, to_dict
+from .arms import UNSTEERED
 from .attention import COMPARE, LOOK, SECONDS, compare_heads, tally_attention
 from .checkpoint import Checkpoint, file_hash
 from .choice import Choice
-from .coco import read_coco
+from .coco import Labelled, read_coco
 from .comparison import RIVALS, Rival, listed_rival
 from .corpus import captioned_strips, content, generated_strips, panel_size_for
 from .discovery import listed_ranking
 from .examples import EXAMPLE, EXAMPLE_SECONDS, example
 from .experiments import Beside
+from .familiarity import Familiarity, familiarity
 from .figures import Figure
 from .item import of_strip as item_of
 from .job import plan
 from .jobs import jobs, scene_picture, strip_picture
 from .judging import Exact, Judge, Overlap
+from .naming import Naming
 from .options import Options
 from .picture import Picture
 from .ranking import PLACES, Place, Scores
 from .work import Progress, Silent
 
 if TYPE_CHECKING:
+    from ..comics import Strip
     from ..model import Model
 
 __all__ = ["FORMAT", "Evaluation", "Maps", "Options", "default_judges", "evaluate"]
@@ -65,7 +69,8 @@ class Maps:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that was measured. judges: names, the first one's picks count. examples: see ``examples.example``."""
+    """All that was measured. judges: names, the first one's picks count. examples: see ``examples.example``. familiar:
+    by corpus, whether the unsteered answers are about its pictures at all, where that can be told."""
 
     figures: tuple[Figure, ...]
     model: dict[str, Any]
@@ -75,6 +80,7 @@ class Evaluation:
     maps: Maps | None
     examples: tuple[dict[str, Any], ...]
     seconds: float = field(compare=False)
+    familiar: Mapping[str, Familiarity] = field(default_factory=dict)
 
     def find(self, protocol: str, arm: str, corpus: str = "fresh") -> Figure | None:
         """One figure, None if it was not measured."""
@@ -97,13 +103,16 @@ class Evaluation:
             "format": FORMAT, "version": 2, "model": self.model, "heads": heads, "options": self.options.as_dict(),
             "judges": list(self.judges), "seconds": round(self.seconds, 1),
             "maps": None if self.maps is None else vars(self.maps),
+            "familiar": {corpus: each.as_dict() for corpus, each in self.familiar.items()},
             "figures": [figure.as_dict() for figure in self.figures],
         }  # fmt: skip
 
 
 def default_judges(model: Model) -> list[Judge]:
-    """Word for word for the built-in model, which knows the captions' words; by rare words for others."""
-    return [Exact(), Overlap()] if "lookhere.image_max_tokens" in model.native.metadata else [Overlap()]
+    """Word for word for the built-in model, and where discovery found that a model answers so; by rare words for
+    others."""
+    found = model.head_set is not None and model.head_set.evidence.get("judge") == "exact"
+    return [Exact(), Overlap()] if found or "lookhere.image_max_tokens" in model.native.metadata else [Overlap()]
 
 
 def evaluate(
@@ -134,6 +143,7 @@ def evaluate(
     key = {"what": "evaluation 5", "model": facts, "projector": file_hash(model.projector_path), "heads": acting,
            "ranking": None if heads is None else listed_ranking(heads).heads, "seed": options.seed, "panel_size": size,
            "judges": [judge.name for judge in judges], "maps": options.maps,
+           "naming": str(Naming.of_evidence(heads.evidence if heads else {})),
            "labels": file_hash(options.coco) if options.coco else None,
            "images": [file_hash(each.path) for each in labelled[: options.strips]], "comics": content(comics),
            "rivals": {rival: each.heads for rival, each in rivals.items()}}  # fmt: skip
@@ -157,7 +167,33 @@ def evaluate(
     maps = _maps(model, options, size, checkpoint, progress) if options.maps else None
     checkpoint.write()
     names = tuple(judge.name for judge in judges)
-    return Evaluation(tuple(figures), facts, heads, options, names, maps, tuple(shown), checkpoint.seconds)
+    familiar = _familiar(figures, options, size, labelled, comics)
+    return Evaluation(tuple(figures), facts, heads, options, names, maps, tuple(shown), checkpoint.seconds, familiar)
+
+
+def _familiar(
+    figures: Sequence[Figure], options: Options, size: int, labelled: Sequence[Labelled], comics: Sequence[Strip]
+) -> dict[str, Familiarity]:
+    """By corpus, of what is said unsteered about its pictures."""
+    found = {}
+    strips = generated_strips("evaluation", options.seed, options.strips, panel_size=size)
+    captions = {
+        "fresh": [strip.captions for strip in strips], "comics": [strip.captions for strip in comics],
+        "coco": [tuple(dict.fromkeys(label for label, _ in each.objects)) for each in labelled],
+    }  # fmt: skip
+    for corpus, known in captions.items():
+        protocols = ("boxes",) if corpus == "coco" else ("ordinal", "vqa", "own", "static")
+        said = [
+            [[record.text for record in strip] for strip in each.records]
+            for each in figures
+            if each.corpus == corpus and each.arm == UNSTEERED.name and each.protocol in protocols
+        ]
+        if said:
+            texts = [[text for strip in strips for text in strip] for strips in zip(*said, strict=True)]
+            each = familiarity(texts, known[: len(texts)], labelled=corpus == "coco")
+            if each is not None:
+                found[corpus] = each
+    return found
 
 
 def _examples(model: Model, options: Options, size: int) -> dict[str, tuple[Callable[[], Picture], bool]]:

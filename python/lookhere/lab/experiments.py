@@ -13,6 +13,7 @@ from .arms import UNSTEERED, Arm, Edited, Group, Steered, Zoomed, baseline_arms,
 from .comparison import Rival
 from .edits import crop
 from .examiner import Examiner
+from .naming import Naming
 from .narration import captions_of, derangement, narrate_pointed, segments
 from .picture import Picture
 from .reply import Record, Reply
@@ -104,7 +105,10 @@ def on_strips(heads: HeadSet | None, wanted: Sequence[str], beside: Beside) -> l
     """All that is asked about strips; without a head set, what needs none."""
     found: list[Experiment] = []
     if "ordinal" in wanted:
-        found.append(Experiment("ordinal", "unsteered", "main", _plain(protocols.ask_ordinals)))
+        naming = Naming.of_evidence(heads.evidence if heads else {})  # in the words that heads were found with
+        found.append(
+            Experiment("ordinal", "unsteered", "main", _plain(lambda p: protocols.ask_named(p, naming)))
+        )  # fmt: skip
     if "order" in wanted:
         found.append(Experiment("order", "unsteered", "main", _plain(protocols.narrate)))
     arms: list[Arm] = [UNSTEERED, *([gaze_arm(heads)] if heads else [])]

@@ -17,7 +17,7 @@ from .experiments import TITLES
 from .figures import CORPORA, Figure
 from .ranking import FLOOR
 from .readtable import COLUMNS, read_tables
-from .report import NOTES, TOKEN_SIZES, agreements, compared, draws, modes, sizes, token_sizes
+from .report import NOTES, TOKEN_SIZES, agreements, compared, draws, modes, sizes, token_sizes, unknown
 from .staircase import matrix
 from .wording import draws_named, number, percent, short, switch, title_of
 
@@ -54,7 +54,7 @@ def page(evaluation: Evaluation) -> str:
         token_sizes=token_sizes(evaluation), token_columns=[name for name, *_ in TOKEN_SIZES],
         examples=evaluation.examples, facts=_facts(evaluation), agreements=agreements(evaluation), notes=NOTES,
         judges=evaluation.judges,
-        taught="lookhere built-in" in evaluation.model["name"],
+        taught="lookhere built-in" in evaluation.model["name"], unknown=unknown(evaluation),
     )  # fmt: skip
 
 

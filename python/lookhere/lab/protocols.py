@@ -55,11 +55,6 @@ def ask_named(picture: Picture, naming: Naming) -> list[Reply]:
     return [_reply(picture, picture.answer(view, limit), picture.places[k], view) for k, view in enumerate(views)]
 
 
-def ask_ordinals(picture: Picture) -> list[Reply]:
-    """The same in the paper's words."""
-    return ask_named(picture, Naming())
-
-
 def ask_once(picture: Picture, prompt: str) -> list[Reply]:
     """Unsteered: one question that names no place. Of its reply only the text means something."""
     view = View(picture.scene, prompt)

@@ -16,6 +16,7 @@ from .examiner import Examiner
 from .experiments import BOX_TOKENS, VQA_TOKENS, Experiment
 from .intersection import overlap
 from .judging import content_words
+from .naming import Naming
 from .outcome import Pick
 from .picture import Picture
 from .protocols import answer_tokens
@@ -77,7 +78,8 @@ def read_strips(heads: HeadSet | None, wanted: Sequence[str]) -> list[Experiment
     if "readback" not in wanted:
         return []
     looked = Looked(heads)
-    found = _experiments("panel", heads, _ordinals, False, VQA_TOKENS, looked)
+    naming = Naming.of_evidence(heads.evidence if heads else {})
+    found = _experiments("panel", heads, lambda picture: _named(picture, naming), False, VQA_TOKENS, looked)
     return found + _experiments("panel steered", heads, lambda _: [questions.AMBIGUOUS], True, VQA_TOKENS, looked)
 
 
@@ -124,9 +126,9 @@ def _experiments(
     return [*found, experiment(CENTRE, WHOLE)]
 
 
-def _ordinals(picture: Picture) -> list[str]:
+def _named(picture: Picture, naming: Naming) -> list[str]:
     panels = len(picture.places)
-    return [questions.ordinal(k, panels) for k in range(panels)]
+    return [naming.of_panel(k, panels) for k in range(panels)]
 
 
 def _about(picture: Picture, answer: Answer, examiner: Examiner) -> int | None:

@@ -28,6 +28,8 @@ NOTES = (
 
 UNKNOWN = 0.9
 """Share of junk and of answers that fit no caption from which on a model does not know the pictures."""
+KNOWN = 0.5
+"""Share of right answers to questions that name a panel from which on it knows them, whatever else it says."""
 
 
 def markdown(evaluation: Evaluation) -> str:
@@ -102,6 +104,9 @@ def _head(evaluation: Evaluation) -> str:
     if heads is not None:
         every = len(heads.model.every_head)
         lines.append(f"{len(heads.heads)} of {every} heads, {heads.amount}, `{heads.mode}`, queries `{heads.queries}`.")
+        worth = heads.evidence.get("worth")
+        if isinstance(worth, dict) and worth.get("verdict") in ("weak", "prior"):
+            lines.append(f"lookhere discover marked them: {worth['verdict']}, {worth.get('why')}.")
     lines.append(f"Seed {options.seed}, greedy, judged by {evaluation.judges[0]}; {evaluation.seconds:.0f} s.\n")
     return "\n".join(lines)
 
@@ -124,7 +129,17 @@ def unknown(evaluation: Evaluation) -> str:
         figures = evaluation.some(group="main", corpus=corpus)
         asked = sum(figure.asked for figure in figures)
         lost = sum((figure.share("junk") + figure.share("none")) * figure.asked for figure in figures)
-        if asked and lost >= UNKNOWN * asked:
+        familiar = evaluation.familiar.get(corpus)
+        named = evaluation.find("ordinal", "unsteered", corpus)
+        if familiar is not None and not familiar.known and (named is None or named.share() < KNOWN):
+            right = "" if named is None else f" Of those to questions that name a panel {named.share():.0%} are right."
+            lines.append(
+                f"The model does not know such pictures ({what}): of {familiar.count} unsteered answers "
+                f"{familiar.share:.0%} are nearer to the captions of their own picture than to another's, and chance "
+                f"is 50%.{right} These figures say nothing about steering; give pictures with captions in the model's "
+                "own words and language, or ask in its own words: lookhere discover --question, --prompt."
+            )
+        elif asked and lost >= UNKNOWN * asked:
             lines.append(
                 f"{lost / asked:.0%} of the answers about each {what} fit no caption: the model does not seem to know "
                 "such pictures, or the judge does not understand its words (--judge). These figures say nothing about "
