@@ -12,6 +12,7 @@ from .answers.ask import Ask
 from .answers.word import Word
 from .cancel import CancelFlag
 from .errors import (
+    BaseHeadSetWarning,
     BusyError,
     CancelledError,
     ClosedError,
@@ -20,6 +21,7 @@ from .errors import (
     EngineFailure,
     HeadSetError,
     HeadSetMissingError,
+    HubError,
     ImageError,
     JudgeError,
     LabelsError,
@@ -51,6 +53,7 @@ __all__ = [
     "Aim",
     "Answer",
     "Ask",
+    "BaseHeadSetWarning",
     "Box",
     "BusyError",
     "CancelFlag",
@@ -63,6 +66,7 @@ __all__ = [
     "HeadSet",
     "HeadSetError",
     "HeadSetMissingError",
+    "HubError",
     "ImageError",
     "ImagePart",
     "JudgeError",

@@ -18,6 +18,10 @@ class ProjectorError(LookhereError):
     """The mmproj file is missing, wrong, or was not made for this model."""
 
 
+class HubError(LookhereError):
+    """A model or a head set that was given by name cannot be fetched from, or published to, Hugging Face."""
+
+
 class TemplateError(LookhereError):
     """The chat template of the model cannot be used for the conversation."""
 
@@ -40,6 +44,10 @@ class UnverifiedFamilyWarning(UserWarning):
 
 class WeakHeadSetWarning(UserWarning):
     """A head set is loaded that hardly steers, or that nobody measured on images. No error: it is used."""
+
+
+class BaseHeadSetWarning(UserWarning):
+    """A fine-tuned model is steered with the heads of the model that it was made from. No error: it loads."""
 
 
 class ComicsError(LookhereError):

@@ -3,17 +3,22 @@
 import os
 import sys
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: no test reaches the network
+
 import fake_engine as fake
+import gguf_files as files
 import lookhere
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import settings
 from lookhere.cli import main
+from lookhere.hub import telling
 from lookhere.loading import builtin as registry
 from lookhere.steering.head_set import HeadSet, ModelFacts
 from PIL import Image
 from planted_engine import GAZE, HEADS, LAYERS, Planted
+from stand_in_hub import MODEL, PROJECTOR, SECOND, Hub, gguf, in_place_of_the_hub
 
 # A busy machine is not a failure. CI=1 draws the same values each time; without it, new ones are tried.
 settings.register_profile("patient", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -101,3 +106,42 @@ def run(engine, pair, head_set, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.full((32, 96, 3), 200, np.uint8)).save("strip.png")
     return lambda *args, **options: CliRunner().invoke(main, [str(arg) for arg in args], **options)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home without anything of other programs, and a cache of huggingface_hub of its own."""
+    from huggingface_hub import constants
+
+    folder = tmp_path / "home"
+    folder.mkdir()
+    for name in ("OLLAMA_MODELS", "LLAMA_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "HF_TOKEN", "LOOKHERE_HEADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
+    return folder
+
+
+@pytest.fixture
+def hub(home, monkeypatch):
+    """The stand-in, in place of Hugging Face."""
+    with Hub() as server:
+        in_place_of_the_hub(server, monkeypatch)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory):
+    """What a repository of a Qwen3-VL-2B holds, with few weights."""
+    folder = tmp_path_factory.mktemp("published")
+    held = ((MODEL, files.LANGUAGE), (SECOND, files.LANGUAGE), (PROJECTOR, files.PROJECTOR))
+    return {**{name: gguf(folder / name, values) for name, values in held}, "README.md": b"# a model"}
+
+
+@pytest.fixture
+def told():
+    """Every line that a download says."""
+    lines = []
+    with telling.heard_by(lines.append):
+        yield lines

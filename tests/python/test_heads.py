@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lookhere import HeadSet, HeadSetError
 from lookhere.loading import builtin as registry
+from lookhere.loading.gguf import Header
+from lookhere.loading.head_choice import match
 from lookhere.steering.head_set import ModelFacts, to_dict
 from PIL import Image
 
@@ -204,7 +206,7 @@ def test_published_head_sets_say_what_they_are_and_are_found(name, architecture,
     assert max(head for _, head in listed) < heads
     for file in files:
         model = ModelFacts(file, architecture, 28, heads)
-        assert registry.find_head_set(model) == published
+        assert match(model, Path("model.gguf"), Header(architecture)).head_set == published
 
 
 def test_lookup_by_model_facts(monkeypatch):
@@ -212,11 +214,11 @@ def test_lookup_by_model_facts(monkeypatch):
         HeadSet(ModelFacts("Qwen/Qwen2-VL-7B-Instruct", "qwen2vl", 28, 28), ((1, 1),)),
         HeadSet(ModelFacts("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2vl", 28, 28), ((2, 2),)),
     ]
-    monkeypatch.setattr(registry, "_shipped", lambda: tuple(sets))
+    monkeypatch.setattr(registry, "shipped", lambda: [(Path("heads.json"), each) for each in sets])
 
     def find(name, layers=28):
-        model = ModelFacts(name, "qwen2vl", layers, 28)
-        return registry.find_head_set(model)
+        found = match(ModelFacts(name, "qwen2vl", layers, 28), Path("model.gguf"), Header("qwen2vl"))
+        return found and found.head_set
 
     assert find("Qwen2.5 VL 7B Instruct") is sets[1]
     assert find("Qwen2-VL-7B-Instruct-Q4_K_M") is sets[0]

@@ -15,7 +15,7 @@ FLOORS = (
     ("errors", "limits", "families", "questions", "process", "_start"),
     ("_engine",),
     ("checks", "atomic", "engine"),
-    ("cancel", "strict"),
+    ("cancel", "strict", "hub"),
     ("images",),
     ("image",),  # a public name of images
     ("regions",),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lookhere import ModelFileError, OptionError, ProjectorError
+from lookhere import HubError, ModelFileError, OptionError, ProjectorError
 from lookhere import engine as lookhere_engine
 from lookhere.loading.gguf import read_header
 from lookhere.loading.pair import find_pair
@@ -285,34 +285,26 @@ def test_a_projector_that_is_broken_or_alone(tmp_path):
     assert "text model" not in str(caught.value)
 
 
-HUB = "hf download Qwen/Qwen3-VL-2B-Instruct-GGUF"
-
-
 @pytest.mark.parametrize("as_path", [str, Path])
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("Qwen/Qwen3-VL-2B-Instruct-GGUF:Q4_K_M", HUB),
-        ("Qwen/Qwen3-VL-2B-Instruct-GGUF:Q4_K_M", "--local-dir Qwen3-VL-2B-Instruct-GGUF --include '*Q4_K_M*.gguf'"),
-        ("Qwen/Qwen3-VL-2B-Instruct-GGUF", f"{HUB} --local-dir Qwen3-VL-2B-Instruct-GGUF --include '*mmproj*.gguf'"),
-        ("hf.co/Qwen/Qwen3-VL-2B-Instruct-GGUF:Q8_0", "'*Q8_0*.gguf'"),
-        ("hf://Qwen/Qwen3-VL-2B-Instruct-GGUF", HUB),
-        ("Qwen/Qwen3-VL-2B-Instruct", "usually called ...-GGUF"),
-        ("https://huggingface.co/Qwen/Qwen3-VL-2B-Instruct-GGUF", "Qwen/Qwen3-VL-2B-Instruct-GGUF/tree/main."),
-        ("https://huggingface.co/Qwen/Qwen3-VL-2B-Instruct-GGUF/tree/main", HUB),
-        ("https://huggingface.co/Qwen/Qwen3-VL-2B-Instruct-GGUF/blob/main/a.gguf?download=true", f"{HUB} a.gguf"),
-        ("https://huggingface.co/Qwen/Qwen3-VL-2B-Instruct-GGUF/resolve/main/q4/a%20b.gguf", f"{HUB} 'q4/a b.gguf'"),
-        ("Qwen/Qwen3-VL-2B-Instruct-GGUF/a.gguf", f"{HUB} a.gguf"),
+        ("Qwen/Qwen3-VL-2B-Instruct-GGUF:Q4_K_M", "Qwen/Qwen3-VL-2B-Instruct-GGUF:Q4_K_M is not on this machine"),
+        ("qwen3-vl-2b", "qwen3-vl-2b is not on this machine, or not all of it, and HF_HUB_OFFLINE is set"),
+        ("hf://Qwen/Qwen3-VL-2B-Instruct-GGUF", "Qwen/Qwen3-VL-2B-Instruct-GGUF is not on this machine"),
+        ("https://huggingface.co/a/b-GGUF/resolve/main/q4/a%20b.gguf", "a/b-GGUF/q4/a b.gguf is not on this machine"),
+        ("Qwen/Qwen3-VL-2B-Instruct-GGUF/a.gguf", "Qwen/Qwen3-VL-2B-Instruct-GGUF/a.gguf is not on this machine"),
         ("HTTP://example.org/m.gguf?x=1&y=2", "curl -L -O 'http://example.org/m.gguf?x=1&y=2'"),
-        ("qwen3-vl:2b", "Ollama"),
-        ("someone/qwen3-vl:2b", "Ollama"),
+        ("qwen3-vl:2b", "ollama"),
+        ("someone/qwen3-vl:2b", "ollama"),
     ],
 )  # fmt: skip
-def test_names_and_addresses_are_answered_with_how_to_get_them(engine, pair, monkeypatch, as_path, name, told):
+def test_names_and_addresses_without_the_network(engine, pair, monkeypatch, as_path, name, told):
     monkeypatch.chdir(pair[0].parent)
-    with pytest.raises(ModelFileError, match=re.escape(told)):
+    monkeypatch.setenv("HOME", str(pair[0].parent))
+    with pytest.raises((HubError, ModelFileError), match=f"(?i){re.escape(told)}"):
         lookhere.load(as_path(name))
-    with pytest.raises(ProjectorError, match=re.escape(told)):
+    with pytest.raises((HubError, ProjectorError), match=f"(?i){re.escape(told)}"):
         lookhere.load(pair[0], mmproj=as_path(name))
 
 
@@ -339,7 +331,7 @@ def fault(model, mmproj):
     """What find_pair says; any other error than the two passes through."""
     try:
         find_pair(model, mmproj)
-    except (ModelFileError, ProjectorError) as error:
+    except (ModelFileError, ProjectorError, HubError) as error:
         return str(error)
     return ""
 

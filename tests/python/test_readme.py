@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from lookhere.cli import main
 from lookhere.comics import generate_strip
+from lookhere.hub import fetch
 from lookhere.loading import builtin as registry
 from PIL import Image
 
@@ -28,7 +29,7 @@ def fake_builtin(engine, pair, head_set, monkeypatch):
 
 def test_there_is_something_to_test():
     assert len(PYTHON) == 1
-    assert len(COMMANDS) == 8
+    assert len(COMMANDS) == 9
     assert len(PYTHON[0].splitlines()) <= 12
 
 
@@ -60,7 +61,9 @@ def test_commands(fake_builtin, head_set, command, tmp_path, monkeypatch):
     fake.write_gguf("Qwen3-VL-2B-Instruct-Q4_K_M.gguf")
     fake.write_gguf("mmproj-mine.gguf", "clip")
     head_set.write("my-heads.json")
-    monkeypatch.setattr(registry, "find_head_set", lambda model: head_set)
+    monkeypatch.setattr("lookhere.loading.load.heads_of", lambda *_: head_set)
+    by_name = fetch.Fetched(tmp_path / "mine.gguf", tmp_path / "mmproj-mine.gguf", ())
+    monkeypatch.setattr(fetch, "get", lambda *_, **__: by_name)
     monkeypatch.setattr(registry, "builtin_files", lambda: (tmp_path / "mine.gguf", tmp_path / "mmproj-mine.gguf"))
     result = CliRunner().invoke(main, shlex.split(command, comments=True)[1:])
     assert result.exit_code == 0, result.output

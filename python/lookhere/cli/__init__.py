@@ -1,4 +1,4 @@
-"""The command line: ``lookhere demo``, ``describe``, ``narrate``, ``discover``, ``evaluate`` and ``info``."""
+"""The command line: ``lookhere demo``, ``describe``, ``narrate``, ``discover``, ``evaluate`` and so on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -13,7 +14,14 @@ import click
 import lookhere
 
 from .. import _start
-from ..errors import LookhereError, UnknownImageWarning, UnverifiedFamilyWarning, WeakHeadSetWarning
+from ..errors import (
+    BaseHeadSetWarning,
+    LookhereError,
+    UnknownImageWarning,
+    UnverifiedFamilyWarning,
+    WeakHeadSetWarning,
+)
+from ..hub import telling
 from . import kept, terminal
 from .demo import demo
 from .describe import describe
@@ -22,6 +30,8 @@ from .doctor import doctor
 from .evaluate import evaluate
 from .info import info
 from .logs import verbose_option
+from .named.heads import heads
+from .named.models import models
 from .narrate import narrate
 
 LONGEST = 1200
@@ -61,7 +71,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), telling.heard_by(partial(click.echo, err=True)):
                 warnings.simplefilter("ignore", UnknownImageWarning)  # commands say so themselves, after the answer
                 warnings.showwarning = _show
                 return super().invoke(ctx)
@@ -88,7 +98,7 @@ def _show(
     line: str | None = None,
 ) -> None:
     """A warning of ours as a line for a person, any other one as Python writes it."""
-    if issubclass(category, (UnverifiedFamilyWarning, WeakHeadSetWarning)):
+    if issubclass(category, (BaseHeadSetWarning, UnverifiedFamilyWarning, WeakHeadSetWarning)):
         click.echo(f"Warning: {one_line(str(message))}", err=True)
     else:
         click.echo(warnings.formatwarning(message, category, filename, lineno), err=True, nl=False)
@@ -121,5 +131,5 @@ def main() -> None:
     """
 
 
-for command in (demo, describe, narrate, discover, evaluate, info, doctor):
+for command in (demo, describe, narrate, discover, evaluate, models, heads, info, doctor):
     main.add_command(command)

@@ -20,8 +20,8 @@ from .options.model import FILE, mmproj_option
 def doctor(model: Path | None, mmproj: Path | None, as_json: bool) -> None:
     """Say what MODEL is, whether it sees and can be steered, which memory it needs, and what to do next.
 
-    MODEL is a GGUF file, or a folder with a model and its mmproj; without one, the built-in model. Only headers are
-    read. Exit code 0: it can be loaded; 1: it cannot.
+    MODEL is a GGUF file, a folder with a model and its mmproj, or a name; without one, the built-in model. Only headers
+    are read, and nothing is fetched. Exit code 0: it can be loaded; 1: it cannot.
     """
     report = examine(model, mmproj=mmproj)
     if as_json:
@@ -34,7 +34,7 @@ def doctor(model: Path | None, mmproj: Path | None, as_json: bool) -> None:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield "It can be loaded." if report.loads else "It cannot be loaded."
+    yield "It can be loaded." if report.loads else "It cannot be loaded." if report.here else "It is not here yet."
     for problem in report.problems:
         yield f"- {' '.join(problem.split())}"
     facts = dict(_facts(report))
@@ -63,7 +63,8 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "family", projector.family or f"not supported (projector of the kind {projector.kind or '?'})"
         yield "fits", f"no: {projector.why}" if projector.why else "yes"
     yield "vision", "yes" if report.vision else "no"
-    yield "head set", f"yes, found on {report.head_set}" if report.head_set else "none known"
+    by = {"alias": " (by another name)", "file": " (by the file)", "base": " (its base)"}.get(report.head_set_by, "")
+    yield "head set", f"yes, found on {report.head_set}{by}" if report.head_set else "none known"
     if template is not None:
         whose = "its own" if template.own else "none in the file; ChatML is used"
         yield "chat template", f"{whose}; {template.why or 'usable'}"

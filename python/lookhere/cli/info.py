@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def info(model: Path | None, mmproj: Path | None, heads: Path | None, gpu_layers: int, as_json: bool) -> None:
     """Show the build, and what MODEL is: its shape, how its attention is computed, and the heads that can be steered.
 
-    MODEL is a GGUF file; without one, the built-in model.
+    MODEL is a GGUF file, a folder or a name; without one, the built-in model.
     """
     with load(model, mmproj=mmproj, heads=heads, gpu_layers=gpu_layers) as loaded:
         if as_json:

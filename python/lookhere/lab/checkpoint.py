@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -16,25 +15,10 @@ from numpy.typing import NDArray
 
 from ..atomic import replacing
 from ..errors import OptionError
+from ..hub.file_hash import file_hash as file_hash  # noqa: PLC0414  # for the lab
 
 EVERY = 5.0
 """Seconds between two writes."""
-
-_BLOCK, _BLOCKS = 1 << 20, 64
-
-
-def file_hash(path: str | os.PathLike[str]) -> str:
-    """sha256, hexadecimal: of the whole file up to 64 MiB, else of its size and 64 blocks of 1 MiB spread over it."""
-    size = os.path.getsize(path)
-    digest = hashlib.sha256(str(size).encode())
-    with open(path, "rb") as file:
-        if size <= _BLOCK * _BLOCKS:
-            digest.update(file.read())
-        else:
-            for index in range(_BLOCKS):
-                file.seek(index * (size - _BLOCK) // (_BLOCKS - 1))
-                digest.update(file.read(_BLOCK))
-    return digest.hexdigest()
 
 
 class Checkpoint:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import warnings
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from ..errors import ModelFileError, UnknownImageWarning
 from ..images.image import Image
-from ..steering.head_set import HeadSet, ModelFacts
+from ..steering.head_set import HeadSet
+from .published import plain
 
 BUILTIN_HEADS = "builtin.json"
 UNKNOWN = (
@@ -63,34 +62,15 @@ def caller() -> int:
     return level
 
 
-def find_head_set(model: ModelFacts) -> HeadSet | None:
-    """The shipped head set of a model: same architecture, layers, heads and name; None if there is none.
-
-    Names are compared without case and punctuation; one may go on where the other ends (``-Instruct``, ``-Q4_K_M``).
-    """
-    name = _plain(model.name)
-    for head_set in _shipped():
-        facts = head_set.model
-        shape = (facts.architecture, facts.layers, facts.heads)
-        if shape != (model.architecture, model.layers, model.heads):
-            continue
-        known = _plain(facts.name)
-        if name and (name.startswith(known) or known.startswith(name)):
-            return head_set
-    return None
+def same_name(name: str, known: str) -> bool:
+    """Whether two names are one: without case and punctuation; one may go on where the other ends (``-Instruct``,
+    ``-Q4_K_M``)."""
+    one, other = plain(name), plain(known)
+    return bool(one) and (one.startswith(other) or other.startswith(one))
 
 
 @cache
-def _shipped() -> tuple[HeadSet, ...]:
-    return tuple(_read_all())
-
-
-def _read_all() -> Iterator[HeadSet]:
-    for path in sorted(package_folder("heads").glob("*.json")):
-        if path.name not in (BUILTIN_HEADS, "schema.json"):
-            yield HeadSet.read(path)
-
-
-def _plain(name: str) -> str:
-    """'Qwen/Qwen3-VL-2B-Instruct' as 'qwen3vl2binstruct'."""
-    return re.sub(r"[^a-z0-9]", "", name.rsplit("/", 1)[-1].lower())
+def shipped() -> tuple[tuple[Path, HeadSet], ...]:
+    """The head sets that come with the package, and their files; that of the built-in model aside."""
+    paths = sorted(package_folder("heads").glob("*.json"))
+    return tuple((path, HeadSet.read(path)) for path in paths if path.name not in (BUILTIN_HEADS, "schema.json"))

@@ -10,18 +10,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import ModelFileError, ProjectorError, TemplateError
+from ..errors import HubError, ModelFileError, ProjectorError, TemplateError
 from ..families import Family, family_of
 from ..kv import memory
 from ..prompt.chat import CHATML, ChatTemplate
 from ..prompt.message import ImagePart, Message
-from ..steering.head_set import HeadSet, ModelFacts
+from ..steering.head_set import ModelFacts
 from . import builtin
 from .gguf import Header, read_header
-from .pair import Given, check_projector, misfit, model_path, projector_kind, projector_path, unverified
-from .place import local_path
+from .head_choice import Match, match, of_base
+from .not_here import not_here
+from .pair import (
+    Given,
+    Located,
+    check_projector,
+    locate,
+    misfit,
+    model_path,
+    projector_kind,
+    projector_path,
+    unverified,
+)
 from .split import parts_of
 
+AGAIN = "Mend this, and run lookhere doctor again."
 _BATCH = 512  # tokens that are computed at once
 _IMAGE_TOKENS = 1024  # of the image that the guess is for
 _PATCHES = 4  # of an image token
@@ -81,16 +93,18 @@ class Template:
 
 @dataclass(frozen=True)
 class Report:
-    """problems: why it cannot be loaded. steps: what to do next. head_set: the name of the model that it was found on,
-    None where none is known."""
+    """here: it is on this machine. problems: why it cannot be loaded. steps: what to do next. head_set: the name of the
+    model that it was found on, None where none is known. head_set_by: how it was told that it is this model's."""
 
     model: LanguageModel | None = None
     projector: Projector | None = None
     memory: Memory | None = None
     template: Template | None = None
     head_set: str | None = None
+    head_set_by: str = ""
     problems: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
+    here: bool = True
 
     @property
     def loads(self) -> bool:
@@ -104,21 +118,21 @@ class Report:
 
 
 def examine(model: Given | None = None, *, mmproj: Given | None = None) -> Report:
-    """A report on a model: a file or a folder, None for the built-in one. What is wrong stands in the report."""
+    """A report on a model: a file, a folder or a name, None for the built-in one. What is wrong stands in the report.
+
+    Nothing is fetched: of a name that is not on this machine the report says what would be.
+    """
     try:
-        if model is None:
-            path, beside = builtin.builtin_files()
-            given = path
-            mmproj = beside if mmproj is None else mmproj
-        else:
-            given = local_path(model, "model", ModelFileError)
-            path = model_path(given)
+        if (missing := not_here(model)) is not None:
+            return Report(problems=(missing.why,), steps=missing.steps, here=False)
+        located = locate(model, mmproj)
+        path = model_path(located.path)
         header = read_header(path)
         files = parts_of(path, header)
-    except ModelFileError as error:
-        return Report(problems=(str(error),))
+    except (ModelFileError, ProjectorError, HubError) as error:
+        return Report(problems=(str(error),), steps=(AGAIN,))
     language = _language_model(header, files)
-    found, problems = _projector(path, header, mmproj, given, named=mmproj is not None and model is not None)
+    found, problems = _projector(path, header, located, named=mmproj is not None and model is not None)
     if not header.text("tokenizer.ggml.model"):
         problems.append(f"{path.name!r} has no tokenizer; expected a whole language model. Fetch it again.")
     needs = _memory(header, language, found)
@@ -127,20 +141,20 @@ def examine(model: Given | None = None, *, mmproj: Given | None = None) -> Repor
             f"The weights take {needs.weights / 2**30:.1f} GiB; {needs.free / 2**30:.1f} GiB of memory are free. Close "
             "other programs, or take a smaller quantization of the model."
         )
-    heads = (
-        builtin.builtin_head_set()
-        if model is None
-        else builtin.find_head_set(ModelFacts(language.name, language.architecture, language.layers, language.heads))
-    )
+    facts = ModelFacts(language.name, language.architecture, language.layers, language.heads)
+    own = builtin.builtin_head_set() if model is None else None
+    heads = Match(own, "file", "") if own else match(facts, path, header, located.names)
     report = Report(
         language,
         found,
         needs,
         _template(header, family_of(found.kind) if found else None),
-        None if heads is None else heads.model.name,
+        None if heads is None else heads.head_set.model.name,
+        "" if heads is None else heads.how,
         tuple(problems),
     )
-    return replace(report, steps=tuple(_steps(report, heads, built_in=model is None)))
+    steps = _steps(report, heads, built_in=model is None)
+    return replace(report, steps=(*steps, *([of_base(heads, facts)] if heads and heads.how == "base" else [])))
 
 
 def _language_model(header: Header, files: Sequence[Path]) -> LanguageModel:
@@ -158,12 +172,10 @@ def _language_model(header: Header, files: Sequence[Path]) -> LanguageModel:
     )
 
 
-def _projector(
-    path: Path, model: Header, mmproj: Given | None, given: Path, *, named: bool
-) -> tuple[Projector | None, list[str]]:
+def _projector(path: Path, model: Header, located: Located, *, named: bool) -> tuple[Projector | None, list[str]]:
     """-> the projector, where one can be read, and what is wrong with it."""
     try:
-        found = projector_path(mmproj, path, given)
+        found = projector_path(located.mmproj, path, located.path)
     except ProjectorError as error:
         return None, [str(error)]
     problems = []
@@ -232,9 +244,9 @@ def _template(header: Header, family: Family | None) -> Template:
     return Template(bool(source))
 
 
-def _steps(report: Report, heads: HeadSet | None, *, built_in: bool) -> list[str]:
+def _steps(report: Report, heads: Match | None, *, built_in: bool) -> list[str]:
     if not report.loads or report.model is None or report.projector is None:
-        return ["Mend this, and run lookhere doctor again."]
+        return [AGAIN]
     files = [shlex.quote(report.model.files[0]), "--mmproj", shlex.quote(report.projector.file)]
     steps = []
     if report.template and report.template.why:

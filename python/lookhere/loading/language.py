@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 from .. import checks, limits
 from ..engine import default_threads
-from ..errors import ModelFileError
 from ..kv.cache import Cache
 from ..kv.session import Session
 from ..prompt.chat import ChatTemplate
 from ..steering.facts import ModelFacts
 from .builtin import builtin_files
 from .load import _check_attention, _language_model, _special
-from .pair import model_path
-from .place import local_path
+from .pair import language_path
 
 if TYPE_CHECKING:
     from .. import _engine
@@ -51,14 +49,14 @@ class LanguageModel:
 def load_language_model(
     model: str | os.PathLike[str] | None = None, *, threads: int | None = None, gpu_layers: int = 0
 ) -> LanguageModel:
-    """The language model of a GGUF file, or of a folder with one; without a name, the built-in one's.
+    """The language model of a GGUF file, of a folder with one, or of a name; without one, the built-in one's.
 
-    threads, gpu_layers: as in ``load``. ModelFileError, OptionError.
+    threads, gpu_layers: as in ``load``. ModelFileError, HubError, OptionError.
     """
     if threads is not None:
         threads = checks.whole("threads", threads, 1, limits.THREADS)
     layers = checks.whole("gpu_layers", gpu_layers, 0, limits.GPU_LAYERS)
-    path = builtin_files()[0] if model is None else model_path(local_path(model, "model", ModelFileError))
+    path = builtin_files()[0] if model is None else language_path(model)
     native = _language_model(path, layers, mmap=False)
     try:
         _check_attention(path, native)

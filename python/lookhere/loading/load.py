@@ -22,7 +22,8 @@ from ..prompt.chat import ChatTemplate
 from ..steering.head_set import HeadSet
 from . import builtin
 from .gguf import Header, read_header
-from .pair import find_pair, projector_kind, warn_if_unverified
+from .head_choice import given_heads, heads_of
+from .pair import locate, pair_of, projector_kind, warn_if_unverified
 from .worth import warn_if_weak
 
 if TYPE_CHECKING:
@@ -52,8 +53,10 @@ def load(
 ) -> Model:
     """Loads a vision-language model; without a name, the built-in one.
 
-    model: a GGUF file, or a folder with one model. mmproj: its projector, None for the one beside it. heads: a head set
-    or its JSON file, None for the one that comes with the package. context: tokens that the KV cache holds, None to
+    model: a GGUF file, a folder with one model, or a name, as ``qwen3-vl-2b`` or ``owner/repo:Q4_K_M`` on Hugging Face:
+    what has a name is fetched, unless it is on this machine. mmproj: its projector, None for the one beside it; of a
+    name also a quantization or a file of its repository. heads: a head set, its JSON file, or the name of a repository
+    with one; None for the one that is known for the model. context: tokens that the KV cache holds, None to
     grow with what is asked. kv_budget: MiB up to which a growing cache keeps the prompts that were asked, 32 at most;
     beyond it the least recently used is evicted, and read again on demand. image_budget: MiB of encoded images that are
     kept for when the same pixels are looked at again, 0 for none. threads: None for all cores, 16 at most (1 for a
@@ -64,7 +67,7 @@ def load(
     models that see squares of one size, pad keeps an image's shape and pads it, stretch fills the square with it, so
     that a long one takes all tokens, and tile gives an overview of a long one and pieces of it that are nearly square.
 
-    ModelFileError, ProjectorError, HeadSetError, OptionError.
+    ModelFileError, ProjectorError, HubError, HeadSetError, OptionError.
     """
     whole = {
         "context": (256 if context is None else context, limits.LEAST_CONTEXT, limits.CONTEXT),
@@ -85,12 +88,13 @@ def load(
     checks.one_of("fit", fit, FITS)
     if chat_template is not None:
         checks.text("chat_template", chat_template)
-    path, projector_path = find_pair(model, mmproj)
+    given = given_heads(heads)
+    located = locate(model, mmproj)
+    path, projector_path = pair_of(located)
     header = read_header(projector_path)
     square = square_of(header)
     checked_fit(fit, projector_kind(header), square)
     warn_if_unverified(projector_path)
-    given = heads if isinstance(heads, HeadSet) or heads is None else HeadSet.read(heads)
     native = _language_model(path, number["gpu_layers"], mmap)
     cores = default_threads(native.parameters) if threads is None else number["threads"]
     try:
@@ -122,8 +126,9 @@ def load(
             fit=fit,
             square=square,
         )
-        found = builtin.builtin_head_set() if model is None else builtin.find_head_set(loaded.facts)
-        loaded.head_set = given or found
+        loaded.head_set = given or (
+            builtin.builtin_head_set() if model is None else heads_of(loaded.facts, path, located.names)
+        )
         warn_if_weak(loaded.head_set)
         if model is None:
             loaded.notice = builtin.warn_if_unknown

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelFileError, ProjectorError, UnverifiedFamilyWarning
 from ..families import Family, family_of, refusal, verified_names
+from ..hub import fetch
+from ..hub.known import close_names
+from ..hub.name import HubName
 from . import builtin as registry
 from .folder import Found, listed, look_into
 from .gguf import Header, read_header
 from .head_bytes import shown
-from .place import local_path
+from .place import placed
+from .published import usual_place
 from .split import parts_of, refuse_part
 
 Given = str | os.PathLike[str]
@@ -23,21 +28,73 @@ _STATE_ANOTHER_WIDTH = ("mlp", "ldp", "ldpv2", "resampler", "adapter")
 """Kinds whose older files say how wide the vision encoder's own projection was."""
 
 
+@dataclass(frozen=True)
+class Located:
+    """Where a model lies. path: its file, or a folder. mmproj: None for the projector beside it. names: what it is
+    called where it comes from."""
+
+    path: Path
+    mmproj: Path | None
+    names: tuple[str, ...] = ()
+
+
 def find_pair(model: Given | None, mmproj: Given | None) -> tuple[Path, Path]:
     """The files of a model and its projector; None stands for the built-in model, and for the projector beside a model.
 
-    model: a file, of a split model the first one, or a folder with one model. ModelFileError,
-    ProjectorError.
+    model: a file, of a split model the first one, a folder with one model, or a name, which is fetched.
+    ModelFileError, ProjectorError, HubError.
     """
+    located = locate(model, mmproj)
+    return pair_of(located)
+
+
+def locate(model: Given | None, mmproj: Given | None) -> Located:
+    """The paths of what is given; what has a name is fetched where it is not on this machine."""
     if model is None:
         path, found = registry.builtin_files()
-        projector = found if mmproj is None else local_path(mmproj, "mmproj", ProjectorError)
-    else:
-        given = local_path(model, "model", ModelFileError)
-        path = model_path(given)
-        projector = projector_path(mmproj, path, given)
+        return Located(path, found if mmproj is None else Path(_projector_place(mmproj)))
+    given = placed(model, "model", ModelFileError)
+    if isinstance(given, Path):
+        if not given.exists() and (near := close_names(str(given))):
+            raise ModelFileError(
+                f"There is no file or folder {shown(given)}, and no model of this short name; did you mean "
+                f"{' or '.join(near)}? lookhere models lists them."
+            )
+        return Located(given, None if mmproj is None else Path(_projector_place(mmproj)))
+    own = None if mmproj is None else _projector_place(mmproj, repository=isinstance(given, HubName))
+    wanted = own if isinstance(own, str) else None
+    fetched = fetch.get(given, wanted, vision=own is None or wanted is not None)
+    if fetched.mmproj is None and own is None:
+        raise ProjectorError(
+            f"{given.text}: Ollama has downloaded it without a projector file. It may be a text model, or a newer one "
+            "that Ollama keeps in one file, which llama.cpp does not see with. Give a short name (lookhere models) or "
+            "owner/repo:Q4_K_M on Hugging Face."
+        )
+    return Located(fetched.model, own if isinstance(own, Path) else fetched.mmproj, fetched.names)
+
+
+def _projector_place(mmproj: Given, *, repository: bool = False) -> Path | str:
+    """The path of a projector; with a repository, what is no path may be a quantization or the name of a file in it."""
+    given = placed(mmproj, "mmproj", ProjectorError)
+    if isinstance(given, HubName):
+        return fetch.get_projector(given)
+    if not isinstance(given, Path):
+        raise ProjectorError(f"mmproj={given.text!r} is a name of Ollama's; expected the path of a projector's file.")
+    return os.fspath(given) if repository and not given.exists() else given
+
+
+def pair_of(located: Located) -> tuple[Path, Path]:
+    """The two files, each checked, and that they belong together."""
+    path = model_path(located.path)
+    projector = projector_path(located.mmproj, path, located.path)
     check_projector(projector, path)
     return path, projector
+
+
+def language_path(model: Given) -> Path:
+    """The file of a language model alone, which is fetched where it has a name. ModelFileError, HubError."""
+    given = placed(model, "model", ModelFileError)
+    return model_path(given if isinstance(given, Path) else fetch.get(given, vision=False).model)
 
 
 def model_path(given: Path) -> Path:
@@ -106,14 +163,13 @@ def _instead(found: Found, folder: Path) -> str:
     return "; expected a GGUF file in it, for instance model.gguf, and its mmproj."
 
 
-def projector_path(mmproj: Given | None, model: Path, given: Path) -> Path:
+def projector_path(mmproj: Path | None, model: Path, given: Path) -> Path:
     """The projector that is given, or the only one beside the model that fits. ProjectorError.
 
     given: what was given as the model, perhaps a folder around the model's own, in which a projector may lie, too.
     """
     if mmproj is not None:
-        path = local_path(mmproj, "mmproj", ProjectorError)
-        return _only_projector(model, path) if path.is_dir() else path
+        return _only_projector(model, mmproj) if mmproj.is_dir() else mmproj
     beside = look_into(model.parent).projectors
     return _only_projector(model, given if given.is_dir() and not beside else model.parent)
 
@@ -143,8 +199,8 @@ def _only_projector(model: Path, folder: Path) -> Path:
     )
     raise ProjectorError(
         f"The model {shown(model)} has no vision by itself: it needs its projector, a second GGUF file that is usually "
-        f"called mmproj-*.gguf; none is beside it{others}. Name it with mmproj= (--mmproj); it is published where the "
-        f"model is.{alone}"
+        f"called mmproj-*.gguf; none is beside it{others}. Name it with mmproj= (--mmproj); "
+        f"{usual_place(header, model)}.{alone}"
     )
 
 

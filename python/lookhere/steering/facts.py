@@ -22,13 +22,14 @@ Number = TypeVar("Number", bound=np.generic)
 @dataclass(frozen=True)
 class ModelFacts:
     """What of a model a head set depends on. heads: query heads per layer. attention_layers: the layers that have
-    heads, where others are recurrent; empty where all have."""
+    heads, where others are recurrent; empty where all have. aliases: other names that the model goes by."""
 
     name: str
     architecture: str
     layers: int
     heads: int
     attention_layers: tuple[int, ...] = ()
+    aliases: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, name: str, architecture: str, layers: int, heads: int, attention_layers: Iterable[int]) -> ModelFacts:
@@ -39,13 +40,16 @@ class ModelFacts:
     @classmethod
     def read(cls, entry: Entry) -> ModelFacts:
         """Out of parsed JSON; the entry's error says what is wrong."""
-        entry.keys({"name", "architecture", "layers", "heads"}, {"attention_layers"})
+        entry.keys({"name", "architecture", "layers", "heads"}, {"attention_layers", "aliases"})
         facts = cls(entry.text("name"), entry.text("architecture"), entry.whole("layers", 1), entry.whole("heads", 1))
         given = entry.data.get("attention_layers", [])
         known = isinstance(given, list) and all(type(each) is int and 0 <= each < facts.layers for each in given)
         if not known or given != sorted(set(given)):
             entry.wrong("attention_layers", "layers of the model, ascending")
-        return replace(facts, attention_layers=tuple(given))
+        aliases = entry.data.get("aliases", [])
+        if not isinstance(aliases, list) or not all(isinstance(each, str) and each for each in aliases):
+            entry.wrong("aliases", "names of the model")
+        return replace(facts, attention_layers=tuple(given), aliases=tuple(aliases))
 
     @property
     def layers_with_heads(self) -> tuple[int, ...]:
@@ -66,9 +70,9 @@ class ModelFacts:
 
     def as_dict(self) -> dict[str, Any]:
         """As they stand in JSON."""
-        facts = dict(vars(self))
-        layers = facts.pop("attention_layers")
-        return {**facts, "attention_layers": list(layers)} if layers else facts
+        facts = {"name": self.name, "architecture": self.architecture, "layers": self.layers, "heads": self.heads}
+        lists = {"attention_layers": list(self.attention_layers), "aliases": list(self.aliases)}
+        return {**facts, **{name: values for name, values in lists.items() if values}}
 
     def on_every_layer(self, mass: NDArray[Number]) -> NDArray[Number]:
         """(layers, heads, ...) of what was read in the layers with heads alone, 0 in the others."""

@@ -17,10 +17,16 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 
 mmproj_option = click.option(
-    "--mmproj", type=FILE, metavar="GGUF", help="The model's projector  [default: mmproj*.gguf beside it]"
+    "--mmproj",
+    type=FILE,
+    metavar="GGUF",
+    help="The model's projector; of a model by name also a quantization  [default: the one beside it, or F16]",
 )
 heads_option = click.option(
-    "--heads", type=FILE, metavar="JSON", help="The head set to steer with  [default: the one known for the model]"
+    "--heads",
+    type=FILE,
+    metavar="JSON",
+    help="The head set to steer with: a file, or owner/repo on Hugging Face  [default: the one known for the model]",
 )
 threads_option = click.option(
     "--threads",
@@ -34,7 +40,10 @@ gpu_layers_option = click.option(
 )  # fmt: skip
 
 _OPTIONS = (
-    click.option("--model", type=FILE, metavar="GGUF", help="A vision-language model  [default: the built-in one]"),
+    click.option(
+        "--model", type=FILE, metavar="MODEL",
+        help="A GGUF file, a folder, or a name: qwen3-vl-2b, owner/repo:Q4_K_M  [default: the built-in model]",
+    ),
     mmproj_option,
     heads_option,
     click.option(

@@ -1,0 +1,1 @@
+"""The commands about models and head sets by name."""

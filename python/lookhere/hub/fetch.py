@@ -1,0 +1,170 @@
+"""A model by its name: found on this machine, or fetched."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..checks import short
+from ..errors import HubError
+from . import client, stores
+from .choice import DEFAULT, Chosen, HubFile, choose, choose_projector
+from .download import check_room, fetch
+from .known import known_models
+from .name import HubName, OllamaName
+from .telling import say, size
+
+_log = logging.getLogger("lookhere.hub")
+_MOST_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The files of a model on this machine. mmproj: None where it has none. names: what the model is called, for its
+    head set."""
+
+    model: Path
+    mmproj: Path | None
+    names: tuple[str, ...]
+
+
+def find(name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool = True) -> Fetched | None:
+    """A model that is on this machine already, whole; None where it is not. The network is not asked.
+
+    mmproj: which projector of the repository, None for the preferred one. vision: that it has one is expected.
+    """
+    if isinstance(name, HubName):
+        for shelf in stores.shelves(name):
+            chosen = _on_shelf(shelf, name, mmproj)
+            if chosen is not None and (chosen.projector is not None or not vision):
+                if shelf.of:
+                    say(f"{name.text}: found what {shelf.of} has downloaded.")
+                _tell_found(name, chosen)
+                projector = shelf.paths[chosen.projector.path] if chosen.projector else None
+                return Fetched(shelf.paths[chosen.model.files[0].path], projector, _names(name))
+    pair = stores.ollama_pair(name)
+    if pair is None:
+        return None
+    if pair[1] is None and vision and isinstance(name, HubName):
+        return None
+    say(f"{name.text}: found what Ollama has downloaded.")
+    return Fetched(*pair, _names(name))
+
+
+def get(name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool = True) -> Fetched:
+    """A model by its name, fetched where it is not on this machine. HubError.
+
+    vision: False for the language model alone.
+    """
+    found = find(name, mmproj, vision=vision)
+    if found is not None:
+        return found
+    if isinstance(name, OllamaName):
+        raise HubError(_not_of_ollama(name))
+    if client.offline():
+        raise HubError(client.of_offline(name.text))
+    name, listing = _listed(name)
+    chosen = _chosen(name, listing.files, mmproj)
+    if chosen.projector is None and vision:
+        raise HubError(
+            f"{name.repository} has no projector (mmproj-*.gguf), without which a model sees nothing: it may hold a "
+            "text model, or its projector is published elsewhere. Look for another repository of the model, or give "
+            "its file with mmproj= (--mmproj)."
+        )
+    projector = chosen.projector if vision else None
+    files = [*chosen.model.files, *([projector] if projector else [])]
+    _state(name, files, listing.licence)
+    _tell_why(name, chosen)
+    check_room(files)
+    paths = [fetch(name, file) for file in files]
+    return Fetched(paths[0], paths[-1] if projector else None, _names(name))
+
+
+def get_projector(name: HubName) -> Path:
+    """A projector alone, by the name of its repository, or of its file in one. HubError."""
+    for shelf in stores.shelves(name):
+        if there := [each for each in shelf.files if each.path == name.file]:
+            return shelf.paths[there[0].path]
+    if client.offline():
+        raise HubError(client.of_offline(name.text))
+    listing = client.list_files(name)
+    file = choose_projector(listing.files, name.repository, name.file or name.quantization)
+    _state(name, [file], listing.licence)
+    check_room([file])
+    return fetch(name, file)
+
+
+def _listed(name: HubName) -> tuple[HubName, client.Listing]:
+    """A repository's files; those of main where the revision of a known model is gone."""
+    try:
+        return name, client.list_files(name)
+    except HubError:
+        if name.known is None or name.revision == "main":
+            raise
+        moved = replace(name, revision="main")
+        listing = client.list_files(moved)
+        say(f"{name.repository}: the revision {name.revision[:12]} is gone; the newest one is taken.")
+        return moved, listing
+
+
+def _chosen(name: HubName, files: Sequence[HubFile], mmproj: str | None) -> Chosen:
+    """The files of a known model are those of the table, as long as the repository has them."""
+    known = name.known
+    there = {file.path for file in files}
+    if known and known.files and all(file.name in there for file in known.files):
+        own = known.mmproj.name if known.mmproj and known.mmproj.name in there else None
+        return choose(files, name.repository, file=known.files[0].name, mmproj=mmproj or own)
+    return choose(files, name.repository, quantization=name.quantization, file=name.file, mmproj=mmproj)
+
+
+def _on_shelf(shelf: stores.Shelf, name: HubName, mmproj: str | None) -> Chosen | None:
+    try:
+        return _chosen(name, shelf.files, mmproj)
+    except HubError as error:
+        _log.debug("%s has no %s: %s", shelf.of, name.text, error)
+        return None
+
+
+def _names(name: HubName | OllamaName) -> tuple[str, ...]:
+    if isinstance(name, OllamaName):
+        return (name.text.replace(":", "-"),)
+    bare = name.repository.rpartition("/")[2]
+    for ending in ("-GGUF", "-gguf"):
+        bare = bare.removesuffix(ending)
+    return (name.known.base, bare) if name.known else (bare,)
+
+
+def _state(name: HubName, files: Sequence[HubFile], licence: str) -> None:
+    """What will be fetched, before it is."""
+    missing = sum(file.size for file in files)
+    terms = licence or (name.known.licence if name.known else "")
+    of = f"licence {terms}" if terms else "licence not stated"
+    listed = ", ".join(f"{file.name} ({size(file.size)})" if file.size else file.name for file in files[:_MOST_NAMED])
+    more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    total = f", {size(missing)}" if missing and len(files) > 1 else ""
+    say(f"Fetching {name.repository} ({of}) into {client.cache_folder()}: {listed}{more}{total}.")
+
+
+def _tell_why(name: HubName, chosen: Chosen) -> None:
+    if chosen.why:
+        say(f"{name.repository}: took {chosen.why}.")
+
+
+def _tell_found(name: HubName, chosen: Chosen) -> None:
+    """Which quantization was there, where another one would have been fetched."""
+    there = chosen.model.name
+    if there and there != DEFAULT and not (name.quantization or name.file):
+        say(f"{name.repository}: took {there}, which is on this machine; {name.repository}:{DEFAULT} fetches another.")
+
+
+def _not_of_ollama(name: OllamaName) -> str:
+    there = [each for each in stores.ollama_names() if "vl" in each or "llava" in each or "gemma" in each]
+    has = f" It has {', '.join(there[:_MOST_NAMED])}." if there else ""
+    names = ", ".join(model.name for model in known_models()[:_MOST_NAMED])
+    return (
+        f"There is no file {short(name.text)}, and Ollama has downloaded no model of this name here.{has} Run ollama "
+        f"pull {name.text}, or give a short name ({names}, ...; lookhere models lists them) or a repository on Hugging "
+        "Face, as owner/repo:Q4_K_M."
+    )

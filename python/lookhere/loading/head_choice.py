@@ -1,0 +1,179 @@
+"""Which known head set steers a model: the set of this very file, of this name, of another name that it goes by, or of
+the model that it was made from."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from ..errors import BaseHeadSetWarning, HeadSetError
+from ..hub.file_hash import file_hash
+from ..hub.head_files import download, head_folder
+from ..hub.name import HubName, repository_of
+from ..steering.head_set import HeadSet, ModelFacts
+from . import builtin
+from .gguf import Header, read_header
+from .published import bases_of, names_of, plain
+
+How: TypeAlias = Literal["file", "name", "alias", "base"]
+
+_LEAST = 6
+"""Letters and digits of a name that says something."""
+_log = logging.getLogger("lookhere.model")
+
+
+@dataclass(frozen=True)
+class KnownHeads:
+    """A head set that loading may choose. file: where it lies. shipped: it comes with the package."""
+
+    head_set: HeadSet
+    file: Path
+    shipped: bool
+
+
+@dataclass(frozen=True)
+class Match:
+    """how: by what it was found. by: the name that decided, or the file's sha256."""
+
+    head_set: HeadSet
+    how: How
+    by: str
+
+
+def given_heads(heads: HeadSet | str | os.PathLike[str] | None) -> HeadSet | None:
+    """A head set as ``load`` takes it: itself, a file, or a repository, whose only head set is fetched. HeadSetError,
+    HubError."""
+    if heads is None or isinstance(heads, HeadSet):
+        return heads
+    name = _repository(heads)
+    return HeadSet.read(heads) if name is None else only_head_set(name)
+
+
+def only_head_set(name: HubName) -> HeadSet:
+    """The head set of a repository that has one. HeadSetError."""
+    found = [head_set for _, head_set in head_sets_of(name)]
+    if len(found) > 1:
+        named = ", ".join(f"{each.model.name} ({len(each.heads)} heads)" for each in found[:8])
+        raise HeadSetError(
+            f"{name.repository} has {len(found)} head sets: {named}. Fetch them with lookhere heads get "
+            f"{name.repository}; loading then takes the one that is the model's."
+        )
+    return found[0]
+
+
+def head_sets_of(name: HubName) -> list[tuple[Path, HeadSet]]:
+    """The head sets of a repository, and where they lie in the cache. HeadSetError where none of its files is one."""
+    found, why = [], ""
+    for file in download(name):
+        try:
+            found.append((file, HeadSet.read(file)))
+        except HeadSetError as error:
+            why = why or str(error)
+    if not found:
+        raise HeadSetError(f"{name.repository} has no head set: {why}")
+    return found
+
+
+def heads_of(facts: ModelFacts, path: Path, names: Sequence[str]) -> HeadSet | None:
+    """The known head set of a model that is loaded, if there is one; a warning where it is the base model's."""
+    found = match(facts, path, read_header(path, brief=True), names)
+    if found is None:
+        return None
+    tell(found, facts)
+    return found.head_set
+
+
+def known_heads() -> list[KnownHeads]:
+    """The user's head sets (``lookhere heads get``), then those that come with the package."""
+    return [*_of_user(), *(KnownHeads(each, file, True) for file, each in builtin.shipped())]
+
+
+def match(facts: ModelFacts, path: Path, header: Header, names: Sequence[str] = ()) -> Match | None:
+    """The head set of a model, None where none is known. names: those that it was asked for by."""
+    sets = [each.head_set for each in known_heads()]
+    sets = [each for each in sets if _shape(each.model) == _shape(facts)]
+    own = builtin.builtin_head_set()
+    hashed = [each for each in (*sets, own) if each and _hash(each) and _shape(each.model) == _shape(facts)]
+    found = file_hash(path) if hashed else ""
+    for head_set in hashed:
+        if _hash(head_set) == found:
+            return Match(head_set, "file", found)
+    return _by_name(sets, facts, path, header, names)
+
+
+def _by_name(
+    sets: Sequence[HeadSet], facts: ModelFacts, path: Path, header: Header, names: Sequence[str]
+) -> Match | None:
+    for head_set in sets:
+        if any(builtin.same_name(facts.name, known) for known in _known(head_set)):
+            return Match(head_set, "name", facts.name)
+    called = [facts.name, *names, *names_of(header, path)]
+    for name in called:
+        for head_set in sets:
+            if len(plain(name)) >= _LEAST and any(plain(name).startswith(plain(known)) for known in _known(head_set)):
+                return Match(head_set, "alias", name)
+    for head_set in sets:
+        for base in bases_of(header):
+            if any(plain(base) == plain(known) for known in _known(head_set)):
+                return Match(head_set, "base", base)
+        for name in called:
+            if any(len(plain(known)) >= _LEAST and plain(known) in plain(name) for known in _known(head_set)):
+                return Match(head_set, "base", name)
+    return None
+
+
+def tell(found: Match, facts: ModelFacts) -> None:
+    """A BaseHeadSetWarning in the caller's name for the heads of a base model; a line in the log for another name."""
+    if found.how == "base":
+        warnings.warn(of_base(found, facts), BaseHeadSetWarning, stacklevel=builtin.caller())
+    else:
+        _log.debug("Head set of %s by %s %s.", found.head_set.model.name, found.how, found.by)
+
+
+def of_base(found: Match, facts: ModelFacts) -> str:
+    """What to know about the heads of a base model."""
+    return (
+        f"No head set is known for {facts.name!r}; it has the shape of {found.head_set.model.name} and seems to be "
+        f"made from it ({found.by}), so that its heads are used. Fine-tuning may have moved them: look whether it "
+        "describes the right place, or find its own with lookhere discover."
+    )
+
+
+def _repository(heads: str | os.PathLike[str]) -> HubName | None:
+    """The repository that is named; None for what is there, and for what can only be a path."""
+    try:
+        text = os.fsdecode(heads)
+        return None if os.path.exists(text) else repository_of(text)
+    except Exception:  # of an object that nobody here made
+        return None
+
+
+def _known(head_set: HeadSet) -> tuple[str, ...]:
+    return (head_set.model.name, *head_set.model.aliases)
+
+
+def _shape(facts: ModelFacts) -> tuple[str, int, int]:
+    return facts.architecture, facts.layers, facts.heads
+
+
+def _hash(head_set: HeadSet) -> str:
+    model = head_set.evidence.get("model")
+    found = model.get("sha256") if isinstance(model, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _of_user() -> Iterator[KnownHeads]:
+    try:
+        files = sorted(head_folder().glob("*.json"))
+    except OSError:
+        return
+    for file in files:
+        try:
+            yield KnownHeads(HeadSet.read(file), file, False)
+        except HeadSetError as error:
+            _log.warning("%s", error)

@@ -1,0 +1,41 @@
+"""A model that was given by name and is not on this machine: what fetching it would take."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ModelFileError
+from ..hub.fetch import find
+from ..hub.telling import size
+from ..kv import memory
+from .place import placed
+
+
+@dataclass(frozen=True)
+class NotHere:
+    """why: a sentence. steps: what to do next."""
+
+    why: str
+    steps: tuple[str, ...]
+
+
+def not_here(model: str | os.PathLike[str] | None) -> NotHere | None:
+    """What to know of a name whose files are not on this machine; None for what is here, and for paths.
+
+    ModelFileError.
+    """
+    name = None if model is None else placed(model, "model", ModelFileError)
+    if name is None or isinstance(name, Path) or find(name) is not None:
+        return None
+    known = getattr(name, "known", None)
+    why = f"{name.text} is not on this machine, or not all of it."
+    if known and known.size:
+        free = memory.available()
+        fits = "" if free is None else f"; {size(free)} are free now" + ("" if free >= known.memory else ", too few")
+        why += (
+            f" It is {known.repository} ({known.licence}), {size(known.size)} to fetch, and needs about "
+            f"{size(known.memory)} of memory{fits}."
+        )
+    return NotHere(why, (f"Fetch it: lookhere models get {name.text}. Loading it by this name fetches it, too.",))

@@ -1,0 +1,56 @@
+"""Where the files of a model are published, told by what its own file says of itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..hub.known import KnownModel, known_models
+from .gguf import Header
+
+_LEAST = 6
+"""Letters and digits of a name that says something."""
+
+
+def plain(name: str) -> str:
+    """'Qwen/Qwen3-VL-2B-Instruct' as 'qwen3vl2binstruct'."""
+    return re.sub(r"[^a-z0-9]", "", name.rsplit("/", 1)[-1].lower())
+
+
+def bases_of(header: Header) -> tuple[str, ...]:
+    """The models that a file says it was made from, by name and by repository."""
+    found = []
+    for index in range(min(header.whole("general.base_model.count") or 1, 8)):
+        for key in ("name", "repo_url"):
+            if text := header.text(f"general.base_model.{index}.{key}"):
+                found.append(text.rstrip("/"))
+    return tuple(found)
+
+
+def names_of(header: Header, path: Path) -> tuple[str, ...]:
+    """What a model may be called: by its file, by the file's name, and by the folder of a hub that it is in."""
+    parts = [header.text("general.basename"), header.text("general.size_label"), header.text("general.finetune")]
+    made = "-".join(filter(None, parts)) if parts[0] else ""
+    folders = [part.rpartition("--")[2] for part in path.parts if part.startswith("models--")]
+    return tuple(dict.fromkeys(filter(None, (header.name, path.stem, made, path.parent.name, *folders))))
+
+
+def known_model_of(header: Header, path: Path) -> KnownModel | None:
+    """The entry of the table that a file is a quantization of, as far as names tell."""
+    names = [plain(name) for name in (*names_of(header, path), *bases_of(header))]
+    for model in known_models():
+        title = plain(model.base)
+        if any(len(name) >= _LEAST and (name == title or name.startswith(title)) for name in names):
+            return model
+    return None
+
+
+def usual_place(header: Header, path: Path) -> str:
+    """Where the projector of a model is published, as a clause."""
+    known = known_model_of(header, path)
+    if known is None:
+        bases = [base for base in bases_of(header) if base.startswith("http")]
+        made = f", for instance a GGUF repository of {bases[0]}" if bases else ""
+        return f"it is published where the model is{made}"
+    named = f" as {known.mmproj.name}" if known.mmproj else ""
+    return f"it is published in {known.repository}{named}, and load({known.name!r}) (--model {known.name}) fetches both"
