@@ -31,6 +31,11 @@ def short(value: object, most: int = LONGEST) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+def file(path: str | os.PathLike[str]) -> str:
+    """The name of a file or folder as messages repeat it, cut where it is long."""
+    return short(os.fspath(path), 300)
+
+
 def reason(error: Exception) -> str:
     """What an error says, on a line and cut where it is long; an OSError's without the path."""
     return label(str(getattr(error, "strerror", None) or error), 2 * LONGEST)

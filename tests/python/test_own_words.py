@@ -17,12 +17,16 @@ from lookhere.cli import main
 from lookhere.comics import generate_strip
 from lookhere.lab import calibration
 from lookhere.lab.bench import Measured
+from lookhere.lab.coco import read_coco
+from lookhere.lab.corpus import captioned_strips
 from lookhere.lab.discovery import Options, discover
 from lookhere.lab.familiarity import familiarity
 from lookhere.lab.judging import nearest
 from lookhere.lab.naming import OURS, PROMPTS, Naming, wanted
+from lookhere.lab.ranking import read_ranking
 from lookhere.lab.understanding import Understanding
 from lookhere.lab.verdict import of_measured
+from lookhere.steering.facts import ModelFacts
 from planted_engine import PLANTED
 
 SMALL = {"strips": 4, "calibration": 2, "panel_size": 64, "readers": 0}
@@ -225,3 +229,20 @@ def test_scripts_without_spaces_are_judged_by_their_signs():
 def test_verdicts(right, asked, word):
     understood = Understanding(Naming(), (), "What?", 1.0, "exact", None)
     assert of_measured(Measured({}, (right, asked)), 6, understood).word == word
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: Options(images=path),
+        lambda path: read_coco(path, path),
+        lambda path: read_ranking(path, ModelFacts("Fake", "fake", 4, 4)),
+        lambda path: captioned_strips(path, 3),
+    ],
+)
+@given(st.integers(1, 5000))
+def test_a_long_name_is_not_repeated_whole(read, length):
+    """Whoever names a file that is none gets a message that a person can read."""
+    with pytest.raises(LookhereError) as raised:
+        read(Path("x" * length))
+    assert len(str(raised.value)) < 700

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from .. import checks
 from ..errors import LabelsError
 
 SMALLEST = 750.0
@@ -59,7 +60,9 @@ def read_coco(labels: Path, images: Path) -> list[Labelled]:
                 continue
             x, y, width, height = (float(value) for value in each["bbox"])
             if not all(map(math.isfinite, (x, y, width, height))):
-                raise LabelsError(f"The labels {str(labels)!r} are not in COCO's format: the bbox {each['bbox']}.")
+                raise LabelsError(
+                    f"The labels {checks.file(labels)} are not in COCO's format: the bbox {checks.short(each['bbox'])}."
+                )
             most_x, most_y = sizes[image]
             box = (max(x, 0.0), max(y, 0.0), min(x + width, most_x), min(y + height, most_y))
             if box[2] > box[0] and box[3] > box[1] and (box[2] - box[0]) * (box[3] - box[1]) >= SMALLEST:
@@ -73,19 +76,21 @@ def read_coco(labels: Path, images: Path) -> list[Labelled]:
         ]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LabelsError(
-            f"The labels {str(labels)!r} are not in COCO's format ({type(error).__name__}: {error}). Expected an "
-            "object with images (id, file_name, width, height), annotations (image_id, category_id, bbox) and "
-            "categories (id, name)."
+            f"The labels {checks.file(labels)} are not in COCO's format ({type(error).__name__}: "
+            f"{checks.reason(error)}). Expected an object with images (id, file_name, width, height), annotations "
+            "(image_id, category_id, bbox) and categories (id, name)."
         ) from error
     if not found:
-        raise LabelsError(f"The labels {str(labels)!r} have no box of {SMALLEST:g} square pixels or more.")
+        raise LabelsError(f"The labels {checks.file(labels)} have no box of {SMALLEST:g} square pixels or more.")
     return found
 
 
 def _inside(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.is_file():
-        raise LabelsError(f"There is no image {str(path)!r}, which the labels name. Give their folder with --images.")
+        raise LabelsError(
+            f"There is no image {checks.file(path)}, which the labels name. Give their folder with --images."
+        )
     return path
 
 
@@ -93,6 +98,6 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise LabelsError(f"The labels {str(path)!r} cannot be read: {error}.") from error
+        raise LabelsError(f"The labels {checks.file(path)} cannot be read: {checks.reason(error)}.") from error
     except (ValueError, RecursionError) as error:
-        raise LabelsError(f"The labels {str(path)!r} are not JSON: {error}.") from error
+        raise LabelsError(f"The labels {checks.file(path)} are not JSON: {error}.") from error

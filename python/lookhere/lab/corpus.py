@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from .. import checks
 from ..errors import ComicsError, ImageError
 from ..questions import ORDINALS
 
@@ -65,8 +66,8 @@ def folder_strips(path: Path) -> Iterator[Strip]:
             panels = panels or count
             if not 2 <= panels <= len(ORDINALS):
                 raise ComicsError(
-                    f"The first comic in {str(path)!r} has {panels} panels; expected 2 to {len(ORDINALS)}, p1 to p6 "
-                    "for a strip of six."
+                    f"The first comic in {checks.file(path)} has {panels} panels; expected 2 to {len(ORDINALS)}, p1 to "
+                    "p6 for a strip of six."
                 )
             if count == panels:
                 yield strip
@@ -78,7 +79,9 @@ def captioned_strips(path: Path, most: int) -> list[Strip]:
     """The first comics of a folder that have captions, to judge answers by. ComicsError."""
     strips = list(itertools.islice((strip for strip in folder_strips(path) if strip.captions), most))
     if not strips:
-        raise ComicsError(f"No comic in {str(path)!r} has a captions.txt, one line per panel, to judge answers by.")
+        raise ComicsError(
+            f"No comic in {checks.file(path)} has a captions.txt, one line per panel, to judge answers by."
+        )
     return strips
 
 
@@ -99,7 +102,9 @@ def split_folder(path: Path, discovery: int, calibration: int) -> tuple[list[Str
     kept = max(len(strips) - calibration, min(len(strips), max(2, len(strips) // 2)))
     kept = min(kept, discovery)
     if kept < 2:
-        raise ComicsError(f"{str(path)!r} has {len(strips)} comic; expected at least 2, so that two halves can agree.")
+        raise ComicsError(
+            f"{checks.file(path)} has {len(strips)} comic; expected at least 2, so that two halves can agree."
+        )
     return strips[:kept], strips[kept : kept + calibration]
 
 

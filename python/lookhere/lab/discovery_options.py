@@ -59,7 +59,7 @@ class Options:
         if len(given) > 1:
             raise OptionError(f"{' and '.join(given)} are given; expected one of them, or none for generated strips.")
         if self.images is not None and self.coco is None:
-            raise OptionError(f"images={str(self.images)!r} is given without coco, the labels of the images.")
+            raise OptionError(f"images={checks.file(self.images)} is given without coco, the labels of the images.")
         for name, least, most in (
             ("strips", 2, 100_000), ("calibration", 0, 10_000), ("seed", 0, 999), ("panel_size", 16, 1024),
             ("readers", 0, 10_000), ("controls", 0, 100),

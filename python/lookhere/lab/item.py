@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from .. import questions
+from .. import checks, questions
 from ..errors import LabelsError
 from .naming import Naming
 
@@ -74,6 +74,6 @@ def check_size(scene: Scene, image: object, size: tuple[float, float] | None) ->
     """LabelsError where labels were made for an image of another size: their boxes would lie elsewhere in it."""
     if size is not None and (scene.width, scene.height) != size:
         raise LabelsError(
-            f"The image {str(image)!r} is {scene.width} x {scene.height} pixels, but its labels are for "
+            f"The image {checks.short(str(image))} is {scene.width} x {scene.height} pixels, but its labels are for "
             f"{size[0]:g} x {size[1]:g}. Give the images that were labelled, not resized or turned."
         )

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from .. import questions
+from .. import checks, questions
 from . import corpus, item
 from .bench import Source
 from .checkpoint import file_hash
@@ -82,7 +82,7 @@ def scenes(count: int, others: int, seed: int) -> Material:
 
 def coco(labels: Path, images: Path, count: int, others: int) -> Material:
     """Labelled boxes in COCO's format, in order of the images' ids: see ``objects``. LabelsError."""
-    found = askable(read_coco(labels, images), count + others, f"The labels {str(labels)!r} have")
+    found = askable(read_coco(labels, images), count + others, f"The labels {checks.file(labels)} have")
     kept = min(count, max(len(found) - others, LEAST, len(found) // 2))
     items = [item.of_objects(each.path, objects, each.size) for each, objects in found[:kept]]
     pictures = [partial(labelled_picture, each) for each, _ in found[kept:]]

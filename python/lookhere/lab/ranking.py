@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import checks
 from ..errors import HeadSetError
 from ..steering.head_set import FORMAT, Head, HeadSet, ModelFacts, from_dict
 from .comparison import ImageTally
@@ -206,11 +207,11 @@ def read_ranking(path: str | os.PathLike[str], model: ModelFacts) -> HeadSet:
 
     model: what the ranking is for; theirs does not say. HeadSetError names the file and what is wrong in it.
     """
-    name = f"The ranking {os.fspath(path)!r}"
+    name = f"The ranking {checks.file(path)}"
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise HeadSetError(f"{name} cannot be read: {error}.") from error
+        raise HeadSetError(f"{name} cannot be read: {checks.reason(error)}.") from error
     except (ValueError, RecursionError) as error:
         raise HeadSetError(f"{name} is not JSON ({error}). Was it half written?") from error
     if isinstance(data, dict) and data.get("format") == FORMAT:
