@@ -47,8 +47,8 @@ PRIOR = 1 / 12
 """Of all heads, at most so many are in a prior: the best numbers that Gaze Heads reports are 2 to 12 % of all heads,
 and more of them break sentences."""
 
-PLACE: Place = "answer"
-"""Where a ranking on text is read, unless another place is asked for."""
+PREFERRED: tuple[Place, ...] = ("answer", "prompt")
+"""The place where more heads are better than chance is taken; the first of these where they are as many."""
 
 
 class Reader(Protocol):
@@ -102,9 +102,7 @@ def discover_text(
     rankings, scores, trusted = rank(facts, tally, options)
     for place, each in trusted.items():
         progress.note(f"{READ_AT[place]}: {each.verdict}.")
-    place = options.place or PLACE
-    if not options.place and not trusted[place].gaze_heads:
-        place = next((other for other in PLACES if trusted[other].gaze_heads), PLACE)
+    place = options.place or max(PREFERRED, key=lambda each: trusted[each].gaze_heads)
     ranking, found = rankings[place], trusted[place]
     heads = default_heads(ranking, found, PRIOR)
     if found.gaze_heads:
