@@ -68,7 +68,7 @@ def test_other_wordings_than_the_papers_are_not_found_in_silence(command, plante
     result, heads = command(**OWN)
     assert result.exit_code == 3, result.output
     for naming in OURS:
-        assert f'2 of 12 of the questions "{naming.words}"' in result.stderr
+        assert f'2 of 12 questions rightly: "{naming.words}"' in result.stderr
     assert "The verdict is weak: 16.7% of 12 steered answers" in result.stderr
     assert "--question" in result.stderr
     assert heads.evidence["worth"]["verdict"] == "weak"
@@ -89,7 +89,7 @@ def test_in_its_own_words_the_same_model_is_steered(command, planted_files, tmp_
     asked = ["--question", "Panel no. {number}, please", "--prompt", "Tell me something"]
     result, heads = command(*asked, **OWN)
     assert result.exit_code == 0, result.output
-    assert '12 of 12 of the questions "Panel no. {number}, please"' in result.stderr
+    assert '12 of 12 questions rightly: "Panel no. {number}, please"' in result.stderr
     assert set(heads.heads) <= set(PLANTED)
     assert heads.prompt == "Tell me something"
     assert heads.evidence["chosen_by"]["accuracy"] == 1

@@ -152,7 +152,7 @@ def test_command(reader, tmp_path):
         lookhere.load(reader, heads=out).close()
     (results / "ranking.json").rename(tmp_path / "before.json")
     again = CliRunner().invoke(main, [*arguments, "--force", "--compare", str(tmp_path / "before.json")])
-    assert "1 of the 1 heads are among the best 1" in again.stderr
+    assert "1 of the 1 heads are among its best 1" in again.stderr
 
 
 def test_a_kill_loses_nothing(reader, tmp_path):
@@ -205,7 +205,7 @@ def test_the_papers_format_comes_back(tmp_path):
     assert (data["layers"], data["heads_per_layer"]) == (LAYERS, HEADS)
     again = read_ranking(path, facts)
     assert (again.heads, again.scores) == (ranking.heads, ranking.scores)
-    assert shared(ranking.top(2), ranking) == "2 of the 2 heads are among the best 2 of me; 0.2 are by chance."
+    assert shared(ranking.top(2), ranking) == "2 of the 2 heads are among its best 2; 0.2 would be by chance."
 
 
 def test_attention_to_text_in_the_real_engine(builtin):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from ..errors import OptionError, UnknownPicturesError
+from ..errors import OptionError, ProjectorError, UnknownPicturesError
 from ..lab.ranking import FLOOR, Kind, Place
 from ..loading.load import load
 from .kept import keep
@@ -224,7 +224,11 @@ def _found(
         return text, text.verdict
     from ..lab.discovery import discover as find
 
-    with load(model, mmproj=mmproj, threads=threads, gpu_layers=gpu_layers) as loaded:
+    try:
+        loaded = load(model, mmproj=mmproj, threads=threads, gpu_layers=gpu_layers)
+    except ProjectorError as error:
+        raise ProjectorError(f"{error} Without a projector, --text ranks the heads of a language model.") from error
+    with loaded:
         try:
             found = find(loaded, options, kept=kept, progress=bar)
         except UnknownPicturesError as error:

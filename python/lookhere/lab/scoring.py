@@ -33,11 +33,8 @@ def default_heads(ranking: HeadSet, trusted: Trust | None, share: float = 0.25) 
 
 
 def shared(one: HeadSet, other: HeadSet) -> str:
-    """For people: how many of the heads of one set are among the best of another, as many, beside chance."""
-    every, count = len(one.model.every_head), len(one.heads)
-    best = other.ranked[:count]
+    """For people: how many heads of a set are among the best of another, taken as many, beside chance."""
+    every, best = len(one.model.every_head), other.ranked[: len(one.heads)]
     both = len(set(one.heads) & set(best))
-    return (
-        f"{both} of the {count} heads are among the best {len(best)} of {other.source or other.model.name}; "
-        f"{count * len(best) / every:.1f} are by chance."
-    )
+    chance = len(one.heads) * len(best) / every
+    return f"{both} of the {len(one.heads)} heads are among its best {len(best)}; {chance:.1f} would be by chance."

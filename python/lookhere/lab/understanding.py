@@ -121,7 +121,7 @@ def _understand(bench: Bench, given: Naming | None, prompt: str | None) -> Under
         answers = bench.said("ordinal", f"named/{naming.words}/{naming.ordinals}", partial(ask_named, naming=naming))
         said.append(answers)
         tried.append(_tried(naming.words, answers))
-        bench.progress.note(f'Unsteered it answers {tried[-1].told} of the questions "{naming.words}".')
+        bench.progress.note(f'Unsteered it answers {tried[-1].told} questions rightly: "{naming.words}"')
         if tried[-1].share >= ENOUGH:
             break
     best = max(range(len(tried)), key=lambda index: tried[index].share)
@@ -147,7 +147,9 @@ def _understand_labels(bench: Bench, naming: Naming, prompt: str) -> Understandi
     about = sum(
         judge("category", text, each.captions, 0) in ("right", "other") for each in said for text in each.texts
     )  # fmt: skip
-    share = about / max(sum(len(each.texts) for each in said), 1)
+    asked = sum(len(each.texts) for each in said)
+    bench.progress.note(f'Unsteered {about} of {asked} answers to "{prompt}" name an object of the picture.')
+    share = about / max(asked, 1)
     return Understanding(naming, (), prompt, share, "category", _familiar([said], labelled=True))
 
 
