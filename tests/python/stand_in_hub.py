@@ -170,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"X-Repo-Commit": repository.commit, "ETag": f'"{digest}"', "Accept-Ranges": "bytes"}
         if self.hub.cdn:
             headers |= {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(data))}
-            headers["Location"] = f"{self.hub.cdn.url}{self.path}"
+            headers["Location"] = f"{self.hub.cdn.url}{self.path}".replace("127.0.0.1", "localhost")  # another host
             self._send(302, b"", headers)
             return
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))

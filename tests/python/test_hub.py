@@ -203,7 +203,6 @@ def test_files_on_another_server_get_no_token(home, published, monkeypatch):
         assert find_pair(REPO, None)[0].read_bytes() == published[MODEL]
         assert server.cdn.served[MODEL] == len(published[MODEL])
         assert server.cdn.asked
-        # another port of one host is another server
         assert not [headers for _, _, headers in server.cdn.asked if "authorization" in headers]
         assert all("authorization" in headers for _, _, headers in server.asked)
 

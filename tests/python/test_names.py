@@ -9,7 +9,7 @@ import gguf_files as files
 import lookhere
 import pytest
 from click.testing import CliRunner
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from lookhere import BaseHeadSetWarning, HeadSet, HeadSetError, HubError
 from lookhere.cli import main
@@ -115,6 +115,7 @@ def test_any_text_is_a_name_or_none(text):
 names = st.from_regex(r"[A-Z][a-z]{1,6}(-[1-9]B)?", fullmatch=True)
 
 
+@settings(max_examples=50)
 @given(names, st.sets(st.sampled_from(QUANTIZATIONS), min_size=1), st.integers(1, 3), st.sampled_from(["", "sub/"]))
 def test_the_files_of_a_quantization_are_found_however_they_are_split(name, kinds, count, folder):
     def paths(kind):
@@ -149,6 +150,7 @@ def test_the_files_of_a_quantization_are_found_however_they_are_split(name, kind
                 choose(rest, "a/b", quantization=kind)
 
 
+@settings(max_examples=40)
 @given(st.sets(st.sampled_from([*PROJECTORS, "Q4_K_M", "Q6_K"]), min_size=1))
 def test_the_preferred_projector(kinds):
     listed = [HubFile("m-Q4_K_M.gguf", 9), *(HubFile(f"mmproj-m-{kind}.gguf", 5) for kind in sorted(kinds))]
@@ -193,6 +195,7 @@ def test_heads_by_names(home):
     assert match(replace(FACTS, layers=36), Path("m.gguf"), header()) is None
 
 
+@settings(max_examples=60)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_other_names_get_no_heads(name, stem):
     assume("qwen" not in re.sub(r"\W", "", f"{name}{stem}".lower()))

@@ -17,6 +17,8 @@ from ..errors import HubError
 from .choice import HubFile
 
 if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
     from .name import HubName
 
 WAIT = 20.0
@@ -47,12 +49,17 @@ def endpoint() -> str:
     return str(_constants().ENDPOINT)
 
 
-def list_files(name: HubName) -> Listing:
-    """The files of a repository, their sizes and sha256. HubError."""
+def api() -> HfApi:
+    """huggingface_hub's own client."""
     from huggingface_hub import HfApi
 
+    return HfApi(library_name="lookhere")
+
+
+def list_files(name: HubName) -> Listing:
+    """The files of a repository, their sizes and sha256. HubError."""
     with told_as_ours(name):
-        info = HfApi().model_info(name.repository, revision=name.revision, files_metadata=True, timeout=WAIT)
+        info = api().model_info(name.repository, revision=name.revision, files_metadata=True, timeout=WAIT)
     files = tuple(
         HubFile(each.rfilename, each.size or 0, str(each.lfs.sha256) if each.lfs else "")
         for each in info.siblings or ()

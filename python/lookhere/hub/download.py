@@ -32,14 +32,12 @@ _CHUNK = 1 << 20
 
 def fetch(name: HubName, file: HubFile) -> Path:
     """The path of a file in the cache, fetched if need be. HubError."""
-    from huggingface_hub import hf_hub_download
-
     if file.sha256 and file.size <= _LARGEST:
         _fetch_blob(name, file)
     elif file.size:
         check_room([file])
     with client.told_as_ours(name, file.path):
-        return Path(hf_hub_download(name.repository, file.path, revision=name.revision))
+        return Path(client.api().hf_hub_download(name.repository, file.path, revision=name.revision))
 
 
 def check_room(files: list[HubFile]) -> None:
@@ -121,7 +119,7 @@ def _fill(name: HubName, file: HubFile, part: Path) -> None:
 def _stream(url: str, part: Path, done: int, bar: Bar) -> None:
     """Appends to a partial file what a server sends from there on; a server that sends it all begins anew."""
     utils = client.utils()
-    headers = {**utils.build_hf_headers(), "Accept-Encoding": "identity"}
+    headers = {**utils.build_hf_headers(library_name="lookhere"), "Accept-Encoding": "identity"}
     if done:
         headers["Range"] = f"bytes={done}-"
     with utils.get_session().stream(

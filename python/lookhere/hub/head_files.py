@@ -33,8 +33,6 @@ def head_folder() -> Path:
 
 def download(name: HubName) -> list[Path]:
     """The JSON files of a repository, in huggingface_hub's cache; what they hold is not looked at. HubError."""
-    from huggingface_hub import hf_hub_download
-
     if client.offline():
         raise HubError(client.of_offline(name.text))
     listing = client.list_files(name)
@@ -46,7 +44,7 @@ def download(name: HubName) -> list[Path]:
     found = []
     for file in files[:_MOST_FILES]:
         with client.told_as_ours(name, file.path):
-            found.append(Path(hf_hub_download(name.repository, file.path, revision=listing.commit)))
+            found.append(Path(client.api().hf_hub_download(name.repository, file.path, revision=listing.commit)))
     return found
 
 
@@ -69,7 +67,7 @@ def publish(file: Path, name: HubName, *, private: bool, card: str, message: str
 
     card: the page.
     """
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import get_token
 
     if client.offline():
         raise HubError("HF_HUB_OFFLINE is set, so that nothing is published. Unset it.")
@@ -78,7 +76,7 @@ def publish(file: Path, name: HubName, *, private: bool, card: str, message: str
             "Publishing needs a token with the right to write: make one on https://huggingface.co/settings/tokens, "
             "then hf auth login, or set HF_TOKEN."
         )
-    api = HfApi()
+    api = client.api()
     with client.told_as_ours(name):
         api.create_repo(name.repository, private=private, exist_ok=True)
         listing = client.list_files(name)

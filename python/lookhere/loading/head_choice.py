@@ -9,16 +9,16 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ..errors import BaseHeadSetWarning, HeadSetError
-from ..hub.file_hash import file_hash
-from ..hub.head_files import download, head_folder
-from ..hub.name import HubName, repository_of
 from ..steering.head_set import HeadSet, ModelFacts
 from . import builtin
 from .gguf import Header, read_header
 from .published import bases_of, names_of, plain
+
+if TYPE_CHECKING:
+    from ..hub.name import HubName
 
 How: TypeAlias = Literal["file", "name", "alias", "base"]
 
@@ -68,6 +68,8 @@ def only_head_set(name: HubName) -> HeadSet:
 
 def head_sets_of(name: HubName) -> list[tuple[Path, HeadSet]]:
     """The head sets of a repository, and where they lie in the cache. HeadSetError where none of its files is one."""
+    from ..hub.head_files import download
+
     found, why = [], ""
     for file in download(name):
         try:
@@ -97,6 +99,8 @@ def match(facts: ModelFacts, path: Path, header: Header, names: Sequence[str] = 
     """The head set of a model, None where none is known. names: those that it was asked for by."""
     sets = [each.head_set for each in known_heads()]
     sets = [each for each in sets if _shape(each.model) == _shape(facts)]
+    from ..hub.file_hash import file_hash
+
     own = builtin.builtin_head_set()
     hashed = [each for each in (*sets, own) if each and _hash(each) and _shape(each.model) == _shape(facts)]
     found = file_hash(path) if hashed else ""
@@ -148,7 +152,11 @@ def _repository(heads: str | os.PathLike[str]) -> HubName | None:
     """The repository that is named; None for what is there, and for what can only be a path."""
     try:
         text = os.fsdecode(heads)
-        return None if os.path.exists(text) else repository_of(text)
+        if os.path.exists(text):
+            return None
+        from ..hub.name import repository_of
+
+        return repository_of(text)
     except Exception:  # of an object that nobody here made
         return None
 
@@ -168,6 +176,8 @@ def _hash(head_set: HeadSet) -> str:
 
 
 def _of_user() -> Iterator[KnownHeads]:
+    from ..hub.head_files import head_folder
+
     try:
         files = sorted(head_folder().glob("*.json"))
     except OSError:

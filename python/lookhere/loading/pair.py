@@ -9,9 +9,6 @@ from pathlib import Path
 
 from ..errors import ModelFileError, ProjectorError, UnverifiedFamilyWarning
 from ..families import Family, family_of, refusal, verified_names
-from ..hub import fetch
-from ..hub.known import close_names
-from ..hub.name import HubName
 from . import builtin as registry
 from .folder import Found, listed, look_into
 from .gguf import Header, read_header
@@ -55,13 +52,12 @@ def locate(model: Given | None, mmproj: Given | None) -> Located:
         return Located(path, found if mmproj is None else Path(_projector_place(mmproj)))
     given = placed(model, "model", ModelFileError)
     if isinstance(given, Path):
-        if not given.exists() and (near := close_names(str(given))):
-            raise ModelFileError(
-                f"There is no file or folder {shown(given)}, and no model of this short name; did you mean "
-                f"{' or '.join(near)}? lookhere models lists them."
-            )
+        if not given.exists():
+            _refuse_near_name(given)
         return Located(given, None if mmproj is None else Path(_projector_place(mmproj)))
-    own = None if mmproj is None else _projector_place(mmproj, repository=isinstance(given, HubName))
+    from ..hub import fetch, name
+
+    own = None if mmproj is None else _projector_place(mmproj, repository=isinstance(given, name.HubName))
     wanted = own if isinstance(own, str) else None
     fetched = fetch.get(given, wanted, vision=own is None or wanted is not None)
     if fetched.mmproj is None and own is None:
@@ -73,14 +69,27 @@ def locate(model: Given | None, mmproj: Given | None) -> Located:
     return Located(fetched.model, own if isinstance(own, Path) else fetched.mmproj, fetched.names)
 
 
+def _refuse_near_name(path: Path) -> None:
+    """ModelFileError for what is no path, and nearly a short name."""
+    from ..hub.known import close_names
+
+    if near := close_names(str(path)):
+        raise ModelFileError(
+            f"There is no file or folder {shown(path)}, and no model of this short name; did you mean "
+            f"{' or '.join(near)}? lookhere models lists them."
+        )
+
+
 def _projector_place(mmproj: Given, *, repository: bool = False) -> Path | str:
     """The path of a projector; with a repository, what is no path may be a quantization or the name of a file in it."""
     given = placed(mmproj, "mmproj", ProjectorError)
-    if isinstance(given, HubName):
-        return fetch.get_projector(given)
-    if not isinstance(given, Path):
+    if isinstance(given, Path):
+        return os.fspath(given) if repository and not given.exists() else given
+    from ..hub import fetch, name
+
+    if isinstance(given, name.OllamaName):
         raise ProjectorError(f"mmproj={given.text!r} is a name of Ollama's; expected the path of a projector's file.")
-    return os.fspath(given) if repository and not given.exists() else given
+    return fetch.get_projector(given)
 
 
 def pair_of(located: Located) -> tuple[Path, Path]:
@@ -94,7 +103,11 @@ def pair_of(located: Located) -> tuple[Path, Path]:
 def language_path(model: Given) -> Path:
     """The file of a language model alone, which is fetched where it has a name. ModelFileError, HubError."""
     given = placed(model, "model", ModelFileError)
-    return model_path(given if isinstance(given, Path) else fetch.get(given, vision=False).model)
+    if isinstance(given, Path):
+        return model_path(given)
+    from ..hub import fetch
+
+    return model_path(fetch.get(given, vision=False).model)
 
 
 def model_path(given: Path) -> Path:

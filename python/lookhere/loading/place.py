@@ -6,12 +6,15 @@ import os
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from .. import checks
 from ..errors import LookhereError
-from ..hub.name import HubName, OllamaName, name_of, name_of_address
 from .head_bytes import shown
+
+if TYPE_CHECKING:
+    from ..hub.name import HubName, OllamaName
 
 _EXPECTED = "expected the path of a GGUF file or the name of a model."
 _LONGEST = 400  # characters of an address in a message
@@ -49,10 +52,16 @@ def placed(given: object, what: str, error: type[LookhereError]) -> Path | HubNa
         there = path.exists()
     except OSError as why:
         raise error(f"{shown(path)} cannot be read: {why.strerror}; {_EXPECTED}") from why
-    return path if there else name_of(text) or path
+    if there:
+        return path
+    from ..hub.name import name_of
+
+    return name_of(text) or path
 
 
 def _of_an_address(address: str, what: str, error: type[LookhereError]) -> HubName:
+    from ..hub.name import name_of_address
+
     try:
         name = name_of_address(address)
     except ValueError as why:

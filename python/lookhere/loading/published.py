@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..hub.known import KnownModel, known_models
 from .gguf import Header
+
+if TYPE_CHECKING:
+    from ..hub.known import KnownModel
 
 _LEAST = 6
 """Letters and digits of a name that says something."""
@@ -37,6 +40,8 @@ def names_of(header: Header, path: Path) -> tuple[str, ...]:
 
 def known_model_of(header: Header, path: Path) -> KnownModel | None:
     """The entry of the table that a file is a quantization of, as far as names tell."""
+    from ..hub.known import known_models
+
     names = [plain(name) for name in (*names_of(header, path), *bases_of(header))]
     for model in known_models():
         title = plain(model.base)
