@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from lookhere import HeadSet, LookhereError, WeakHeadSetWarning, questions
+from lookhere import HeadSet, LookhereError, UnknownPicturesError, WeakHeadSetWarning, questions
 from lookhere.cli import main
 from lookhere.comics import generate_strip
 from lookhere.lab import calibration
@@ -28,6 +28,7 @@ from lookhere.lab.understanding import Understanding
 from lookhere.lab.verdict import of_measured
 from lookhere.steering.facts import ModelFacts
 from planted_engine import PLANTED
+from test_material import labelled
 
 SMALL = {"strips": 4, "calibration": 2, "panel_size": 64, "readers": 0}
 COMMAND = ["--strips", "4", "--calibration", "2", "--panel-size", "64", "--readers", "0"]
@@ -130,6 +131,20 @@ def test_a_model_that_does_not_know_the_pictures_is_told_as_that(command):
     assert "0 of 12 of those to questions that name a panel are right" in result.stderr
     assert "--comics" in result.stderr
     assert "--text" in result.stderr
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_labelled_pictures_that_it_does_not_know(taught, planted_files, tmp_path, known):
+    taught(constant="" if known else "Something else entirely.")
+    for index in range(5):  # as the planted engine sees the same
+        lookhere.comics.generate_scene(50 + index, objects=3)
+    options = Options(strips=2, calibration=3, readers=0, coco=labelled(tmp_path / "mine", 5))
+    with lookhere.load(planted_files[0]) as model:
+        if known:
+            assert discover(model, options).understood.familiar.known
+        else:
+            with pytest.raises(UnknownPicturesError, match=r"images in mine.*50%"):
+                discover(model, options)
 
 
 def test_without_pictures_to_ask_about_heads_are_ranked_all_the_same(taught, planted_files):

@@ -12,6 +12,8 @@ from .judging import category, degenerate, nearness
 CHANCE = 0.5
 """Half of the answers are nearer to the captions of their own picture than to another's where they tell nothing."""
 
+ENOUGH = 0.75
+
 
 @dataclass(frozen=True)
 class Familiarity:
@@ -28,8 +30,8 @@ class Familiarity:
 
     @property
     def known(self) -> bool:
-        """Whether the share is more than chance makes in 19 of 20 cases."""
-        return self.count > 0 and self.share > CHANCE + 1.64 * CHANCE / math.sqrt(self.count)
+        """Whether the share is more than chance makes in 19 of 20 cases; of few answers three in four are enough."""
+        return self.count > 0 and self.share >= min(CHANCE + 1.64 * CHANCE / math.sqrt(self.count), ENOUGH)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
