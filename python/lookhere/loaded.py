@@ -36,7 +36,7 @@ class LoadedModel:
     facts: name, architecture, layers and heads. images: the cache of encoded images. max_image_tokens: an image that
     would take more is refused; 0 for no bound. fit: how images are given where nothing else is said: pad, stretch or
     tile. square: pixels of the square that the model sees; None where it sees other shapes, too. question: asked where
-    the head set brings none.
+    the head set brings none. as_given: the model as commands of lookhere take it, by its name or its paths.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class LoadedModel:
         self.notice: Callable[[Image], None] = lambda image: None  # called with each image that a caller gives
         self.path = native.path
         self.projector_path = os.fspath(projector_path)
+        self.as_given: tuple[str, ...] = (self.path, "--mmproj", self.projector_path)
         name = native.metadata.get("general.name") or Path(native.path).stem
         self.facts = ModelFacts.of(name, native.architecture, native.layers, native.heads, native.attention_layers)
         self.head_set = head_set

@@ -58,13 +58,15 @@ def test_what_was_taken_is_said(hub, published, told):
     assert f"took Q4_K_M, the usual one of 2; the projector {PROJECTOR} of 2" in told[1]
     assert find_pair(REPO, "Q8_0")[1].name == "mmproj-Qwen3VL-2B-Q8_0.gguf"
     assert find_pair(REPO, PROJECTOR)[1].name == PROJECTOR
+    assert [line for line in told if "Fetching" in line and PROJECTOR in line and MODEL in line] == told[:1]
+    assert re.search(rf"Fetching {REPO} .*: mmproj-Qwen3VL-2B-Q8_0.gguf \(\d\d kB\)\.$", told[2])
     with pytest.raises(HubError, match=rf"has no projector 'Q2_K'; of projectors it has .*{PROJECTOR}"):
         find_pair(REPO, "Q2_K")
 
 
 def test_a_quantization_that_is_not_there(hub, published):
     hub.add(REPO, published)
-    with pytest.raises(HubError, match=r"has no IQ2_M; it has (Q\w+ \(0.0 GB\)(, )?){2}\."):
+    with pytest.raises(HubError, match=r"has no IQ2_M; it has (Q\w+ \(\d\d kB\)(, )?){2}\."):
         find_pair(f"{REPO}:IQ2_M", None)
     with pytest.raises(HubError, match=r"no whole model in a file 'other.gguf'; it has"):
         find_pair(f"{REPO}/other.gguf", None)

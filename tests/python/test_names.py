@@ -314,6 +314,9 @@ def test_doctor_by_name(hub, published):
     asked = len(hub.asked)
     result = invoke("doctor", "qwen3-vl-2b")
     assert result.exit_code == 0
+    assert "--box 40,60,220,300 --model qwen3-vl-2b\n" in result.stdout
+    for mmproj in ("Q8_0", "a/eyes"):  # which is not here
+        assert invoke("doctor", "qwen3-vl-2b", "--mmproj", mmproj).stdout.startswith("It is not here yet.")
     assert "head set       yes, found on Qwen/Qwen3-VL-2B-Instruct" in result.stdout
     assert len(hub.asked) == asked
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ..errors import HubError
+from .telling import size
 
 DEFAULT = "Q4_K_M"
 PROJECTORS = ("F16", "FP16", "BF16", "F32", "FP32", "Q8_0")
@@ -206,5 +207,5 @@ def _listed(known: Sequence[Quantization], *, files: bool = False) -> str:
     names = []
     for each in known[:_MOST_NAMED]:
         name = each.files[0].path if files or not each.name else each.name
-        names.append(name + (f" ({each.size / 1e9:.1f} GB)" if each.size else ""))
+        names.append(name + (f" ({size(each.size)})" if each.size else ""))
     return ", ".join(names) + (f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else "")

@@ -59,12 +59,19 @@ def _there(file: HubFile) -> int:
     return max((path.stat().st_size for path in found), default=0)
 
 
-def _fetch_blob(name: HubName, file: HubFile) -> None:
-    from huggingface_hub.file_download import repo_folder_name
+def is_here(name: HubName, file: HubFile) -> bool:
+    """Whether the cache has the file, whole."""
+    return bool(file.sha256) and (client.cache_folder() / _folder(name) / "blobs" / file.sha256).exists()
 
-    folder = repo_folder_name(repo_id=name.repository, repo_type="model")
+
+def _folder(name: HubName) -> str:
+    return f"models--{name.repository.replace('/', '--')}"
+
+
+def _fetch_blob(name: HubName, file: HubFile) -> None:
+    folder = _folder(name)
     blob = client.cache_folder() / folder / "blobs" / file.sha256
-    if blob.exists():
+    if is_here(name, file):
         return
     lock = client.cache_folder() / ".locks" / folder / f"{file.sha256}.lock"
     try:
@@ -112,7 +119,8 @@ def _fill(name: HubName, file: HubFile, part: Path) -> None:
                     time.sleep(PAUSE * 2 ** (broken - 1))
                 done = _length(part)
     except KeyboardInterrupt:
-        say(f"{size(_length(part))} of {file.name} are kept; the same command goes on there.")
+        if _length(part):
+            say(f"{size(_length(part))} of {file.name} are kept; the same command goes on there.")
         raise
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ..checks import short
 from ..errors import HubError
 from . import client, stores
 from .choice import DEFAULT, Chosen, HubFile, choose, choose_projector
-from .download import check_room, fetch
+from .download import check_room, fetch, is_here
 from .known import known_models
 from .name import HubName, OllamaName
 from .telling import say, size
@@ -77,16 +78,24 @@ def get(name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool =
     files = [*chosen.model.files, *([projector] if projector else [])]
     _state(name, files, listing.licence)
     _tell_why(name, chosen)
-    check_room(files)
+    check_room([file for file in files if not is_here(name, file)])
     paths = [fetch(name, file) for file in files]
     return Fetched(paths[0], paths[-1] if projector else None, _names(name))
 
 
-def get_projector(name: HubName) -> Path:
-    """A projector alone, by the name of its repository, or of its file in one. HubError."""
+def find_projector(name: HubName) -> Path | None:
+    """A projector that is on this machine, by the name of its repository, or of its file in one; None otherwise."""
     for shelf in stores.shelves(name):
-        if there := [each for each in shelf.files if each.path == name.file]:
-            return shelf.paths[there[0].path]
+        with suppress(HubError):
+            return shelf.paths[choose_projector(shelf.files, name.repository, name.file or name.quantization).path]
+    return None
+
+
+def get_projector(name: HubName) -> Path:
+    """A projector alone, fetched where it is not on this machine. HubError."""
+    found = find_projector(name)
+    if found is not None:
+        return found
     if client.offline():
         raise HubError(client.of_offline(name.text))
     listing = client.list_files(name)
@@ -138,6 +147,9 @@ def _names(name: HubName | OllamaName) -> tuple[str, ...]:
 
 def _state(name: HubName, files: Sequence[HubFile], licence: str) -> None:
     """What will be fetched, before it is."""
+    files = [file for file in files if not is_here(name, file)]
+    if not files:
+        return
     missing = sum(file.size for file in files)
     terms = licence or (name.known.licence if name.known else "")
     of = f"licence {terms}" if terms else "licence not stated"
@@ -153,10 +165,10 @@ def _tell_why(name: HubName, chosen: Chosen) -> None:
 
 
 def _tell_found(name: HubName, chosen: Chosen) -> None:
-    """Which quantization was there, where another one would have been fetched."""
+    """Which quantization was there, where another one might have been fetched."""
     there = chosen.model.name
     if there and there != DEFAULT and not (name.quantization or name.file):
-        say(f"{name.repository}: took {there}, which is on this machine; {name.repository}:{DEFAULT} fetches another.")
+        say(f"{name.repository}: using {there}, which is on this machine.")
 
 
 def _not_of_ollama(name: OllamaName) -> str:

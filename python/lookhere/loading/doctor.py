@@ -123,7 +123,7 @@ def examine(model: Given | None = None, *, mmproj: Given | None = None) -> Repor
     Nothing is fetched: of a name that is not on this machine the report says what would be.
     """
     try:
-        if (missing := not_here(model)) is not None:
+        if (missing := not_here(model, mmproj)) is not None:
             return Report(problems=(missing.why,), steps=missing.steps, here=False)
         located = locate(model, mmproj)
         path = model_path(located.path)
@@ -153,7 +153,8 @@ def examine(model: Given | None = None, *, mmproj: Given | None = None) -> Repor
         "" if heads is None else heads.how,
         tuple(problems),
     )
-    steps = _steps(report, heads, built_in=model is None)
+    words = located.as_given or (str(path), *(("--mmproj", found.file) if found else ()))
+    steps = _steps(report, heads, "" if model is None else shlex.join(words))
     return replace(report, steps=(*steps, *([of_base(heads, facts)] if heads and heads.how == "base" else [])))
 
 
@@ -244,17 +245,17 @@ def _template(header: Header, family: Family | None) -> Template:
     return Template(bool(source))
 
 
-def _steps(report: Report, heads: Match | None, *, built_in: bool) -> list[str]:
+def _steps(report: Report, heads: Match | None, files: str) -> list[str]:
+    """files: the model as a command line takes it; '' for the built-in one."""
     if not report.loads or report.model is None or report.projector is None:
         return [AGAIN]
-    files = [shlex.quote(report.model.files[0]), "--mmproj", shlex.quote(report.projector.file)]
     steps = []
     if report.template and report.template.why:
         steps.append("Give a chat template that takes images: load(..., chat_template=...).")
     family = family_of(report.projector.kind)
     if family is not None and not family.verified:
         steps.append(unverified(family))
-    elif not built_in and report.model.architecture not in (family.architectures if family else ()):
+    elif files and report.model.architecture not in (family.architectures if family else ()):
         steps.append(
             f"Try it first without a region: language models of the architecture {report.model.architecture} are not "
             "among those that are known to work."
@@ -262,9 +263,9 @@ def _steps(report: Report, heads: Match | None, *, built_in: bool) -> list[str]:
     needs = report.memory
     if needs and needs.free is not None and needs.needed > needs.free:
         steps.append("Memory is short: keep conversations short, or load with context=1024 and kv_type='q8_0'.")
-    asked = "lookhere describe picture.jpg --box 40,60,220,300" + ("" if built_in else f" --model {' '.join(files)}")
+    asked = "lookhere describe picture.jpg --box 40,60,220,300" + (f" --model {files}" if files else "")
     if heads is None:
-        steps.append(f"Find the heads that steer it: lookhere discover {' '.join(files)} -o heads.json")
+        steps.append(f"Find the heads that steer it: lookhere discover {files} -o heads.json")
         asked += " --heads heads.json"
     steps.append(f"Ask about a part of a picture: {asked}")
     return steps

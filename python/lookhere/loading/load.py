@@ -130,6 +130,7 @@ def load(
             builtin.builtin_head_set() if model is None else heads_of(loaded.facts, path, located.names)
         )
         warn_if_weak(loaded.head_set)
+        loaded.as_given = located.as_given or loaded.as_given
         if model is None:
             loaded.notice = builtin.warn_if_unknown
             loaded.question = questions.IMAGE

@@ -6,10 +6,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ModelFileError
-from ..hub.fetch import find
+from ..errors import ModelFileError, ProjectorError
+from ..hub.fetch import find, find_projector
+from ..hub.name import HubName
 from ..hub.telling import size
 from ..kv import memory
+from .pair import Given
 from .place import placed
 
 
@@ -21,13 +23,19 @@ class NotHere:
     steps: tuple[str, ...]
 
 
-def not_here(model: str | os.PathLike[str] | None) -> NotHere | None:
+def not_here(model: Given | None, mmproj: Given | None = None) -> NotHere | None:
     """What to know of a name whose files are not on this machine; None for what is here, and for paths.
 
-    ModelFileError.
+    ModelFileError, ProjectorError.
     """
     name = None if model is None else placed(model, "model", ModelFileError)
-    if name is None or isinstance(name, Path) or find(name) is not None:
+    eyes = None if mmproj is None else placed(mmproj, "mmproj", ProjectorError)
+    if isinstance(eyes, HubName) and find_projector(eyes) is None:
+        return NotHere(f"The projector {eyes.text} is not on this machine.", ("Loading it by this name fetches it.",))
+    if name is None or isinstance(name, Path):
+        return None
+    own = os.fspath(eyes) if isinstance(eyes, Path) and not eyes.exists() else None
+    if find(name, own, vision=eyes is None or own is not None) is not None:
         return None
     known = getattr(name, "known", None)
     why = f"{name.text} is not on this machine, or not all of it."

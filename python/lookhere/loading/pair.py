@@ -28,11 +28,12 @@ _STATE_ANOTHER_WIDTH = ("mlp", "ldp", "ldpv2", "resampler", "adapter")
 @dataclass(frozen=True)
 class Located:
     """Where a model lies. path: its file, or a folder. mmproj: None for the projector beside it. names: what it is
-    called where it comes from."""
+    called where it comes from. as_given: what was given for it on a command line, where that is a name."""
 
     path: Path
     mmproj: Path | None
     names: tuple[str, ...] = ()
+    as_given: tuple[str, ...] = ()
 
 
 def find_pair(model: Given | None, mmproj: Given | None) -> tuple[Path, Path]:
@@ -66,7 +67,8 @@ def locate(model: Given | None, mmproj: Given | None) -> Located:
             "that Ollama keeps in one file, which llama.cpp does not see with. Give a short name (lookhere models) or "
             "owner/repo:Q4_K_M on Hugging Face."
         )
-    return Located(fetched.model, own if isinstance(own, Path) else fetched.mmproj, fetched.names)
+    words = (os.fsdecode(model), *(() if mmproj is None else ("--mmproj", os.fsdecode(mmproj))))
+    return Located(fetched.model, own if isinstance(own, Path) else fetched.mmproj, fetched.names, words)
 
 
 def _refuse_near_name(path: Path) -> None:

@@ -49,8 +49,7 @@ class Conversation:
             return at.changed(change)
         regions = as_regions(at)
         if self.model.head_set is None:
-            facts = self.model.facts
-            files = f"{shlex.quote(self.model.path)} --mmproj {shlex.quote(self.model.projector_path)}"
+            facts, files = self.model.facts, shlex.join(self.model.as_given)
             raise HeadSetMissingError(
                 f"No head set is known for {facts.name!r} ({facts.architecture}, {facts.layers} layers of "
                 f"{facts.heads} heads), so that its gaze cannot be steered. Find one: lookhere discover {files} -o "
