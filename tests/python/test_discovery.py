@@ -389,8 +389,8 @@ def test_command(planted, planted_files, tmp_path):
     planted.blind = True
     out.unlink()
     result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 1
-    assert "none" in result.stderr
+    assert result.exit_code == 4
+    assert "The verdict is none" in result.stderr
     assert not out.exists()
     result = CliRunner().invoke(main, ["discover", str(planted_files[0]), "-o", str(tmp_path / "no/heads.json")])
     assert result.exit_code == 1
