@@ -386,3 +386,50 @@ def test_a_language_model_alone(hub, published):
     asked = len(hub.asked)
     assert language_path("a/text").read_bytes() == published[MODEL]
     assert len(hub.asked) == asked
+
+
+def test_what_a_server_says_is_no_path(hub, home, monkeypatch):
+    """A sha256 becomes the name of a file, and a file's name is printed."""
+    listed = hub.add(
+        "a/b", {"m-Q4_K_M.gguf": b"x" * 3_000, "\x1b[31m-Q8_0.gguf": b"y", "mmproj-F16.gguf": b"z" * 3_000}
+    )
+    real = hashlib.sha256
+    monkeypatch.setattr("stand_in_hub.hashlib.sha256", lambda data: real(data) if len(data) < 2_000 else Traversal())
+    files = client.list_files(HubName("a/b")).files
+    assert {file.sha256 for file in files} == {""}
+    assert all(file.path.isprintable() for file in files)
+    assert len(files) == len(listed.files) - 1
+
+
+class Traversal:
+    """In place of a digest."""
+
+    def hexdigest(self):
+        return "../../../evil"
+
+
+def test_lines_are_printed_where_a_person_sits_and_nobody_listens(capsys, monkeypatch):
+    telling.say("to nobody")
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    telling.say("to a person")
+    assert capsys.readouterr() == ("", "to a person\n")
+    with telling.heard_by(print):
+        telling.say("to a listener")
+    assert capsys.readouterr() == ("to a listener\n", "")
+    with telling.heard_by(print), telling.unheard():
+        telling.say("to nobody")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_time_left(monkeypatch, told):
+    now = iter([0.0, 10.0, 40.0, 41.0, 100.0])
+    monkeypatch.setattr(telling.time, "monotonic", lambda: next(now))
+    with telling.Bar("m.gguf", 4_000_000_000, 1_000_000_000) as bar:
+        for done in (1_500_000_000, 2_000_000_000, 2_100_000_000, 3_500_000_000):
+            bar.at(done)
+    assert told == [
+        "m.gguf: 2.0 GB of 4.0 GB, about 80 s left.",
+        "m.gguf: 3.5 GB of 4.0 GB, about 20 s left.",
+    ]
+    assert [telling.duration(seconds) for seconds in (89, 600, 12_000)] == ["89 s", "10 min", "3 h 20 min"]

@@ -336,7 +336,7 @@ def test_heads_are_listed_shown_compared_and_checked(home, tmp_path, monkeypatch
         invoke("heads").stdout,
         re.MULTILINE,
     )
-    assert {each["name"] for each in json.loads(invoke("heads", "--json").stdout)} == {"qwen2-vl-7b", "qwen3-vl-2b"}
+    assert {each["name"] for each in json.loads(invoke("heads", "--json").stdout)} == {"builtin", "qwen2-vl-7b", "qwen3-vl-2b"}
     shown = invoke("heads", "show", "qwen3-vl-2b").stdout
     assert re.search(r"10, as layer.head: 19.5, 17.12", shown)
     assert re.search(r"ranked +100 in all", shown)

@@ -126,9 +126,9 @@ def discover(
 ) -> None:
     """Find the gaze heads of MODEL: those that look at the panel that a question is about.
 
-    MODEL is a GGUF file; without one, the built-in model. First it is asked unsteered, to see whether it knows the
-    pictures and in which words it answers. What is done is kept beside the output until the end: after a kill, the same
-    command goes on.
+    MODEL is a GGUF file or a name; without one, the built-in model. First it is asked unsteered, to see whether it knows
+    the pictures and in which words it answers. What is done is kept beside the output until the end: after a kill, the
+    same command goes on.
 
     Exit code 0: found; 1: failed; 2: wrong use; 3: the heads hardly steer, the file is marked; 4: no gaze heads, 5: the
     model does not know the pictures, both without a file.

@@ -115,7 +115,7 @@ def evaluate(
 ) -> None:
     """Measure MODEL: unsteered questions, steered ones, moves, boxes, and controls, as Markdown on stdout.
 
-    MODEL is a GGUF file; without one, the built-in model. Strips are generated; answers are greedy.
+    MODEL is a GGUF file or a name; without one, the built-in model. Strips are generated; answers are greedy.
 
     \b
       lookhere evaluate --report report.html

@@ -6,6 +6,7 @@ huggingface_hub is imported where it is first needed: it takes a third of a seco
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,10 +62,17 @@ def list_files(name: HubName) -> Listing:
     with told_as_ours(name):
         info = api().model_info(name.repository, revision=name.revision, files_metadata=True, timeout=WAIT)
     files = tuple(
-        HubFile(each.rfilename, each.size or 0, str(each.lfs.sha256) if each.lfs else "")
+        HubFile(each.rfilename, each.size or 0, _sha256(each.lfs))
         for each in info.siblings or ()
+        if each.rfilename.isprintable()
     )
     return Listing(files, info.sha or name.revision, _licence(info))
+
+
+def _sha256(lfs: Any) -> str:
+    """What a server says, if it can be one: it becomes the name of a file."""
+    found = str(lfs.sha256) if lfs else ""
+    return found if re.fullmatch(r"[0-9a-f]{64}", found) else ""
 
 
 def _licence(info: Any) -> str:

@@ -1,7 +1,7 @@
 """What a download tells a person: what is fetched, how far it is, and which file was taken.
 
-Lines go to the log, and to whoever listens: the command line does. A bar with the time left is drawn where stderr is a
-terminal; elsewhere a line comes now and then.
+Lines go to the log, and to whoever listens, as the command line does; without a listener to stderr, where a person sits
+there. There a bar with the time left is drawn, too; elsewhere a line comes now and then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _log = logging.getLogger("lookhere.hub")
 _listeners: list[Callable[[str], object]] = []
@@ -24,13 +28,15 @@ def say(text: str) -> None:
     _log.info("%s", text)
     for listener in _listeners:
         listener(text)
+    if not _listeners and _console().is_interactive:
+        print(text, file=sys.stderr)
 
 
 @contextmanager
 def unheard() -> Iterator[None]:
     """Within the block, nobody listens."""
     before = _listeners[:]
-    _listeners.clear()
+    _listeners[:] = [str]
     try:
         yield
     finally:
@@ -51,15 +57,14 @@ class Bar:
     """How far one file is; a context manager. size: bytes, 0 where it is not known. done: what is there already."""
 
     def __init__(self, name: str, size: int, done: int) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-        console = Console(file=sys.stderr)
+        console = _console()
         self._name, self._size, self._done, self._first = name, size, done, done
         self._begun = self._told = time.monotonic()
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(24), DownloadColumn(), TimeRemainingColumn(),
-            TextColumn("left"), console=console, transient=True, disable=not console.is_terminal,
+            TextColumn("left"), console=console, transient=True, disable=not console.is_interactive,
         )  # fmt: skip
         self._task = self._progress.add_task(name[-40:], total=size or None, completed=done)
 
@@ -84,6 +89,15 @@ class Bar:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+
+def _console() -> Console:
+    """On stderr, which is a terminal, a notebook, or nobody's."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    console.is_interactive = console.is_terminal or console.is_jupyter
+    return console
 
 
 def size(count: int) -> str:

@@ -9,7 +9,8 @@ import click
 from ...errors import HeadSetError
 from ...hub.head_files import keep, publish
 from ...hub.name import HubName, repository_of
-from ...loading.head_choice import head_sets_of, known_heads
+from ...loading.builtin import BUILTIN_HEADS, builtin_head_set, package_folder
+from ...loading.head_choice import KnownHeads, head_sets_of, known_heads
 from ...steering.head_set import HeadSet, to_dict
 from .. import terminal
 from ..options.model import FILE
@@ -30,7 +31,7 @@ def heads(ctx: click.Context, as_json: bool) -> None:
     """
     if ctx.invoked_subcommand is not None:
         return
-    found = known_heads()
+    found = [*known_heads(), *_built_in()]
     if as_json:
         terminal.say_json([
             {"name": each.file.stem, "file": str(each.file), "from": origin(each.head_set, shipped=each.shipped),
@@ -39,7 +40,8 @@ def heads(ctx: click.Context, as_json: bool) -> None:
         return
     for each in found:
         told = origin(each.head_set, shipped=each.shipped)
-        click.echo(f"{each.file.stem}: {_line(each.head_set)}; {told}")
+        weak = {"weak": ", weak", "prior": ", found on text alone"}.get(_worth(each.head_set).partition(":")[0], "")
+        click.echo(f"{each.file.stem}: {_line(each.head_set)}; {told}{weak}")
 
 
 @heads.command(short_help="Show a head set.")
@@ -61,7 +63,7 @@ def show(head_set: str, as_json: bool) -> None:
         "ranked": f"{len(found.ranked)} in all" if len(found.ranked) > len(listed) else "",
         "readers": ", ".join(f"{layer}.{head}" for layer, head in found.readers[:_MOST_SHOWN]),
         "question": found.prompt or "",
-        "verdict": str(found.evidence.get("verdict", "")),
+        "worth": _worth(found),
         "source": found.source,
     }
     for name, text in lines.items():
@@ -121,6 +123,19 @@ def publish_(file: Path, name: str, private: bool) -> None:
         file, wanted, private=private, card=_card(head_set, file, wanted), message=f"Heads of {head_set.model.name}"
     )
     click.echo(address)
+
+
+def _built_in() -> list[KnownHeads]:
+    own = builtin_head_set()
+    return [] if own is None else [KnownHeads(own, package_folder("heads") / BUILTIN_HEADS, True)]
+
+
+def _worth(head_set: HeadSet) -> str:
+    """What discovery said of it: 'found: ...', 'weak: ...', 'prior: ...'."""
+    worth = head_set.evidence.get("worth")
+    if isinstance(worth, dict):
+        return f"{worth.get('verdict', '')}: {worth.get('why', '')}"
+    return str(head_set.evidence.get("verdict", ""))
 
 
 def _repository(name: str) -> HubName:
