@@ -37,7 +37,7 @@ std::string check(const GgufFile & file) {
                              "attention.head_count", "image_size", "patch_size"}) {
         const std::string full  = std::string("clip.vision.") + key;
         const auto        value = file.number(full.c_str());
-        if (!value || *value < 1 || *value > (1 << 24)) {
+        if (!value || *value < (may_be_zero(*kind, key) ? 0 : 1) || *value > (1 << 24)) {
             throw LoadError(name + " has no usable value for " + full);
         }
     }

@@ -17,4 +17,8 @@ const Required * required_of(const std::string & kind) {
     return nullptr;
 }
 
+bool may_be_zero(const std::string & kind, const std::string & key) {
+    return (kind == "dots_ocr" && key == "image_size") || (kind == "yasa2" && key == "block_count");
+}
+
 } // namespace lookhere

@@ -15,4 +15,8 @@ struct Required {
 // nullptr where nothing is known to be missed
 const Required * required_of(const std::string & kind);
 
+// whether files of a kind hold 0 under clip.vision.KEY: dots.ocr's have no size of their own, and the tower of Reka Edge
+// has stages and no blocks
+bool may_be_zero(const std::string & kind, const std::string & key);
+
 } // namespace lookhere
