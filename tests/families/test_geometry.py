@@ -42,7 +42,7 @@ def test_the_tokens_that_move_are_those_that_coverage_names(family, size):
     assert tried >= len(seen) / 2
 
 
-OVERLAPPING = {"step3-vl": 0.5}
+OVERLAPPING = {"step3-vl": 0.5, "mobilevlm": 0.5, "mobilevlm-v2": 0.5}
 """Families whose tokens see parts of their neighbours' cells, by convolutions: how much of a cell that is."""
 
 

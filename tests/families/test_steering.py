@@ -15,8 +15,9 @@ from spots import covered, moved, noise, painted, spots, views
 
 SIZES = {"square": (500, 500), "wide": (900, 300), "tiled": (1100, 800)}
 SHARE = 0.9
-ATTENTION_LAYERS = {"qwen35": (1, 3), "lfm2": (1, 3)}
-"""Layers with heads, where they are not the first two. These models remember all that they read in the others."""
+ATTENTION_LAYERS = {"qwen35": (1, 3), "lfm2": (1, 3), "nemotron_h_moe": (1, 3), "mimo2": (0, 2)}
+"""Layers whose heads are steered, where they are not the first two. The others of these models remember all that they
+read, or have sinks."""
 
 
 def layers(family):
@@ -89,7 +90,7 @@ def by_token(values, view):
 def test_an_answer_that_sees_the_target_alone_depends_on_its_pixels_alone(family, size):
     """All heads move all attention to the target: what is changed elsewhere then leaves the logits as they are."""
     if RECIPES[family.name].architecture in ATTENTION_LAYERS:
-        pytest.skip("its recurrent layers see everything")
+        pytest.skip("its other layers see everything")
     if refused(family):
         pytest.skip("it does not load")
     width, height = SIZES[size]

@@ -124,8 +124,8 @@ def test_a_family_loads_warns_or_is_refused(written, family, kind):
 
 
 def test_loading_warns_once_in_the_callers_name(engine, pair, monkeypatch):
-    monkeypatch.setattr("lookhere.loading.pair.projector_kind", lambda header: "cogvlm")
-    with pytest.warns(lookhere.UnverifiedFamilyWarning, match="CogVLM") as told:
+    monkeypatch.setattr("lookhere.loading.pair.projector_kind", lambda header: "gemma3nv")
+    with pytest.warns(lookhere.UnverifiedFamilyWarning, match="Gemma 3n") as told:
         lookhere.load(pair[0]).close()
     assert [warning.filename for warning in told] == [__file__]
     with warnings.catch_warnings():

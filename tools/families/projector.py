@@ -16,9 +16,9 @@ class Projector:
 
     def __init__(
         self, path: Path, kind: str, side: int, patch: int, pixels: dict[str, list[float]], *, width: int = WIDTH,
-        seed: int = 0,
+        layers: int = TOWER_LAYERS, seed: int = 0,
     ) -> None:  # fmt: skip
-        """width: of the language model."""
+        """width: of the language model. layers: of the tower, 0 where it has stages instead."""
         self.random = np.random.default_rng(seed)
         self.width, self.patch = width, patch
         self.out = out = gguf.GGUFWriter(path, "clip")
@@ -32,7 +32,7 @@ class Projector:
         out.add_vision_embedding_length(WIDTH)
         out.add_vision_feed_forward_length(FEED_FORWARD)
         out.add_vision_head_count(HEADS)
-        out.add_vision_block_count(TOWER_LAYERS)
+        out.add_vision_block_count(layers)
         out.add_vision_attention_layernorm_eps(1e-6)
         out.add_vision_image_mean(pixels["image_mean"])
         out.add_vision_image_std(pixels["image_std"])
@@ -51,9 +51,9 @@ class Projector:
         self.matrix(f"{name}.weight", to, of, gain=gain)
         self.vector(f"{name}.bias", to)
 
-    def norm(self, name: str, size: int = WIDTH) -> None:
-        """Of a layer, with a bias."""
-        self.vector(f"{name}.weight", size, 1.0)
+    def norm(self, name: str, size: int = WIDTH, value: float = 1.0) -> None:
+        """Of a layer, with a bias. value: the size of what it gives."""
+        self.vector(f"{name}.weight", size, value)
         self.vector(f"{name}.bias", size)
 
     def embeddings(self, name: str, count: int, width: int, size: float) -> None:
@@ -65,7 +65,7 @@ class Projector:
         """Learned positions of patches."""
         self.embeddings("v.position_embd.weight", count, WIDTH, PLACES)
 
-    def layers(self) -> None:
+    def layers(self, *, last_norm: bool = True) -> None:
         """Patches, and the tower's layers as most families have them."""
         self.matrix("v.patch_embd.weight", WIDTH, 3, self.patch, self.patch)
         self.vector("v.patch_embd.bias", WIDTH)
@@ -78,7 +78,8 @@ class Projector:
             self.linear(f"{at}.attn_out", WIDTH, WIDTH, MIXING)
             self.linear(f"{at}.ffn_up", FEED_FORWARD, WIDTH)
             self.linear(f"{at}.ffn_down", WIDTH, FEED_FORWARD)
-        self.norm("v.post_ln")
+        if last_norm:
+            self.norm("v.post_ln")
 
     def close(self) -> None:
         """Writes the file."""

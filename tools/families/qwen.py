@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import nn
 from transformers import (
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
@@ -15,7 +16,7 @@ from transformers import (
     Qwen3VLForConditionalGeneration,
 )
 
-from .kit import Kit
+from .kit import Kit, Tensors
 from .sizes import CLIP, FEED_FORWARD, HALF, HEADS, TOWER_LAYERS, WIDTH, text
 from .templates import chatml
 from .vocabulary import Vocabulary
@@ -38,10 +39,28 @@ def qwen2_vl(kit: Kit) -> None:
 
 def qwen2_5_vl(kit: Kit) -> None:
     vocabulary = _qwen2(kit)
+    kit.write(_qwen2_5(kit, vocabulary), vocabulary, {**PIXELS, **CLIP})
+
+
+def _qwen2_5(kit: Kit, vocabulary: Vocabulary) -> nn.Module:
     tower = {"hidden_size": WIDTH, "intermediate_size": FEED_FORWARD, "out_hidden_size": WIDTH, "patch_size": 14,
              "window_size": 112, "fullatt_block_indexes": [1], **TOWER}  # fmt: skip
     config = Qwen2_5_VLConfig(text_config=_text(vocabulary), vision_config=tower, **_ids(vocabulary))
-    kit.write(kit.model(Qwen2_5_VLForConditionalGeneration(config)), vocabulary, {**PIXELS, **CLIP})
+    return kit.model(Qwen2_5_VLForConditionalGeneration(config))
+
+
+def qwen2_5_omni(kit: Kit) -> None:
+    """What sees of Qwen2.5-Omni, which is Qwen2.5-VL's under another name; what hears is left out."""
+    vocabulary = kit.vocabulary(
+        "qwen2", (*SPECIAL, "<|vision_bos|>", "<|vision_eos|>", "<|IMAGE|>"),
+        chatml("<|vision_bos|><|IMAGE|><|vision_eos|>"), bos="<|endoftext|>", eos="<|im_end|>",
+    )  # fmt: skip
+    kit.write(_qwen2_5(kit, vocabulary), vocabulary, {**PIXELS, **CLIP}, edit=_as_omni)
+
+
+def _as_omni(config: dict[str, Any], tensors: Tensors) -> None:
+    config["model_type"] = "qwen2_5_omni"
+    config["thinker_config"] = {name: config[name] for name in ("text_config", "vision_config")}
 
 
 def qwen3_vl(kit: Kit) -> None:

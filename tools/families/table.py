@@ -59,16 +59,39 @@ RECIPES = {
         "muse.muse_glimmer", "muse-glimmer", "muse-glimmer", "made up: Llama 3's, cut",
         "meta-models/Muse-Glimmer-30B; pixel statistics unverified", "from the archive",
     ),
+    "mobilevlm": Recipe(
+        "mobilevlm.mobilevlm", "ldp", "llama", "Llama's, whole", "mtgv/MobileVLM-1.7B; unverified", by=_GGUF
+    ),
+    "mobilevlm-v2": Recipe(
+        "mobilevlm.mobilevlm_v2", "ldpv2", "llama", "Llama's, whole", "mtgv/MobileVLM_V2-1.7B; unverified", by=_GGUF
+    ),
+    "glm-edge-v": Recipe(
+        "glm_edge.glm_edge_v", "adapter", "chatglm", GPT_2, "zai-org/glm-edge-v-2b; unverified", by=_GGUF
+    ),
+    "cogvlm": Recipe("cogvlm.cogvlm", "cogvlm", "cogvlm", "Llama's, whole", "zai-org/cogvlm-chat-hf; unverified"),
+    "dots.ocr": Recipe("dots.dots_ocr", "dots_ocr", "qwen2", QWEN_2, "rednote-hilab/dots.ocr; unverified"),
+    "reka-edge": Recipe(
+        "reka.reka_edge", "yasa2", "qwen3", QWEN_2, "RekaAI/reka-edge-2603; unverified", "from the archive", _GGUF
+    ),
+    "nemotron-v2-vl": Recipe(
+        "nemotron.nemotron_v2_vl", "nemotron_v2_vl", "nemotron_h_moe", GPT_2,
+        "nvidia/NVIDIA-Nemotron-Nano-12B-v2-VL-BF16; unverified", by=_SIZE,
+    ),
+    "mimo-vl": Recipe(
+        "mimo.mimo_vl", "mimovl", "mimo2", QWEN_2, "XiaomiMiMo/MiMo-V2.5; limits unverified",
+        "MiMo-VL's, from the archive", _GGUF,
+    ),
+    "qwen2.5-omni": Recipe(
+        "qwen.qwen2_5_omni", "qwen2.5o", "qwen2vl", QWEN_2, "Qwen2.5-VL's; Qwen/Qwen2.5-Omni-3B",
+        by="converter, without what hears",
+    ),
     "phi-4": Recipe("phi4.phi4", "phi4", "phi3", GPT_2, "microsoft/Phi-4-reasoning-vision-15B; limits unverified"),
 }  # fmt: skip
 
 _MLA = "lookhere refuses its language models"
-_NO_CLASS = "transformers has no class of it"
 NOT_MADE = {
-    "qwen2.5o": "its tower is Qwen2.5-VL's, its pair needs one that hears too",
     "gemma3nv": "its tower is a convolutional network of another package",
     "gemma4uv": "its pair needs a part that hears too; it lays tokens out as gemma4v",
-    **dict.fromkeys(("ldp", "ldpv2", "adapter", "dots_ocr", "mimovl", "cogvlm", "nemotron_v2_vl", "yasa2"), _NO_CLASS),
     **dict.fromkeys(("glm5v", "kimik25", "dots3note_v", "ling3vl", "youtuvl"), _MLA),
     **dict.fromkeys(
         ("minimax_m3", "deepseekocr", "deepseekocr2", "deepseek4v", "granite4_vision"),
