@@ -3,6 +3,7 @@ know the pictures. Both are told as what they are, and a weak head set carries i
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -20,14 +21,17 @@ from lookhere.lab.bench import Measured
 from lookhere.lab.coco import read_coco
 from lookhere.lab.corpus import captioned_strips
 from lookhere.lab.discovery import Options, discover
+from lookhere.lab.evaluation import Options as EvaluationOptions
+from lookhere.lab.evaluation import evaluate
 from lookhere.lab.familiarity import familiarity
 from lookhere.lab.judging import nearest
 from lookhere.lab.naming import OURS, PROMPTS, Naming, wanted
 from lookhere.lab.ranking import read_ranking
+from lookhere.lab.report import markdown
 from lookhere.lab.understanding import Understanding
 from lookhere.lab.verdict import of_measured
 from lookhere.steering.facts import ModelFacts
-from planted_engine import PLANTED
+from planted_engine import GAZE, PLANTED
 from test_material import labelled
 
 SMALL = {"strips": 4, "calibration": 2, "panel_size": 64, "readers": 0}
@@ -119,7 +123,7 @@ def test_our_wordings_are_tried_by_themselves(command):
     assert result.exit_code == 0, result.output
     tried = [each["question"] for each in heads.evidence["wording"]["unsteered"]]
     assert tried == [naming.words for naming in OURS]
-    assert f'So it is asked: "{OURS[2].words}".' in result.stderr
+    assert f'So it is asked: "{OURS[2].words}"' in result.stderr
     assert set(heads.heads) <= set(PLANTED)
 
 
@@ -145,6 +149,24 @@ def test_labelled_pictures_that_it_does_not_know(taught, planted_files, tmp_path
         else:
             with pytest.raises(UnknownPicturesError, match=r"images in mine.*50%"):
                 discover(model, options)
+
+
+def test_an_evaluation_asks_in_the_words_that_heads_were_found_with(taught, planted_model):
+    taught(**OWN)
+    evidence = {"wording": {"question": "Panel no. {number}, please"}, "judge": "exact"}
+    planted_model.head_set = replace(GAZE, prompt="Tell me something", evidence=evidence)
+    options = {"strips": 1, "seen": 0, "maps": 0, "examples": 0, "panel_size": 64, "protocols": ("ordinal", "vqa")}
+    found = evaluate(planted_model, EvaluationOptions(**options, controls=1))
+    assert found.judges == ("exact", "overlap")
+    assert found.find("ordinal", "unsteered").share() == 1
+    assert found.find("own", "gaze heads").share() == 1
+    assert found.find("own", "all heads").share() == 0
+    assert found.find("vqa", "gaze heads").share() == pytest.approx(1 / 6)
+    planted_model.head_set = replace(GAZE, evidence={"worth": {"verdict": "weak", "why": "hardly any"}})
+    paper = evaluate(planted_model, EvaluationOptions(**options, controls=0))
+    assert paper.judges == ("overlap",)
+    assert paper.find("ordinal", "unsteered").share() < 0.5
+    assert "marked them: weak, hardly any." in markdown(paper)
 
 
 def test_without_pictures_to_ask_about_heads_are_ranked_all_the_same(taught, planted_files):

@@ -118,7 +118,8 @@ def on_strips(heads: HeadSet | None, wanted: Sequence[str], beside: Beside) -> l
     if "vqa" in wanted:
         found += [_question("vqa", questions.AMBIGUOUS, VQA_TOKENS, arm) for arm in (*arms, *others)]
         if heads and heads.prompt not in (None, questions.AMBIGUOUS):
-            found += [_question("own", str(heads.prompt), VQA_TOKENS, arm) for arm in arms]
+            beside_own = others if "wording" in heads.evidence else []  # it may understand no other question
+            found += [_question("own", str(heads.prompt), VQA_TOKENS, arm) for arm in (*arms, *beside_own)]
         if heads and beside.sweeps:
             found += [_question("vqa", questions.AMBIGUOUS, VQA_TOKENS, arm) for arm in sweep_arms(heads)]
         if heads and beside.modes:

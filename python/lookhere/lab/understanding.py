@@ -125,8 +125,13 @@ def _understand(bench: Bench, given: Naming | None, prompt: str | None) -> Under
         if tried[-1].share >= ENOUGH:
             break
     best = max(range(len(tried)), key=lambda index: tried[index].share)
-    if len(tried) > 1 and tried[best].share >= ENOUGH:
-        bench.progress.note(f'So it is asked: "{tried[best].words}".')
+    if tried[best].share < ENOUGH:
+        bench.progress.note(
+            "It answers fewer than half of them in any wording. If it was trained on others, give them: --question, "
+            "--prompt."
+        )
+    if len(tried) > 1:
+        bench.progress.note(f'So it is asked: "{tried[best].words}"')
     asked, about, more = _prompt(bench, prompt)
     said += more
     word_for_word = max(_own(each) for each in said) >= ENOUGH
