@@ -55,7 +55,7 @@ def test_which_file_is_meant(hub, published, name, expected):
 def test_what_was_taken_is_said(hub, published, told):
     hub.add(REPO, {**published, "mmproj-Qwen3VL-2B-Q8_0.gguf": published[PROJECTOR] + b"8"})
     assert find_pair(REPO, None)[1].name == PROJECTOR
-    assert f"took Q4_K_M, the usual one of 2; the projector {PROJECTOR} of 2" in told[1]
+    assert f"took Q4_K_M, the usual one of 2; the projector {PROJECTOR} (of 2)" in told[1]
     assert find_pair(REPO, "Q8_0")[1].name == "mmproj-Qwen3VL-2B-Q8_0.gguf"
     assert find_pair(REPO, PROJECTOR)[1].name == PROJECTOR
     assert [line for line in told if "Fetching" in line and PROJECTOR in line and MODEL in line] == told[:1]

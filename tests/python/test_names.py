@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +74,19 @@ def test_the_page_shows_the_table():
                 assert float(number) * {"GB": 1e9, "MB": 1e6}[unit] == pytest.approx(count, rel=0.05)
             else:
                 assert text == "?"
+
+
+COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+            for line in block.splitlines() if line.startswith("lookhere ")]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_commands_of_the_page_are_written_rightly(line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command, words = main, shlex.split(line, comments=True)[1:]
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context("lookhere", words)
 
 
 def test_the_room_that_is_told_is_what_the_header_of_a_model_asks_for(tmp_path):
@@ -336,7 +350,11 @@ def test_heads_are_listed_shown_compared_and_checked(home, tmp_path, monkeypatch
         invoke("heads").stdout,
         re.MULTILINE,
     )
-    assert {each["name"] for each in json.loads(invoke("heads", "--json").stdout)} == {"builtin", "qwen2-vl-7b", "qwen3-vl-2b"}
+    assert {each["name"] for each in json.loads(invoke("heads", "--json").stdout)} == {
+        "builtin",
+        "qwen2-vl-7b",
+        "qwen3-vl-2b",
+    }
     shown = invoke("heads", "show", "qwen3-vl-2b").stdout
     assert re.search(r"10, as layer.head: 19.5, 17.12", shown)
     assert re.search(r"ranked +100 in all", shown)

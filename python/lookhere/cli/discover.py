@@ -126,7 +126,7 @@ def discover(
 ) -> None:
     """Find the gaze heads of MODEL: those that look at the panel that a question is about.
 
-    MODEL is a GGUF file or a name; without one, the built-in model. First it is asked unsteered, to see whether it knows
+    MODEL is a GGUF file or a name; without one, the built-in model. First it is asked unsteered, to see if it knows
     the pictures and in which words it answers. What is done is kept beside the output until the end: after a kill, the
     same command goes on.
 

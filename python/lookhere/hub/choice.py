@@ -172,7 +172,7 @@ def _projector(
     if not known:
         return None, ""
     chosen = _preferred(_nearest(known, model))
-    return chosen, "" if len(known) == 1 else f"the projector {chosen.name} of {len(known)}"
+    return chosen, "" if len(known) == 1 else f"the projector {chosen.name} (of {len(known)})"
 
 
 def _wanted(known: Sequence[HubFile], wanted: str, repository: str) -> list[HubFile]:

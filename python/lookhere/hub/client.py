@@ -150,7 +150,7 @@ def _of_status(of: str, error: Any) -> str:
         return f"The hub answers {of} with 429, too many requests. Wait some minutes; with a token more are allowed."
     if code >= 500:
         return f"The hub cannot answer {of} now ({code}). Try again later."
-    return f"The hub answers {of} with {code}: {label(str(error).strip(), 160)}."
+    return f"The hub answers {of} with {code}: {label(str(error).strip().partition(chr(10))[0], 160)}."
 
 
 def _token_hint() -> str:

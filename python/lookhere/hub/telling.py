@@ -66,7 +66,7 @@ class Bar:
             TextColumn("{task.description}"), BarColumn(24), DownloadColumn(), TimeRemainingColumn(),
             TextColumn("left"), console=console, transient=True, disable=not console.is_interactive,
         )  # fmt: skip
-        self._task = self._progress.add_task(name[-40:], total=size or None, completed=done)
+        self._task = self._progress.add_task(name[-28:], total=size or None, completed=done)
 
     def at(self, done: int) -> None:
         """So many bytes are there now."""
