@@ -153,6 +153,8 @@ def test_command(reader, tmp_path):
     (results / "ranking.json").rename(tmp_path / "before.json")
     again = CliRunner().invoke(main, [*arguments, "--force", "--compare", str(tmp_path / "before.json")])
     assert "1 of the 1 heads are among its best 1" in again.stderr
+    missing = CliRunner().invoke(main, [*arguments, "--force", "--compare", str(tmp_path / "none.json")])
+    assert (missing.exit_code, "verdict" in missing.stderr) == (1, False)  # before the work
 
 
 def test_a_kill_loses_nothing(reader, tmp_path):

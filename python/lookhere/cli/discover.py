@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..lab.discovery_options import Options
     from ..lab.results import Found
     from ..lab.verdict import Verdict
+    from ..steering.head_set import HeadSet
     from .progress import Bar
 
 WEAK, NONE, UNKNOWN = 3, 4, 5
@@ -140,6 +141,7 @@ def discover(
       lookhere discover my-finetune.gguf --coco val2017.json --images val2017 -o box-heads.json
       lookhere discover any-llm.gguf --text -o guess.json
     """
+    from ..lab.scoring import shared
     from .progress import Bar
 
     options = _options(
@@ -153,15 +155,16 @@ def discover(
     check_outputs({**outputs, **_in_folder(results)}, read, replace=force or kept.is_file())
     keep(kept, "The same command goes on from there.")
     with Bar() as bar:
-        found, verdict = _found(from_text, (model, mmproj, threads, gpu_layers), options, kept, bar)
+        files = model, mmproj, threads, gpu_layers
+        found, verdict, other = _found(from_text, files, options, kept, compare, bar)
         if save_ranking is not None:
             found.ranking.write(save_ranking)
         if results is not None:
             from ..lab.results import write_results
 
             bar.note(f"{results}: {', '.join(write_results(results, found))}.")
-        if compare is not None:
-            _compare(found, compare, bar)
+        if compare is not None and other is not None:
+            bar.note(f"{compare.name}: {shared(found.heads, other)}")
         if verdict.word == "none":
             bar.note("No head set was written: steering these heads would be steering at random.")
             click.get_current_context().exit(NONE)
@@ -211,37 +214,38 @@ def _in_folder(results: Path | None) -> dict[str, Path]:
 
 
 def _found(
-    from_text: bool, files: tuple[Path | None, Path | None, int | None, int], options: Options, kept: Path, bar: Bar
-) -> tuple[Found, Verdict]:
-    """Loads the model and finds its heads. Ends the command where the model does not know the pictures."""
+    from_text: bool,
+    files: tuple[Path | None, Path | None, int | None, int],
+    options: Options,
+    kept: Path,
+    compare: Path | None,
+    bar: Bar,
+) -> tuple[Found, Verdict, HeadSet | None]:
+    """Loads the model and finds its heads; and what they are compared with, which is read before. Ends the command
+    where the model does not know the pictures."""
+    from ..lab.discovery import discover as find
+    from ..lab.ranking import read_ranking
+    from ..lab.text import discover_text
+    from ..loading.language import load_language_model
+
     model, mmproj, threads, gpu_layers = files
     if from_text:
-        from ..lab.text import discover_text
-        from ..loading.language import load_language_model
-
         with load_language_model(model, threads=threads, gpu_layers=gpu_layers) as language:
+            other = None if compare is None else read_ranking(compare, language.facts)
             text = discover_text(language, options, kept=kept, progress=bar)
-        return text, text.verdict
-    from ..lab.discovery import discover as find
-
+        return text, text.verdict, other
     try:
         loaded = load(model, mmproj=mmproj, threads=threads, gpu_layers=gpu_layers)
     except ProjectorError as error:
         raise ProjectorError(f"{error} Without a projector, --text ranks the heads of a language model.") from error
     with loaded:
+        other = None if compare is None else read_ranking(compare, loaded.facts)
         try:
             found = find(loaded, options, kept=kept, progress=bar)
         except UnknownPicturesError as error:
             click.echo(f"Error: {error}", err=True)
             click.get_current_context().exit(UNKNOWN)
-    return found, found.verdict
-
-
-def _compare(found: Found, path: Path, bar: Bar) -> None:
-    from ..lab.ranking import read_ranking
-    from ..lab.scoring import shared
-
-    bar.note(f"{path.name}: {shared(found.heads, read_ranking(path, found.heads.model))}")
+    return found, found.verdict, other
 
 
 def _summary(found: Found) -> str:
