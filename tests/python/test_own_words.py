@@ -90,6 +90,13 @@ def test_other_wordings_than_the_papers_are_not_found_in_silence(command, plante
     assert told.stderr.startswith("Warning: The head set for Fake hardly steers this model")
 
 
+def test_where_no_head_is_found_it_says_what_to_try(command):
+    result, heads = command(blind=True, **OWN)
+    assert (result.exit_code, heads) == (4, None), result.output
+    assert "The verdict is none" in result.stderr
+    assert "Ask in the words that it was trained on, as --question" in result.stderr
+
+
 def test_in_its_own_words_the_same_model_is_steered(command, planted_files, tmp_path):
     asked = ["--question", "Panel no. {number}, please", "--prompt", "Tell me something"]
     result, heads = command(*asked, **OWN)

@@ -103,7 +103,7 @@ def discover(
     ranking, trust_in_it = rankings[place], trusted.get(place)
     heads = choice.heads if choice else default_heads(ranking, trust_in_it)
     found = _verdict(usable, choice, stuff, understood)
-    progress.note(f"The verdict is {found.told}{f' {found.advice}' if found.advice else ''}")
+    progress.note(found.told)
     evidence = evidence_of(model, options, stuff, ranking, place, trust_in_it, choice)
     evidence |= {"worth": found.as_dict(), "wording": understood.as_dict(), "judge": understood.judge}
     tables: dict[str, Any] = all_scores(scores)
@@ -191,7 +191,8 @@ def _verdict(
     usable: Mapping[str, HeadSet], choice: Choice | None, stuff: Material, understood: Understanding
 ) -> Verdict:
     if not usable:
-        return Verdict("none", "no head looks more at the place that is asked about than chance makes heads look")
+        why = "no head looks more at the place that is asked about than chance makes heads look"
+        return Verdict("none", why, "" if understood.answers else verdict.OWN_WORDS)
     if choice is None:
         return Verdict(
             "unmeasured", "no steered answers were judged", "lookhere evaluate tells what the heads are worth."

@@ -112,7 +112,7 @@ def discover_text(
         )  # fmt: skip
     else:
         verdict = Verdict("none", "no head looks more at a segment that is asked about than chance makes heads look")
-    progress.note(f"The verdict is {verdict.told}")
+    progress.note(verdict.told)
     tables: dict[str, Any] = all_scores(scores)
     sizes = sorted({*head_counts(len(facts.every_head)), len(heads.heads)})
     settled = settling(tally, place, options.kind, sizes, options.floor)

@@ -19,8 +19,8 @@ GAIN = 0.2
 """Steered answers must go this part of the way from chance to all right; else the heads are weak."""
 
 OWN_WORDS = (
-    "Ask in the words that it was trained on: --question 'What happens in panel {number}?' and --prompt 'Describe this "
-    "image.' with your wordings (in Python Options(question=..., prompt=...))."
+    "Ask in the words that it was trained on, as --question 'What happens in panel {number}?' --prompt 'Describe this "
+    "image.' (in Python Options(question=..., prompt=...))."
 )
 
 
@@ -35,7 +35,7 @@ class Verdict:
     @property
     def told(self) -> str:
         """For people."""
-        return f"{self.word}: {self.why}."
+        return f"The verdict is {self.word}: {self.why}. {self.advice}".strip()
 
     def as_dict(self) -> dict[str, str]:
         """For evidence in JSON; whoever loads a weak head set, or a prior, is told."""
