@@ -181,6 +181,21 @@ def test_projectors_of_other_sizes_in_one_repository():
         choose([*listed, HubFile("X_V-4B-Q4_K_M.gguf", 9)], "a/b")
 
 
+def test_projectors_of_other_names():
+    listed = [HubFile("Qwen2-VL-7B-Instruct-Q4_K_M.gguf", 9), HubFile("qwen2vl-vision.gguf", 5)]
+    assert choose(listed, "a/b").projector.path == "qwen2vl-vision.gguf"
+    assert (
+        choose([*listed, HubFile("mmproj-F16.gguf", 5)], "a/b", quantization="Q4_K_M").projector.path
+        == "mmproj-F16.gguf"
+    )
+    others = [HubFile("mtp-m-Q4_K_M.gguf", 1), HubFile("m-imatrix.gguf", 1), HubFile("m-MTP-Q4_K_M.gguf", 9)]
+    assert choose(others, "a/b").model.files == (others[2],)
+    alone = choose([HubFile("phi-vision-Q4_K_M.gguf", 9)], "a/b")
+    assert (alone.model.name, alone.projector) == (DEFAULT, None)
+    named = choose([HubFile("Llama-3.2-11B-Vision-Instruct-Q4_K_M.gguf", 9), HubFile("x-Q8_0.gguf", 9)], "a/b")
+    assert (named.model.name, named.projector) == (DEFAULT, None)
+
+
 def header(**values):
     return Header("qwen3vl", values.get("general.name", ""), values)
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = (
     "Note: the built-in model knows only the comic strips and scenes that lookhere draws, and this image does not have "
-    "their colours. Its answer means little. For photographs and other pictures give a model of your own: --model "
-    "MODEL.gguf."
+    "their colours. Its answer means little. For photographs and other pictures give another model: --model "
+    "qwen3-vl-2b fetches one (lookhere models lists more), --model MODEL.gguf takes yours."
 )
 
 

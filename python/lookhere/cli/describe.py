@@ -90,7 +90,7 @@ def describe(
       lookhere describe street.jpg --box 40,60,220,300
       lookhere describe strip.png --panel 3/6 --heatmap where.png
       lookhere describe strip.png --schedule 4,2,1 --every line
-      lookhere describe photo.jpg --model qwen3-vl.gguf --heads qwen3-vl.json --point 120,90
+      lookhere describe photo.jpg --model qwen3-vl-2b --point 120,90
     """
     plan = None if schedule is None else schedule_from(schedule, every, panel_grid)
     if plan and regions:

@@ -21,7 +21,7 @@ _QUANTIZATION = re.compile(
     re.IGNORECASE,
 )
 _SPLIT = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})$")
-_OTHERS = re.compile(r"(^|[-._/])(imatrix|mtp|draft|dflash|eagle)([-._]|$)", re.IGNORECASE)
+_OTHERS = re.compile(r"^(mtp|draft|dflash|eagle3?)[-._]|imatrix", re.IGNORECASE)
 """Of a repository's GGUF files, those that are no model by themselves."""
 
 
@@ -76,7 +76,7 @@ def choose(
 
     HubError where there is no such file, with those that there are.
     """
-    projectors = [each for each in files if is_projector(each)]
+    projectors = projectors_of(files)
     known = quantizations(files)
     if not known:
         others = sorted({PurePosixPath(each.path).suffix for each in files} - {"", ".md", ".json", ".txt"})
@@ -90,14 +90,22 @@ def choose(
     return Chosen(model, projector, "; ".join(filter(None, (why, told))))
 
 
-def is_projector(file: HubFile) -> bool:
-    """Whether the name says so; the file's header has the last word."""
-    return file.path.lower().endswith(".gguf") and "mmproj" in file.name.lower()
+def projectors_of(files: Sequence[HubFile]) -> list[HubFile]:
+    """Those whose names say so; the header of the file has the last word.
+
+    Older repositories have no mmproj but a file that ends in vision, beside those of the language model.
+    """
+    ggufs = [each for each in files if each.path.lower().endswith(".gguf") and not _OTHERS.search(each.name)]
+    named = [each for each in ggufs if "mmproj" in each.name.lower()]
+    seeing = [
+        each for each in ggufs if re.search(r"[-_.]vision$", _QUANTIZATION.sub("", each.path[:-5]), re.IGNORECASE)
+    ]
+    return named or (seeing if len(seeing) < len(ggufs) else [])
 
 
 def choose_projector(files: Sequence[HubFile], repository: str, wanted: str = "") -> HubFile:
     """One projector of a repository, that of a file name or a quantization if one is wanted. HubError."""
-    projectors = [each for each in files if is_projector(each)]
+    projectors = projectors_of(files)
     if not projectors:
         raise HubError(f"{repository} has no projector (mmproj-*.gguf). Name the repository or the file that has one.")
     return _preferred(_wanted(projectors, wanted, repository) if wanted else projectors)
@@ -106,8 +114,9 @@ def choose_projector(files: Sequence[HubFile], repository: str, wanted: str = ""
 def quantizations(files: Sequence[HubFile]) -> list[Quantization]:
     """The whole language models among files, the smallest first; split ones that lack a part are left out."""
     parts: dict[tuple[str, int], dict[int, HubFile]] = {}
+    projectors = projectors_of(files)
     for each in files:
-        if not each.path.lower().endswith(".gguf") or is_projector(each) or _OTHERS.search(each.name):
+        if not each.path.lower().endswith(".gguf") or each in projectors or _OTHERS.search(each.name):
             continue
         stem = each.path[: -len(".gguf")]
         split = _SPLIT.fullmatch(stem)

@@ -15,8 +15,8 @@ from .published import plain
 BUILTIN_HEADS = "builtin.json"
 UNKNOWN = (
     "The built-in model knows only the comic strips and scenes that lookhere draws, and this image does not have their "
-    "colours: answers about it mean little. For photographs and other pictures give a model of your own: "
-    "lookhere.load('model.gguf')."
+    "colours: answers about it mean little. For photographs and other pictures give another model: "
+    "lookhere.load('qwen3-vl-2b') fetches one, lookhere.load('model.gguf') takes yours."
 )
 
 
