@@ -48,6 +48,7 @@ def test_everything_comes_from_one_command(written):
                 np.testing.assert_allclose(arrays[f"{name}_{place}"], getattr(scores, name), atol=2e-5)
     paper = json.loads((folder / "gaze_head_ranking.json").read_text())
     assert (paper["layers"], paper["heads_per_layer"], len(paper["heads"])) == (LAYERS, HEADS, LAYERS * HEADS)
+    assert paper["score"].startswith("selectivity (row-normalised attention), 0 below a floor of mass, ")
     assert {(each["layer"], each["head"]) for each in paper["heads"][:3]} == set(PLANTED)
     ours = HeadSet.read(folder / "ranking.json")
     again = read_ranking(folder / "gaze_head_ranking.json", heads.model)

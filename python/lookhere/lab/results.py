@@ -30,8 +30,19 @@ class Found(Protocol):
     def attention(self) -> Mapping[str, NDArray[np.float64]]: ...
 
 
-def paper_ranking(ranking: HeadSet) -> dict[str, Any]:
-    """As the authors of Gaze Heads publish rankings: best first, each head with its score."""
+_SCORES = {
+    "mass": "raw attention mass",
+    "selectivity": "selectivity (row-normalised attention)",
+    "guarded": "selectivity (row-normalised attention), 0 below a floor of mass",
+}
+_READ_AT = {"prompt": "at the final prompt token", "answer": "over the answer's tokens"}
+
+
+def paper_ranking(ranking: HeadSet, evidence: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """As the authors of Gaze Heads publish rankings: best first, each head with its score. evidence: of the head set,
+    which says what the scores are."""
+    told = evidence or {}
+    score = ", ".join(filter(None, (_SCORES.get(told.get("score", "")), _READ_AT.get(told.get("read_at", "")))))
     facts = ranking.model
     scores: tuple[float | None, ...] = ranking.scores or (None,) * len(ranking.heads)
     heads = [
@@ -39,8 +50,8 @@ def paper_ranking(ranking: HeadSet) -> dict[str, Any]:
         for (layer, head), score in zip(ranking.heads, scores, strict=True)
     ]
     return {
-        "model": facts.name, "layers": facts.layers, "heads_per_layer": facts.heads, "source": ranking.source,
-        "heads": heads,
+        "model": facts.name, "layers": facts.layers, "heads_per_layer": facts.heads,
+        **({"score": score} if score else {}), "source": ranking.source, "heads": heads,
     }  # fmt: skip
 
 
@@ -50,7 +61,9 @@ def write_results(folder: Path, found: Found) -> list[str]:
     written = [RANKING, PAPER_RANKING]
     try:
         found.ranking.write(folder / RANKING)
-        write_text(folder / PAPER_RANKING, json.dumps(paper_ranking(found.ranking), indent=1) + "\n")
+        write_text(
+            folder / PAPER_RANKING, json.dumps(paper_ranking(found.ranking, found.heads.evidence), indent=1) + "\n"
+        )
         if found.attention:
             arrays = {f"attention_{place}": each.astype(np.float32) for place, each in found.attention.items()}
             scores = {
