@@ -320,6 +320,7 @@ def test_models_show_and_get(hub, published):
     assert [Path(line).name for line in result.stdout.splitlines()] == list(held)
     assert "Fetching" in result.stderr
     assert json.loads(invoke("models", "show", "qwen3-vl-2b", "--json").stdout)["here"]
+    assert "is here" in invoke("models", "get", "qwen3-vl-2b", "--mmproj", known.mmproj.name, "-v").stderr
     wrong = invoke("models", "get", "nobody/nothing")
     assert (wrong.exit_code, wrong.stdout) == (1, "")
     assert "no repository nobody/nothing" in wrong.stderr

@@ -29,7 +29,7 @@ from .discover import discover
 from .doctor import doctor
 from .evaluate import evaluate
 from .info import info
-from .logs import verbose_option
+from .logs import Group
 from .named.heads import heads
 from .named.models import models
 from .narrate import narrate
@@ -38,15 +38,8 @@ LONGEST = 1200
 """Characters of an error. A longer one loses its middle, because its end says what to do."""
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Shows our errors as one clear line on stderr; exit code 1, and 130 after Ctrl-C."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)  # as they were added, what people need first
-
-    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        cmd.params.append(verbose_option())
-        super().add_command(cmd, name)
 
     def main(
         self,

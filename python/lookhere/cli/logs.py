@@ -32,6 +32,17 @@ def _listen(ctx: click.Context, param: click.Parameter, count: int) -> None:
     ctx.call_on_close(stop)
 
 
+class Group(click.Group):
+    """A group whose commands, in the order in which they were added, all take --verbose."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        cmd.params.append(verbose_option())
+        super().add_command(cmd, name)
+
+
 def verbose_option() -> click.Option:
     """-v and -vv, which need nothing of the command itself."""
     return click.Option(

@@ -44,6 +44,7 @@ def find(name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool 
                     say(f"{name.text}: found what {shelf.of} has downloaded.")
                 _tell_found(name, chosen)
                 projector = shelf.paths[chosen.projector.path] if chosen.projector else None
+                _log.info("%s is here: %s with %s.", name.text, chosen.model.files[0].path, projector)
                 return Fetched(shelf.paths[chosen.model.files[0].path], projector, _names(name))
     pair = stores.ollama_pair(name)
     if pair is None:

@@ -13,6 +13,7 @@ from ...loading.builtin import BUILTIN_HEADS, builtin_head_set, package_folder
 from ...loading.head_choice import KnownHeads, head_sets_of, known_heads
 from ...steering.head_set import HeadSet, to_dict
 from .. import terminal
+from ..logs import Group
 from ..options.model import FILE
 from .comparing import Overlap, compare, fits
 from .naming import named_heads
@@ -21,7 +22,7 @@ from .overview import origin
 _MOST_SHOWN = 24
 
 
-@click.group(invoke_without_command=True, short_help="List, show, compare, check, fetch and publish head sets.")
+@click.group(cls=Group, invoke_without_command=True, short_help="List, show, compare, check, fetch, publish head sets.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_context
 def heads(ctx: click.Context, as_json: bool) -> None:

@@ -13,12 +13,13 @@ from ...hub.known import close_names, known_model
 from ...hub.telling import size
 from ...loading.pair import find_pair
 from .. import terminal
+from ..logs import Group
 from .overview import Overview, overview
 
 _FITS = {True: "yes", False: "no", None: "?"}
 
 
-@click.group(invoke_without_command=True, short_help="List models with a short name; fetch one.")
+@click.group(cls=Group, invoke_without_command=True, short_help="List models with a short name; fetch one.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_context
 def models(ctx: click.Context, as_json: bool) -> None:
