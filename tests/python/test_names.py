@@ -114,6 +114,20 @@ def test_what_is_no_name(text):
     assert name_of(text) is None
 
 
+def test_a_folder_of_the_owners_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Qwen").mkdir()
+    assert name_of("Qwen/X-GGUF:Q4_K_M") == HubName("Qwen/X-GGUF", "Q4_K_M")
+    assert name_of("hf.co/Qwen/X-GGUF") == HubName("Qwen/X-GGUF")
+    assert name_of("Qwen/X-GGUF") is None
+    with pytest.raises(
+        lookhere.ModelFileError, match=r"no file 'Qwen/X-GGUF' in the folder 'Qwen'; .* hf.co/Qwen/X-GGUF"
+    ):
+        lookhere.load("Qwen/X-GGUF")
+    with pytest.raises(lookhere.ModelFileError, match=r"There is no file .*x.gguf"):
+        lookhere.load("Qwen/x.gguf")
+
+
 def test_ollamas_names():
     assert name_of("qwen3-vl:2b") == OllamaName("qwen3-vl", "2b")
     assert name_of("me/eyes:1b") == OllamaName("me/eyes", "1b")

@@ -63,15 +63,15 @@ def name_of(text: str) -> HubName | OllamaName | None:
     if known := known_model(text):
         return HubName(known.repository, known.quantization, revision=known.revision, known=known)
     first = text.partition("/")[0]
-    if first in (".", "..") or Path(first).is_dir():
-        return _of_ollama(text)
+    is_path = first in (".", "..") or Path(first).is_dir()
     named = _FILE.fullmatch(text)
-    if named:
+    if named and not is_path:
         return HubName(f"{named['owner']}/{named['repo']}", file=named["file"])
     named = _NAME.fullmatch(text)
     if named and not _FILE_NAME.fullmatch(Path(named["repo"]).suffix):
         tag = named["tag"] or ""
-        if not tag or "gguf" in text.lower() or _QUANTIZATION.match(tag):
+        # no path ends in a quantization, so that a folder of the owner's name does not matter then
+        if not (tag or is_path) or (tag and ("gguf" in text.lower() or _QUANTIZATION.match(tag))):
             return HubName(f"{named['owner']}/{named['repo']}", quantization="" if tag == "latest" else tag)
     return _of_ollama(text)
 

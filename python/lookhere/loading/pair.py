@@ -72,9 +72,15 @@ def locate(model: Given | None, mmproj: Given | None) -> Located:
 
 
 def _refuse_near_name(path: Path) -> None:
-    """ModelFileError for what is no path, and nearly a short name."""
+    """ModelFileError for what is no path, and nearly a short name, or a repository whose owner is a folder here."""
     from ..hub.known import close_names
+    from ..hub.name import HubName, name_of
 
+    if len(path.parts) == 2 and isinstance(name_of(f"hf.co/{path}"), HubName):
+        raise ModelFileError(
+            f"There is no file {shown(path)} in the folder {shown(path.parent)}; for the repository on Hugging Face "
+            f"give hf.co/{path}."
+        )
     if near := close_names(str(path)):
         raise ModelFileError(
             f"There is no file or folder {shown(path)}, and no model of this short name; did you mean "
