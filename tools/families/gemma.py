@@ -33,10 +33,10 @@ def gemma3(kit: Kit) -> None:
         )
     )
     preprocessor = {"image_seq_length": 256, "size": {"height": 896, "width": 896}, **HALF}
-    kit.write(kit.model(model), vocabulary, preprocessor, edit=_as_on_the_hub)
+    kit.write(kit.model(model), vocabulary, preprocessor, edit=as_on_the_hub)
 
 
-def _as_on_the_hub(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+def as_on_the_hub(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     siglip_as_on_the_hub(tensors)
 
 

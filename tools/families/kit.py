@@ -23,10 +23,10 @@ Tensors = dict[str, Tensor]
 
 
 class Kit:
-    """out: the folder of the pair. llama: the unpacked pinned source, as a whole."""
+    """out: the folder of the pair. llama: the unpacked pinned source, as a whole. name: of the model, in its file."""
 
-    def __init__(self, out: Path, llama: Path, seed: int) -> None:
-        self.out, self.llama, self.seed = out, llama.resolve(), seed
+    def __init__(self, out: Path, llama: Path, seed: int, name: str = "random weights") -> None:
+        self.out, self.llama, self.seed, self.name = out, llama.resolve(), seed, name
         self.random = torch.manual_seed(seed)  # what transformers draws itself, too
 
     def vocabulary(
@@ -124,7 +124,7 @@ class Kit:
         architecture = base.get_model_architecture(base.ModelBase.load_hparams(checkpoint, False), kind)
         get_model_class(architecture, mmproj=vocabulary is None)
         arguments = ["convert_hf_to_gguf.py", str(checkpoint), "--outfile", str(self.out / name), "--outtype", "f16",
-                     "--model-name", "random weights", *options]  # fmt: skip
+                     "--model-name", self.name, *options]  # fmt: skip
 
         def own(self: Any) -> None:
             assert vocabulary

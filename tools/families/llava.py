@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gguf
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import LlavaConfig, LlavaForConditionalGeneration, LlavaNextConfig, LlavaNextForConditionalGeneration
 
 from .kit import Kit
-from .sizes import CLIP, FEED_FORWARD, HEADS, TOWER_LAYERS, WIDTH, text, tower
+from .sizes import CLIP, TOWER_LAYERS, text, tower
 from .templates import turns
 
 SIDE, PATCH = 336, 14
@@ -59,40 +59,43 @@ def _make(kit: Kit, model: type, config: type, more: dict[str, list[list[int]]])
             )
         )
     )  # fmt: skip
-    kit.write(made, vocabulary, CLIP, projector=False, edit=_as_llama)
-    _projector(kit, dict(made.named_parameters()), more.get("image_grid_pinpoints"))
+    kit.write(made, vocabulary, CLIP, projector=False, edit=as_llama)
+    projector(kit, made, more.get("image_grid_pinpoints"))
 
 
-def _as_llama(config: dict, tensors: dict[str, Tensor]) -> None:
+def as_llama(config: dict, tensors: dict[str, Tensor]) -> None:
     """The converter knows LLaVA-NeXT's language model by that name only."""
     config["architectures"] = ["LlavaForConditionalGeneration"]
     config["model_type"] = "llava"
 
 
-def _projector(kit: Kit, tensors: dict[str, Tensor], pinpoints: list[list[int]] | None) -> None:
-    """The converter has none of these; the older one needs the original repository's files."""
+def projector(kit: Kit, model: nn.Module, pinpoints: list[list[int]] | None = None) -> None:
+    """The converter has none of these; the older one needs the original repository's files. The tower's last layer is
+    left out, as in LLaVA."""
+    sizes = model.config.vision_config
+    layers = sizes.num_hidden_layers - 1
     out = gguf.GGUFWriter(kit.out / "mmproj.gguf", "clip")
     out.add_type("mmproj")
     out.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     out.add_clip_has_vision_encoder(True)
     out.add_string("clip.projector_type", "mlp")
-    out.add_vision_image_size(SIDE)
-    out.add_vision_patch_size(PATCH)
-    out.add_vision_embedding_length(WIDTH)
-    out.add_vision_feed_forward_length(FEED_FORWARD)
-    out.add_vision_projection_dim(WIDTH)
-    out.add_vision_head_count(HEADS)
-    out.add_vision_attention_layernorm_eps(1e-5)
-    out.add_vision_block_count(TOWER_LAYERS)
-    out.add_array("clip.vision.feature_layer", [TOWER_LAYERS])
+    out.add_vision_image_size(sizes.image_size)
+    out.add_vision_patch_size(sizes.patch_size)
+    out.add_vision_embedding_length(sizes.hidden_size)
+    out.add_vision_feed_forward_length(sizes.intermediate_size)
+    out.add_vision_projection_dim(model.config.text_config.hidden_size)
+    out.add_vision_head_count(sizes.num_attention_heads)
+    out.add_vision_attention_layernorm_eps(sizes.layer_norm_eps)
+    out.add_vision_block_count(layers)
+    out.add_array("clip.vision.feature_layer", [layers])
     out.add_vision_image_mean(CLIP["image_mean"])
     out.add_vision_image_std(CLIP["image_std"])
     out.add_vision_use_gelu(False)
     if pinpoints:
         out.add_array("clip.vision.image_grid_pinpoints", [side for pair in pinpoints for side in pair])
         out.add_string("clip.vision.mm_patch_merge_type", "spatial_unpad")
-    for name, tensor in tensors.items():
-        if any(each in name for each in ("language_model", "lm_head", "post_layernorm", f"layers.{TOWER_LAYERS}.")):
+    for name, tensor in model.named_parameters():
+        if any(each in name for each in ("language_model", "lm_head", "post_layernorm", f"layers.{layers}.")):
             continue
         if "image_newline" in name:
             out.add_tensor("model.image_newline", tensor.detach().numpy().astype(np.float32))

@@ -30,9 +30,9 @@ def smolvlm(kit: Kit) -> None:
         )
     )  # fmt: skip
     preprocessor = {"size": {"longest_edge": LONGEST_EDGE}, "max_image_size": {"longest_edge": TILE}, **HALF}
-    kit.write(kit.model(model), vocabulary, preprocessor, edit=_as_on_the_hub)
+    kit.write(kit.model(model), vocabulary, preprocessor, edit=as_on_the_hub)
 
 
-def _as_on_the_hub(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+def as_on_the_hub(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """The language model's name, which transformers does not save."""
     config["text_config"]["architectures"] = ["VLlama3ForCausalLM"]
