@@ -1,7 +1,9 @@
 """Fixtures: a fake engine for tests of the package alone, the built-in model for those of the whole."""
 
+import hashlib
 import os
 import sys
+from dataclasses import replace
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: no test reaches the network
 
@@ -13,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import settings
 from lookhere.cli import main
-from lookhere.hub import telling
+from lookhere.hub import known, telling
 from lookhere.loading import builtin as registry
 from lookhere.steering.head_set import HeadSet, ModelFacts
 from PIL import Image
@@ -137,6 +139,23 @@ def published(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     held = ((MODEL, files.LANGUAGE), (SECOND, files.LANGUAGE), (PROJECTOR, files.PROJECTOR))
     return {**{name: gguf(folder / name, values) for name, values in held}, "README.md": b"# a model"}
+
+
+@pytest.fixture
+def looked_up(published, monkeypatch):
+    """The table of short names, as if it had been looked up for the files that are published."""
+
+    def renewed(file, name):
+        return file and replace(file, sha256=hashlib.sha256(published[name]).hexdigest())
+
+    found = [
+        replace(
+            model, files=tuple(renewed(file, MODEL) for file in model.files), mmproj=renewed(model.mmproj, PROJECTOR)
+        )
+        for model in known.known_models()
+    ]
+    monkeypatch.setattr(known, "known_models", lambda: found)
+    return {model.name: model for model in found}
 
 
 @pytest.fixture

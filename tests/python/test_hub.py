@@ -14,7 +14,6 @@ import lookhere
 import pytest
 from lookhere import HubError, ModelFileError, ProjectorError
 from lookhere.hub import client, download, fetch, telling
-from lookhere.hub.known import known_models
 from lookhere.hub.name import HubName, OllamaName
 from lookhere.loading.pair import find_pair, language_path, locate
 from stand_in_hub import MODEL, PROJECTOR, REPO, SECOND, Hub, gguf, in_place_of_the_hub
@@ -243,8 +242,8 @@ def test_two_processes_fetch_it_once(hub, home, published):
     assert hub.served == {name: len(published[name]) for name in (MODEL, PROJECTOR)}
 
 
-def test_a_short_name_takes_the_files_of_the_table(hub, published, told):
-    known = next(model for model in known_models() if model.name == "qwen3-vl-2b")
+def test_a_short_name_takes_the_files_of_the_table(hub, published, looked_up, told):
+    known = looked_up["qwen3-vl-2b"]
     other = {"z-Q4_K_M.gguf": published[SECOND], known.files[0].name: published[MODEL]}
     hub.add(known.repository, {**other, known.mmproj.name: published[PROJECTOR]}, revisions=("main", known.revision))
     located = locate("Qwen3-VL-2B", None)
@@ -252,10 +251,20 @@ def test_a_short_name_takes_the_files_of_the_table(hub, published, told):
     assert located.names[0] == known.base
     assert hub.downloads()[0] == f"/{known.repository}/resolve/{known.revision}/{known.files[0].name}"
     # the revision is gone
-    gone = next(model for model in known_models() if model.name == "smolvlm-256m")
+    gone = looked_up["smolvlm-256m"]
     hub.add(gone.repository, {"new-Q8_0.gguf": published[MODEL], PROJECTOR: published[PROJECTOR]})
     assert locate("smolvlm-256m", None).path.name == "new-Q8_0.gguf"
     assert any("is gone; the newest one is taken" in line for line in told)
+
+
+def test_a_mirror_that_has_other_files_than_the_table(hub, published, looked_up):
+    known = looked_up["qwen3-vl-2b"]
+    other = {known.files[0].name: published[SECOND], known.mmproj.name: published[PROJECTOR]}
+    hub.add(known.repository, other, revisions=("main", known.revision))
+    with pytest.raises(HubError, match=rf"another {known.files[0].name} at this revision .* takes it all the same"):
+        find_pair("qwen3-vl-2b", None)
+    assert not hub.downloads()
+    assert find_pair(f"{known.repository}:Q4_K_M", None)[0].read_bytes() == published[SECOND]
 
 
 def test_a_name_that_is_nearly_one(home):

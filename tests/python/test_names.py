@@ -314,8 +314,8 @@ def test_models_lists_the_table(home, monkeypatch):
     assert listed[9]["files"][0]["sha256"] == known_models()[9].files[0].sha256
 
 
-def test_models_show_and_get(hub, published):
-    known = known_model("qwen3-vl-2b")
+def test_models_show_and_get(hub, published, looked_up):
+    known = looked_up["qwen3-vl-2b"]
     shown = invoke("models", "show", "qwen3-vl-2b").stdout
     for text in (
         known.files[0].sha256,
@@ -340,8 +340,8 @@ def test_models_show_and_get(hub, published):
     assert "no repository nobody/nothing" in wrong.stderr
 
 
-def test_doctor_by_name(hub, published):
-    known = known_model("qwen3-vl-2b")
+def test_doctor_by_name(hub, published, looked_up):
+    known = looked_up["qwen3-vl-2b"]
     missing = invoke("doctor", "qwen3-vl-2b")
     assert missing.exit_code == 1
     assert missing.stdout.startswith("It is not here yet.")

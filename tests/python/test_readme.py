@@ -61,7 +61,7 @@ def test_commands(fake_builtin, head_set, command, tmp_path, monkeypatch):
     fake.write_gguf("Qwen3-VL-2B-Instruct-Q4_K_M.gguf")
     fake.write_gguf("mmproj-mine.gguf", "clip")
     head_set.write("my-heads.json")
-    monkeypatch.setattr("lookhere.loading.load.heads_of", lambda *_: head_set)
+    monkeypatch.setattr("lookhere.loading.head_choice.heads_of", lambda *_: head_set)
     by_name = fetch.Fetched(tmp_path / "mine.gguf", tmp_path / "mmproj-mine.gguf", ())
     monkeypatch.setattr(fetch, "get", lambda *_, **__: by_name)
     monkeypatch.setattr(registry, "builtin_files", lambda: (tmp_path / "mine.gguf", tmp_path / "mmproj-mine.gguf"))

@@ -76,7 +76,7 @@ def get(name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool =
             "its file with mmproj= (--mmproj)."
         )
     projector = chosen.projector if vision else None
-    files = [*chosen.model.files, *([projector] if projector else [])]
+    files = [_as_looked_up(name, file) for file in (*chosen.model.files, *([projector] if projector else []))]
     _state(name, files, listing.licence)
     _tell_why(name, chosen)
     check_room([file for file in files if not is_here(name, file)])
@@ -117,6 +117,21 @@ def _listed(name: HubName) -> tuple[HubName, client.Listing]:
         listing = client.list_files(moved)
         say(f"{name.repository}: the revision {name.revision[:12]} is gone; the newest one is taken.")
         return moved, listing
+
+
+def _as_looked_up(name: HubName, file: HubFile) -> HubFile:
+    """A file of a known model with the sha256 of the table. HubError where the hub states another one."""
+    known = name.known
+    held = {each.name: each.sha256 for each in (*known.files, known.mmproj) if each} if known else {}
+    if known is None or name.revision != known.revision or file.path not in held:
+        return file
+    if file.sha256 and file.sha256 != held[file.path]:
+        raise HubError(
+            f"{client.endpoint()} has another {file.path} at this revision of {name.repository} than the one that was "
+            f"looked up for {known.name} (sha256 {file.sha256[:16]}..., expected {held[file.path][:16]}...). Is "
+            f"HF_ENDPOINT a mirror that changed it? {name.repository}:{name.quantization} takes it all the same."
+        )
+    return replace(file, sha256=held[file.path])
 
 
 def _chosen(name: HubName, files: Sequence[HubFile], mmproj: str | None) -> Chosen:

@@ -22,7 +22,6 @@ from ..prompt.chat import ChatTemplate
 from ..steering.head_set import HeadSet
 from . import builtin
 from .gguf import Header, read_header
-from .head_choice import given_heads, heads_of
 from .pair import locate, pair_of, projector_kind, warn_if_unverified
 from .worth import warn_if_weak
 
@@ -88,6 +87,8 @@ def load(
     checks.one_of("fit", fit, FITS)
     if chat_template is not None:
         checks.text("chat_template", chat_template)
+    from .head_choice import given_heads, heads_of  # not at import, which stays light
+
     given = given_heads(heads)
     located = locate(model, mmproj)
     path, projector_path = pair_of(located)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from ...hub import known as table
 from ...hub.fetch import find
-from ...hub.known import KnownModel, known_models
+from ...hub.known import KnownModel
 from ...hub.name import HubName
 from ...hub.telling import unheard
 from ...kv import memory
@@ -38,7 +39,7 @@ def overview() -> list[Overview]:
             _is_here(model),
             _heads(model, sets),
         )
-        for model in known_models()
+        for model in table.known_models()
     ]
 
 
