@@ -291,7 +291,7 @@ def test_states_are_forgotten_where_they_take_more_than_the_budget(pairs, monkey
 def test_heads_in_recurrent_layers_are_refused(pairs):
     with load(pairs["qwen35"]) as model:
         with pytest.raises(
-            lookhere.HeadSetError, match="layer 3 of qwen35 has no attention; its attention layers are 2, 5"
+            lookhere.HeadSetError, match="layer 3 of qwen35 has no attention to steer; its attention layers are 2, 5"
         ):
             HeadSet(model.facts, [(3, 0)])
         other = ModelFacts("other", "qwen35", 6, 6)

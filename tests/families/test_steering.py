@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 
@@ -14,6 +15,8 @@ from pairs import RECIPES, engine
 from spots import covered, moved, noise, painted, spots, views
 
 SIZES = {"square": (500, 500), "wide": (900, 300), "tiled": (1100, 800)}
+if os.environ.get("CI"):  # time: the third runs wherever a person runs them
+    SIZES.pop("square")
 SHARE = 0.9
 ATTENTION_LAYERS = {"qwen35": (1, 3), "lfm2": (1, 3), "nemotron_h_moe": (1, 3), "mimo2": (0, 2)}
 """Layers whose heads are steered, where they are not the first two. The others of these models remember all that they
@@ -41,6 +44,22 @@ def loaded(family):
         model = lookhere.load(family.model_path, mmproj=family.projector_path, threads=1)
     with model:
         yield model
+
+
+def test_the_layers_that_it_names_are_those_that_can_be_steered(family, loaded):
+    """No other one: whoever chooses heads is told by their place, before anything is computed."""
+    session = engine.Session(family.model, context=64, threads=1)
+    try:
+        for layer in range(family.model.layers):
+            if layer in family.model.attention_layers:
+                session.set_heads([(layer, 0)])
+            else:
+                with pytest.raises(engine.EngineError, match=f"layer {layer}"):
+                    session.set_heads([(layer, 0)])
+                with pytest.raises(lookhere.HeadSetError, match="attention layers"):
+                    HeadSet(loaded.facts, [(layer, 0)])
+    finally:
+        session.close()
 
 
 def test_what_cannot_be_steered_is_refused_by_name_while_it_loads(family):

@@ -129,7 +129,7 @@ def test_facts_of_layers_without_heads(tmp_path):
     heads.write(tmp_path / "heads.json")
     assert HeadSet.read(tmp_path / "heads.json") == heads
     assert "attention_layers" not in to_dict(HeadSet(ModelFacts("m", "a", 2, 2), [(1, 1)]))["model"]
-    with pytest.raises(HeadSetError, match="layer 2 of lfm2 has no attention; its attention layers are 1, 3, 4"):
+    with pytest.raises(HeadSetError, match="layer 2 of lfm2 has no attention to steer; its attention layers are 1, 3"):
         HeadSet(facts, [(2, 0)])
     with pytest.raises(HeadSetError, match="layer 5 of lfm2 has no attention"):
         HeadSet(ModelFacts("m", "lfm2", 6, 2), [(5, 0)]).check(facts)

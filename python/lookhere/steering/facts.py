@@ -62,11 +62,11 @@ class ModelFacts:
         return tuple((layer, head) for layer in self.layers_with_heads for head in range(self.heads))
 
     def lacks(self, layer: int) -> str:
-        """Why a layer has no heads, for a message; "" where it has."""
+        """Why a layer has no heads that can be steered, for a message; "" where it has."""
         if not self.attention_layers or layer >= self.layers or layer in self.attention_layers:
             return ""
         known = ", ".join(map(str, self.attention_layers))
-        return f"layer {layer} of {self.architecture} has no attention; its attention layers are {known}"
+        return f"layer {layer} of {self.architecture} has no attention to steer; its attention layers are {known}"
 
     def as_dict(self) -> dict[str, Any]:
         """As they stand in JSON."""
