@@ -233,6 +233,9 @@ def test_heads_by_names(home):
     address = {"general.base_model.0.repo_url": "https://huggingface.co/Qwen/Qwen3-VL-2B-Instruct"}
     assert heads_of("my eyes", **address) == (published, "base")
     assert heads_of("Huihui-Qwen3-VL-2B-Instruct-abliterated") == (published, "base")
+    for tuned in ("Qwen3-VL-2B-Instruct-my-eyes", "Qwen3-VL-2B-Instruct v2", "Qwen3VL-2B-Instruct-abliterated-Q4_K_M"):
+        assert heads_of(tuned) == (published, "base")
+    assert heads_of("x", "Qwen_Qwen3-VL-2B-Instruct-Q4_K_M-00001-of-00002.gguf") == (published, "alias")
     for other in ("my eyes", "Qwen3-VL-2B-Thinking", "", "Qwen3-VL-4B-Instruct"):
         assert heads_of(other) is None
     assert match(replace(FACTS, layers=36), Path("m.gguf"), header()) is None
@@ -260,6 +263,21 @@ def test_heads_by_the_file_and_by_aliases(home, tmp_path, monkeypatch):
     assert heads_of("eyes-of-mine-Q8_0", other) == ("Mine", "name")
     assert heads_of("y", tmp_path / "o.gguf", ("Eyes-of-mine",)) == ("Mine", "alias")
     assert HeadSet.read(tmp_path / "mine.json").model == facts
+
+
+def test_a_published_file_that_calls_itself_otherwise(home, tmp_path, monkeypatch):
+    """As a GGUF of SmolLM2 does, by its own header."""
+    monkeypatch.setenv("LOOKHERE_HEADS", str(tmp_path))
+    facts = ModelFacts("HuggingFaceTB/SmolLM2-135M-Instruct", "llama", 30, 9)
+    HeadSet(facts, ((1, 1),)).write(tmp_path / "smollm2.json")
+    called = "Smollm2 135M 8k Lc100K Mix1 Ep2"
+    for path, how in (
+        ("SmolLM2-135M-Instruct.Q4_1.gguf", "alias"),
+        ("SmolLM2-135M-Instruct-tuned.gguf", "base"),
+        ("m.gguf", ""),
+    ):
+        found = match(replace(facts, name=called), Path(path), Header("llama", called))
+        assert (found.how if found else "") == how
 
 
 def test_the_heads_of_a_base_come_with_a_warning(engine, tmp_path, home, head_set, monkeypatch):

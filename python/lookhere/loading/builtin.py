@@ -10,7 +10,6 @@ from pathlib import Path
 from ..errors import ModelFileError, UnknownImageWarning
 from ..images.image import Image
 from ..steering.head_set import HeadSet
-from .published import plain
 
 BUILTIN_HEADS = "builtin.json"
 UNKNOWN = (
@@ -60,13 +59,6 @@ def caller() -> int:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
         frame, level = frame.f_back, level + 1
     return level
-
-
-def same_name(name: str, known: str) -> bool:
-    """Whether two names are one: without case and punctuation; one may go on where the other ends (``-Instruct``,
-    ``-Q4_K_M``)."""
-    one, other = plain(name), plain(known)
-    return bool(one) and (one.startswith(other) or other.startswith(one))
 
 
 @cache

@@ -15,7 +15,7 @@ from ..errors import BaseHeadSetWarning, HeadSetError
 from ..steering.head_set import HeadSet, ModelFacts
 from . import builtin
 from .gguf import Header, read_header
-from .published import bases_of, names_of, plain
+from .published import bases_of, names_of, plain, same_name
 
 if TYPE_CHECKING:
     from ..hub.name import HubName
@@ -114,12 +114,12 @@ def _by_name(
     sets: Sequence[HeadSet], facts: ModelFacts, path: Path, header: Header, names: Sequence[str]
 ) -> Match | None:
     for head_set in sets:
-        if any(builtin.same_name(facts.name, known) for known in _known(head_set)):
+        if any(same_name(facts.name, known) for known in _known(head_set)):
             return Match(head_set, "name", facts.name)
     called = [facts.name, *names, *names_of(header, path)]
     for name in called:
         for head_set in sets:
-            if len(plain(name)) >= _LEAST and any(plain(name).startswith(plain(known)) for known in _known(head_set)):
+            if len(plain(name)) >= _LEAST and any(same_name(name, known) for known in _known(head_set)):
                 return Match(head_set, "alias", name)
     for head_set in sets:
         for base in bases_of(header):

@@ -11,6 +11,10 @@ from .gguf import Header
 if TYPE_CHECKING:
     from ..hub.known import KnownModel
 
+_ENDING = re.compile(
+    r"(instruct|it|chat|hf|gguf|imatrix|imat|i1|ud)*((i?q|tq)\d\w*|bf16|fp?16|fp?32|mxfp4\w*|nvfp4)?(gguf)?(\d{5}of\d{5})?"
+)
+"""Of a plain name: what may follow the model's own."""
 _LEAST = 6
 """Letters and digits of a name that says something."""
 
@@ -18,6 +22,13 @@ _LEAST = 6
 def plain(name: str) -> str:
     """'Qwen/Qwen3-VL-2B-Instruct' as 'qwen3vl2binstruct'."""
     return re.sub(r"[^a-z0-9]", "", name.rsplit("/", 1)[-1].lower())
+
+
+def same_name(name: str, known: str) -> bool:
+    """Whether two names are one: without case and punctuation, and one may go on where the other ends, with what says
+    how a model was made into a file (``-Instruct``, ``-Q4_K_M``). Fine-tunes go on otherwise."""
+    shorter, longer = sorted((plain(name), plain(known)), key=len)
+    return bool(shorter) and longer.startswith(shorter) and bool(_ENDING.fullmatch(longer[len(shorter) :]))
 
 
 def bases_of(header: Header) -> tuple[str, ...]:
@@ -35,7 +46,8 @@ def names_of(header: Header, path: Path) -> tuple[str, ...]:
     parts = [header.text("general.basename"), header.text("general.size_label"), header.text("general.finetune")]
     made = "-".join(filter(None, parts)) if parts[0] else ""
     folders = [part.rpartition("--")[2] for part in path.parts if part.startswith("models--")]
-    return tuple(dict.fromkeys(filter(None, (header.name, path.stem, made, path.parent.name, *folders))))
+    stems = (path.stem, path.stem.partition("_")[2])  # some put the owner before the name: Qwen_Qwen3.5-2B-Q4_K_M
+    return tuple(dict.fromkeys(filter(None, (header.name, *stems, made, path.parent.name, *folders))))
 
 
 def known_model_of(header: Header, path: Path) -> KnownModel | None:
@@ -45,7 +57,7 @@ def known_model_of(header: Header, path: Path) -> KnownModel | None:
     names = [plain(name) for name in (*names_of(header, path), *bases_of(header))]
     for model in known_models():
         title = plain(model.base)
-        if any(len(name) >= _LEAST and (name == title or name.startswith(title)) for name in names):
+        if any(len(name) >= _LEAST and same_name(name, title) for name in names):
             return model
     return None
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import HeadSetError
-from ...loading.builtin import same_name
 from ...loading.gguf import read_header
 from ...loading.head_choice import match
 from ...loading.pair import locate, model_path
+from ...loading.published import same_name
 from ...steering.head_set import HeadSet, ModelFacts
 
 _KS = (1, 2, 5, 10, 20, 50, 100, 200, 500)

@@ -8,8 +8,9 @@ from ...checks import short
 from ...errors import HeadSetError
 from ...hub.known import known_model
 from ...hub.name import repository_of
-from ...loading.builtin import BUILTIN_HEADS, builtin_head_set, same_name
+from ...loading.builtin import BUILTIN_HEADS, builtin_head_set
 from ...loading.head_choice import known_heads, only_head_set
+from ...loading.published import same_name
 from ...steering.head_set import HeadSet
 
 _MOST_NAMED = 12

@@ -11,8 +11,8 @@ from ...hub.known import KnownModel
 from ...hub.name import HubName
 from ...hub.telling import unheard
 from ...kv import memory
-from ...loading.builtin import same_name
 from ...loading.head_choice import KnownHeads, known_heads
+from ...loading.published import same_name
 from ...steering.head_set import HeadSet
 
 Heads: TypeAlias = Literal["published", "ours", "yours", "discover first"]
