@@ -290,6 +290,19 @@ def test_what_lm_studio_has_downloaded_is_used(home, published, told):
     assert find_pair(REPO, None)[0].parent == home / "elsewhere" / "models" / REPO
 
 
+def test_a_short_name_takes_what_another_owner_published(home, published, told):
+    lay(home / ".lmstudio" / "models" / "lmstudio-community" / "Qwen3-VL-2B-Instruct-GGUF", published)
+    assert find_pair("qwen3-vl-2b", None)[0].read_bytes() == published[MODEL]
+    assert "LM Studio (lmstudio-community/Qwen3-VL-2B-Instruct-GGUF)" in told[0]
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE"):
+        find_pair(REPO, None)
+    shutil.rmtree(home / ".lmstudio")
+    snapshot = home / "hub" / "models--unsloth--Qwen3-VL-2B-Instruct-GGUF" / "snapshots" / "0"
+    lay(snapshot, published)
+    assert find_pair("qwen3-vl-2b", None)[0].parent == snapshot
+    assert "huggingface_hub (unsloth/Qwen3-VL-2B-Instruct-GGUF)" in told[1]
+
+
 def test_what_llama_cpp_has_downloaded_is_used(home, published, told, monkeypatch):
     folder = home / ".cache" / "llama.cpp"
     folder.mkdir(parents=True)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,26 @@ class Shelf:
 def shelves(name: HubName) -> Iterator[Shelf]:
     """The places that may hold files of a repository, huggingface_hub's cache first.
 
-    llama.cpp keeps its files there, too, or in LLAMA_CACHE in the same way; older versions in a flat folder.
+    llama.cpp keeps its files there, too, or in LLAMA_CACHE in the same way; older versions in a flat folder. For a
+    short name, repositories of other owners with the same name are as good.
     """
+    yield from _shelves(name)
+    for other in _namesakes(name) if name.known else ():
+        for shelf in _shelves(replace(name, repository=other, revision="main")):
+            yield Shelf(f"{shelf.of or 'huggingface_hub'} ({other})", shelf.paths)
+
+
+def _namesakes(name: HubName) -> list[str]:
+    """Repositories on this machine that are called as a repository is, and belong to others."""
+    bare = name.repository.rpartition("/")[2]
+    found = [path.name.split("--") for path in _glob(cache_folder(), f"models--*--{bare}")]
+    owners = [parts[1] for parts in found if len(parts) == 3]
+    for folder in _lm_studio():
+        owners += [path.parent.name for path in _glob(folder, f"*/{bare}")]
+    return sorted({f"{owner}/{bare}" for owner in owners} - {name.repository})
+
+
+def _shelves(name: HubName) -> Iterator[Shelf]:
     yield from _snapshots(cache_folder(), name, "")
     for folder in _lm_studio():
         found = {path.name: path for path in _ggufs(folder / name.repository)}
