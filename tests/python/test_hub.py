@@ -48,7 +48,6 @@ def test_a_name_is_fetched_and_then_found_without_the_network(hub, home, publish
 def test_which_file_is_meant(hub, published, name, expected):
     hub.add(REPO, published)
     assert find_pair(name.format(REPO), None)[0].name == expected
-    assert find_pair(Path(name.format(REPO)), None)[0].name == expected
 
 
 def test_what_was_taken_is_said(hub, published, told):

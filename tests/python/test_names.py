@@ -430,6 +430,27 @@ def test_heads_are_listed_shown_compared_and_checked(home, tmp_path, monkeypatch
     assert "one of qwen2-vl-7b, qwen3-vl-2b, builtin" in unknown.stderr
 
 
+def test_a_path_stays_a_path_on_the_command_line(hub, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for text in ("./me/tiny-GGUF", "../me/tiny-GGUF", "/me/tiny-GGUF"):
+        assert "There is no file" in invoke("doctor", text).stdout
+        assert "There is no file" in invoke("info", text).stderr
+    assert not hub.asked
+
+
+def test_heads_by_their_names(engine, pair, head_set, home, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOOKHERE_HEADS", str(tmp_path / "known"))
+    (tmp_path / "known").mkdir()
+    head_set.write(tmp_path / "known" / "mine.json")
+    for name in ("mine", "Fake"):
+        with lookhere.load(pair[0], heads=name) as model:
+            assert model.head_set == head_set
+    with pytest.raises(HeadSetError, match=r"no known head set; .* or one of mine, qwen2-vl-7b, qwen3-vl-2b, builtin"):
+        lookhere.load(pair[0], heads="other")
+    with pytest.raises(HeadSetError, match="is not there"):
+        lookhere.load(pair[0], heads=Path("mine"))
+
+
 def test_heads_are_published_and_fetched(hub, tmp_path, monkeypatch, engine, pair):
     mine = HeadSet(ModelFacts("me/Fake", "fake", 4, 2), ((1, 0),), source="measured by me")
     mine.write(tmp_path / "heads.json")

@@ -10,8 +10,9 @@ import click
 from ..errors import OptionError, ProjectorError, UnknownPicturesError
 from ..lab.ranking import FLOOR, Kind, Place
 from ..loading.load import load
+from ..loading.pair import Given
 from .kept import keep
-from .options.model import FILE, gpu_layers_option, mmproj_option, threads_option
+from .options.model import FILE, FILE_OR_NAME, gpu_layers_option, mmproj_option, threads_option
 from .outputs import check_outputs, force_option
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Words(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic
 
 
 @click.command(short_help="Find the heads that steer a model.")
-@click.argument("model", type=FILE, required=False)
+@click.argument("model", type=FILE_OR_NAME, required=False)
 @mmproj_option
 @click.option(
     "-o", "--output", type=FILE, metavar="JSON", default=Path("heads.json"), show_default=True,
@@ -111,8 +112,8 @@ class Words(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic
 @gpu_layers_option
 @force_option
 def discover(
-    model: Path | None,
-    mmproj: Path | None,
+    model: Given | None,
+    mmproj: Given | None,
     output: Path,
     score: Kind,
     from_text: bool,
@@ -193,7 +194,7 @@ def _options(**wanted: Any) -> Options:
         raise click.UsageError(str(error)) from error
 
 
-def _check_text(mmproj: Path | None, options: Options) -> None:
+def _check_text(mmproj: Given | None, options: Options) -> None:
     given = {"--mmproj": mmproj, "--scenes": options.scenes, "--coco": options.coco, "--from-ranking": options.ranking}
     for name, value in given.items():
         if value:
@@ -215,7 +216,7 @@ def _in_folder(results: Path | None) -> dict[str, Path]:
 
 def _found(
     from_text: bool,
-    files: tuple[Path | None, Path | None, int | None, int],
+    files: tuple[Given | None, Given | None, int | None, int],
     options: Options,
     kept: Path,
     compare: Path | None,

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from ..loading.doctor import Report, examine
-from .options.model import FILE, mmproj_option
+from ..loading.pair import Given
+from .options.model import FILE_OR_NAME, mmproj_option
 
 
 @click.command(short_help="Say whether a model can be loaded, and what to do next.")
-@click.argument("model", type=FILE, required=False)
+@click.argument("model", type=FILE_OR_NAME, required=False)
 @mmproj_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(model: Path | None, mmproj: Path | None, as_json: bool) -> None:
+def doctor(model: Given | None, mmproj: Given | None, as_json: bool) -> None:
     """Say what MODEL is, whether it sees and can be steered, which memory it needs, and what to do next.
 
     MODEL is a GGUF file, a folder with a model and its mmproj, or a name; without one, the built-in model. Only headers

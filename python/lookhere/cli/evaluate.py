@@ -13,9 +13,10 @@ from ..checks import short
 from ..errors import OptionError
 from ..lab.experiments import PROTOCOLS, Protocol
 from ..loading.load import load
+from ..loading.pair import Given
 from .kept import keep
 from .options.judge import judges_of
-from .options.model import FILE, gpu_layers_option, heads_option, mmproj_option, threads_option
+from .options.model import FILE, FILE_OR_NAME, gpu_layers_option, heads_option, mmproj_option, threads_option
 from .outputs import check_outputs, force_option
 
 
@@ -33,7 +34,7 @@ class Html(click.Path):
 
 
 @click.command(short_help="Measure how well a model is steered.")
-@click.argument("model", type=FILE, required=False)
+@click.argument("model", type=FILE_OR_NAME, required=False)
 @mmproj_option
 @heads_option
 @click.option(
@@ -87,9 +88,9 @@ class Html(click.Path):
 @gpu_layers_option
 @force_option
 def evaluate(
-    model: Path | None,
-    mmproj: Path | None,
-    heads: Path | None,
+    model: Given | None,
+    mmproj: Given | None,
+    heads: Given | None,
     strips: int,
     seen: int,
     controls: int,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,22 +12,23 @@ import lookhere
 
 from ..engine import compiled
 from ..loading.load import load
+from ..loading.pair import Given
 from ..model import Model
 from ..steering.head_set import to_dict
 from . import terminal
-from .options.model import FILE, gpu_layers_option, heads_option, mmproj_option
+from .options.model import FILE_OR_NAME, gpu_layers_option, heads_option, mmproj_option
 
 if TYPE_CHECKING:
     from .. import _engine
 
 
 @click.command(short_help="Show the build and what a model is.")
-@click.argument("model", type=FILE, required=False)
+@click.argument("model", type=FILE_OR_NAME, required=False)
 @mmproj_option
 @heads_option
 @gpu_layers_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-def info(model: Path | None, mmproj: Path | None, heads: Path | None, gpu_layers: int, as_json: bool) -> None:
+def info(model: Given | None, mmproj: Given | None, heads: Given | None, gpu_layers: int, as_json: bool) -> None:
     """Show the build, and what MODEL is: its shape, how its attention is computed, and the heads that can be steered.
 
     MODEL is a GGUF file, a folder or a name; without one, the built-in model.

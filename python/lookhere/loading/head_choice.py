@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from .. import checks
 from ..errors import BaseHeadSetWarning, HeadSetError
 from ..steering.head_set import HeadSet, ModelFacts
 from . import builtin
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 How: TypeAlias = Literal["file", "name", "alias", "base"]
 
+_MOST_NAMED = 12
 _LEAST = 6
 """Letters and digits of a name that says something."""
 _log = logging.getLogger("lookhere.model")
@@ -46,12 +48,38 @@ class Match:
 
 
 def given_heads(heads: HeadSet | str | os.PathLike[str] | None) -> HeadSet | None:
-    """A head set as ``load`` takes it: itself, a file, or a repository, whose only head set is fetched. HeadSetError,
-    HubError."""
+    """A head set as ``load`` takes it: itself, a file, or a name. HeadSetError, HubError."""
     if heads is None or isinstance(heads, HeadSet):
         return heads
-    name = _repository(heads)
-    return HeadSet.read(heads) if name is None else only_head_set(name)
+    return named_heads(heads) if isinstance(heads, str) else HeadSet.read(heads)
+
+
+def named_heads(text: str) -> HeadSet:
+    """The head set that a text means: a file, a known one by its own name or its model's, or the only one of a
+    repository, which is fetched. HeadSetError, with the names that there are; HubError."""
+    if os.path.exists(text) or not text.isprintable() or text.lower().endswith(".json"):
+        return HeadSet.read(text)
+    from ..hub.known import known_model
+    from ..hub.name import repository_of
+
+    known = known_heads()
+    found = [each.head_set for each in known if each.file.stem == text]
+    own = Path(builtin.BUILTIN_HEADS).stem
+    if text == own:
+        found = [each for each in (builtin.builtin_head_set(),) if each]
+    if not found:
+        model = known_model(text)
+        called = model.base if model else text
+        found = [each.head_set for each in known if any(same_name(called, name) for name in _known(each.head_set))]
+    if found:
+        return found[0]
+    if (repository := repository_of(text)) is not None:
+        return only_head_set(repository)
+    there = ", ".join([*(each.file.stem for each in known[:_MOST_NAMED]), own])
+    raise HeadSetError(
+        f"{checks.short(text)} is no file and no known head set; expected a JSON file as lookhere discover writes it, "
+        f"owner/repo on Hugging Face, or one of {there}."
+    )
 
 
 def only_head_set(name: HubName) -> HeadSet:
@@ -146,19 +174,6 @@ def of_base(found: Match, facts: ModelFacts) -> str:
         f"made from it ({found.by}), so that its heads are used. Fine-tuning may have moved them: look whether it "
         "describes the right place, or find its own with lookhere discover."
     )
-
-
-def _repository(heads: str | os.PathLike[str]) -> HubName | None:
-    """The repository that is named; None for what is there, and for what can only be a path."""
-    try:
-        text = os.fsdecode(heads)
-        if os.path.exists(text):
-            return None
-        from ..hub.name import repository_of
-
-        return repository_of(text)
-    except Exception:  # of an object that nobody here made
-        return None
 
 
 def _known(head_set: HeadSet) -> tuple[str, ...]:

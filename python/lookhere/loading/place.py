@@ -21,7 +21,8 @@ _LONGEST = 400  # characters of an address in a message
 
 
 def placed(given: object, what: str, error: type[LookhereError]) -> Path | HubName | OllamaName:
-    """The path or the name that is meant; the error where it can be none. What is there as a path is one.
+    """The path or the name that is meant; the error where it can be none. What is there as a path is one, and so is
+    every path object.
 
     what: 'model' or 'mmproj', for messages.
     """
@@ -52,7 +53,7 @@ def placed(given: object, what: str, error: type[LookhereError]) -> Path | HubNa
         there = path.exists()
     except OSError as why:
         raise error(f"{shown(path)} cannot be read: {why.strerror}; {_EXPECTED}") from why
-    if there:
+    if there or isinstance(given, os.PathLike):
         return path
     from ..hub.name import name_of
 

@@ -10,13 +10,13 @@ from ...errors import HeadSetError
 from ...hub.head_files import keep, publish
 from ...hub.name import HubName, repository_of
 from ...loading.builtin import BUILTIN_HEADS, builtin_head_set, package_folder
-from ...loading.head_choice import KnownHeads, head_sets_of, known_heads
+from ...loading.head_choice import KnownHeads, head_sets_of, known_heads, named_heads
+from ...loading.pair import Given
 from ...steering.head_set import HeadSet, to_dict
 from .. import terminal
 from ..logs import Group
-from ..options.model import FILE
+from ..options.model import FILE, FILE_OR_NAME
 from .comparing import Overlap, compare, fits
-from .naming import named_heads
 from .overview import origin
 
 _MOST_SHOWN = 24
@@ -88,8 +88,8 @@ def compare_(first: str, second: str, as_json: bool) -> None:
 
 @heads.command("check", short_help="Check a head set, and whether it fits a model.")
 @click.argument("head_set", metavar="HEADS")
-@click.option("--model", type=FILE, metavar="MODEL", help="A model that it should fit.")
-def check_(head_set: str, model: Path | None) -> None:
+@click.option("--model", type=FILE_OR_NAME, metavar="MODEL", help="A model that it should fit.")
+def check_(head_set: str, model: Given | None) -> None:
     """Check that HEADS is a valid head set, and whether it fits a model. Exit code 0: yes; 1: no."""
     found = named_heads(head_set)
     click.echo(f"A valid head set: {_line(found)}.")

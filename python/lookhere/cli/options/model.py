@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -16,17 +17,28 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 
+
+class _FileOrName(click.Path):
+    """A path where it is there, or begins as one; any other text as it is, which may be a name or a path."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        text = os.fsdecode(super().convert(value, param, ctx))
+        return Path(text) if text.startswith((".", "/", "~")) or os.path.exists(text) else text
+
+
+FILE_OR_NAME = _FileOrName()
+
 mmproj_option = click.option(
     "--mmproj",
-    type=FILE,
+    type=FILE_OR_NAME,
     metavar="GGUF",
     help="The model's projector; of a model by name also a quantization  [default: the one beside it, or F16]",
 )
 heads_option = click.option(
     "--heads",
-    type=FILE,
+    type=FILE_OR_NAME,
     metavar="JSON",
-    help="The head set to steer with: a file, or owner/repo on Hugging Face  [default: the one known for the model]",
+    help="The head set to steer with: a file, a name (lookhere heads), owner/repo  [default: that of the model]",
 )
 threads_option = click.option(
     "--threads",
@@ -41,7 +53,7 @@ gpu_layers_option = click.option(
 
 _OPTIONS = (
     click.option(
-        "--model", type=FILE, metavar="MODEL",
+        "--model", type=FILE_OR_NAME, metavar="MODEL",
         help="A GGUF file, a folder, or a name: qwen3-vl-2b, owner/repo:Q4_K_M  [default: the built-in model]",
     ),
     mmproj_option,
