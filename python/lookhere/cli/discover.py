@@ -138,7 +138,7 @@ def discover(
     \b
       lookhere discover my-finetune.gguf --mmproj mmproj.gguf -o my-heads.json
       lookhere describe strip.png --model my-finetune.gguf --heads my-heads.json --panel 3/6
-      lookhere discover my-finetune.gguf --question "What happens in panel {number}?" --prompt "What happens?"
+      lookhere discover my-finetune.gguf --question "What happens in panel {number}?"
       lookhere discover my-finetune.gguf --coco val2017.json --images val2017 -o box-heads.json
       lookhere discover any-llm.gguf --text -o guess.json
     """
