@@ -15,6 +15,7 @@ import pytest
 from lookhere import HubError, ModelFileError, ProjectorError
 from lookhere.hub import client, download, fetch, telling
 from lookhere.hub.name import HubName, OllamaName
+from lookhere.loading.doctor import examine
 from lookhere.loading.pair import find_pair, language_path, locate
 from stand_in_hub import MODEL, PROJECTOR, REPO, SECOND, Hub, gguf, in_place_of_the_hub
 
@@ -227,7 +228,8 @@ def test_a_full_disk(hub, home, published, monkeypatch):
 
 def test_two_processes_fetch_it_once(hub, home, published):
     hub.add(REPO, published, pause=0.3)
-    code = f"from lookhere.loading.pair import find_pair; print(*find_pair({REPO!r}, None))"
+    code = f"from lookhere.loading.doctor import examine
+from lookhere.loading.pair import find_pair; print(*find_pair({REPO!r}, None))"
     environment = {
         **os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(home / "hub"), "HF_HUB_OFFLINE": "0",
         "PYTHONPATH": str(Path(lookhere.__file__).parents[1]),
@@ -337,7 +339,8 @@ def test_what_ollama_has_downloaded_is_used(home, published, told, monkeypatch):
     ollama(home / ".ollama" / "models", "registry.ollama.ai/library/qwen3-vl/2b", both)
     model, projector = find_pair("qwen3-vl:2b", None)
     assert (model.read_bytes(), projector.read_bytes()) == (published[MODEL], published[PROJECTOR])
-    assert "found what Ollama has downloaded" in told[0]
+    assert examine("qwen3-vl:2b").loads
+    assert told == ["qwen3-vl:2b: found what Ollama has downloaded."] * 2
     monkeypatch.setenv("OLLAMA_MODELS", str(home / "other"))
     with pytest.raises(HubError, match=r"Ollama has downloaded no model of this name here.*ollama pull qwen3-vl:2b"):
         find_pair("qwen3-vl:2b", None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import ModelFileError, ProjectorError
 from ..hub.fetch import find, find_projector
 from ..hub.name import HubName
-from ..hub.telling import size
+from ..hub.telling import size, unheard
 from ..kv import memory
 from .pair import Given
 from .place import placed
@@ -35,8 +35,9 @@ def not_here(model: Given | None, mmproj: Given | None = None) -> NotHere | None
     if name is None or isinstance(name, Path):
         return None
     own = os.fspath(eyes) if isinstance(eyes, Path) and not eyes.exists() else None
-    if find(name, own, vision=eyes is None or own is not None) is not None:
-        return None
+    with unheard():
+        if find(name, own, vision=eyes is None or own is not None) is not None:
+            return None
     known = getattr(name, "known", None)
     why = f"{name.text} is not on this machine, or not all of it."
     if known and known.size:
