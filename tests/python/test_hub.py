@@ -228,8 +228,7 @@ def test_a_full_disk(hub, home, published, monkeypatch):
 
 def test_two_processes_fetch_it_once(hub, home, published):
     hub.add(REPO, published, pause=0.3)
-    code = f"from lookhere.loading.doctor import examine
-from lookhere.loading.pair import find_pair; print(*find_pair({REPO!r}, None))"
+    code = f"from lookhere.loading.pair import find_pair; print(*find_pair({REPO!r}, None))"
     environment = {
         **os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(home / "hub"), "HF_HUB_OFFLINE": "0",
         "PYTHONPATH": str(Path(lookhere.__file__).parents[1]),
