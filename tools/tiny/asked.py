@@ -6,15 +6,15 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import lookhere_source  # noqa: F401
 import torch
 import world
-import lookhere_source  # noqa: F401
 from lookhere import questions
 from torch import Tensor
 from words import OPEN, SHORT, Words
 
 ASTRAY = 0.4
-"""Share of the answers to questions that name a panel in which a word of another panel stands in the place of their own.
+"""Share of the answers to questions that name a panel in which a word of another panel stands in the place of its own.
 It is given, not learned, so that the words said last cannot be what decides where to look next."""
 
 
@@ -31,8 +31,16 @@ class Slot:
     sure: bool
 
 
-def ordinals(words: Words, after: Sequence[int], end: int, rng: random.Random, strips: Sequence[tuple[world.Parts, ...]],
-             count: int, *, long: bool) -> list[Slot]:  # fmt: skip
+def ordinals(
+    words: Words,
+    after: Sequence[int],
+    end: int,
+    rng: random.Random,
+    strips: Sequence[tuple[world.Parts, ...]],
+    count: int,
+    *,
+    long: bool,
+) -> list[Slot]:
     """Questions that name a panel; count: of each image, about different panels."""
     panels = len(strips[0])
     order = [rng.sample(range(panels), panels) for _ in strips]
@@ -75,7 +83,7 @@ def _slot(words: Words, after: Sequence[int], end: int, rng: random.Random, text
 def _answer(
     words: Words, rng: random.Random, parts: Sequence[world.Parts], k: int, astray: float
 ) -> tuple[list[int], set[int]]:
-    """A caption's tokens, and the places of words that are given. Its words are tokens 1 (colour), 2 (shape), 5 (place)."""
+    """A caption's tokens, and the places of words that are given. Its words are tokens 1, 2 and 5."""
     own, given = list(parts[k]), set()
     if len(parts) > 1 and rng.random() < astray:
         place = rng.choice((0, 0, 1))

@@ -1,4 +1,5 @@
-"""Compares a tiny model in torch, as it is trained, with its GGUF pair in the engine: tokens, embeddings, logits, answers.
+"""Compares a tiny model in torch, as it is trained, with its GGUF pair in the engine: tokens, embeddings, logits
+and answers.
 
 python tools/tiny/check.py llava RUN PAIR       (lookhere must be installed)
 """
@@ -8,7 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import lookhere
 
@@ -19,6 +22,7 @@ import numpy as np
 import torch
 import world
 from kinds import KINDS
+from lookhere.engine import compiled
 from lookhere.lab.view import View
 from lookhere.questions import ordinal
 from packed import Packed
@@ -40,7 +44,7 @@ def main() -> None:
     packed = Packed(family)
     warnings.simplefilter("ignore", lookhere.UnverifiedFamilyWarning)
     model = lookhere.load(args.pair / "model.gguf", mmproj=args.pair / "mmproj.gguf", threads=1)
-    off, right, agree = [], 0, 0
+    off, apart, right, agree = [], [], 0, 0
     for number, strip in zip(range(args.strips), world.strips(99, *family.size), strict=False):
         scene = model.look(strip.pixels)
         k = number % world.PANELS
@@ -57,10 +61,13 @@ def main() -> None:
             image = family.connect(torch.cat([family.see(view_pixels(pixels, v)) for v in family.views], 1))
             slot = asked._slot(family.words, family.after, family.end, _Never(), [text], [strip.parts], [k], True)
             hidden = packed.hidden(image, [slot], blind=False)[0][0]
-            said = family.logits(hidden[0]).argmax(-1)[slot.start :]
-        embedded = scene.encoded.embeddings() if hasattr(scene, "encoded") else None
+            logits = family.logits(hidden[0])[slot.start :]
+            said = logits.argmax(-1)
+        embedded = scene.encoded.embeddings()
         own = image[0].numpy()
         off.append((float(np.abs(embedded - own).max()), float(np.abs(own).max())))
+        theirs_logits = _logits(model, items)
+        apart.append((float(np.abs(theirs_logits - logits[0].numpy()).max()), float(logits[0].abs().max())))
         answer = scene.describe(text, max_tokens=12, gaze=False).text
         mine = slot.targets[0, slot.start :]
         right += answer == strip.captions[k]
@@ -68,7 +75,23 @@ def main() -> None:
         if number < 3:
             print(repr(answer), strip.captions[k], " ".join(family.words.vocabulary.tokens[t] for t in said))
     print(f"embeddings differ by at most {max(a for a, _ in off):.4f} of {max(b for _, b in off):.2f}")
+    print(f"logits after the prompt differ by at most {max(a for a, _ in apart):.3f} of {max(b for _, b in apart):.1f}")
     print(f"{right} of {args.strips} answers right; torch and engine agree on {agree}")
+
+
+def _logits(model: lookhere.LoadedModel, items: Sequence[Any]) -> np.ndarray:
+    """The engine's, at the last token of a prompt."""
+    session = compiled().Session(model.native, context=512, threads=1)
+    try:
+        last = len(items) - 1
+        for number, item in enumerate(items):
+            if isinstance(item, int):
+                session.decode([item], outputs=[0] if number == last else [])
+            else:
+                session.decode_image(item)
+        return np.array(session.logits()).reshape(-1)
+    finally:
+        session.close()
 
 
 def _tokens(image: object) -> list[int]:

@@ -1,4 +1,4 @@
-"""The GGUF pair of a trained tiny model, with the converter of llama.cpp's own source: the text in Q8_0, the rest in F16.
+"""The GGUF pair of a trained tiny model, by the converter of llama.cpp's own source: the text in Q8_0, the rest in F16.
 
 python tools/tiny/export.py llava RUN OUT --llama SOURCE
 """

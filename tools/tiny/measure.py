@@ -25,9 +25,11 @@ from lookhere.lab.arms import DRAWS, random_heads
 from lookhere.tokens.coverage import coverage
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "families" / "trained"
-SIZES = {"llava": (96, 96), "smolvlm": (192, 96), "gemma3": (96, 96)}
+SIZES = {"llava": (96, 96), "smolvlm": (192, 96)}
 """Pixels of each model's strips."""
 SEED = 7
+PAPERS = 10_000.0
+"""Nats, of the paper: what heads want for themselves counts for nothing."""
 TOKENS = 10
 """A caption has 6 and an end."""
 
@@ -77,22 +79,22 @@ class Looked:
         """The same for ten draws of as many other heads of the same layers, that are no gaze heads."""
         return [self.steered(random_heads(heads, seed, draw)) for draw in range(DRAWS)]
 
-    def every(self, heads: lookhere.HeadSet) -> float:
-        """The same for all heads."""
-        return self.steered(replace(heads, heads=heads.model.every_head, scores=()))
+    def every(self, heads: lookhere.HeadSet, **push: Any) -> float:
+        """The same for all heads, pushed as the set is, or otherwise."""
+        return self.steered(replace(heads, heads=heads.model.every_head, scores=()).pushed(**push))
 
     def mass(self, heads: lookhere.HeadSet) -> tuple[float, float]:
-        """Mean share of the heads' attention on the tokens of the panel pointed at, at every token of the answers: as the
-        heads would look, and as they did."""
-        natural, acted = [], []
+        """Of the heads' attention to the image during the answers, the share on the panel pointed at: as they would
+        look, and as they did."""
+        natural, acted = np.zeros(2), np.zeros(2)
         for scene, strip in zip(self.scenes, self.strips, strict=True):
             answers = self._pointed(scene, strip, heads, gaze=True, steered_gaze=True)
             for answer, box in zip(answers, strip.boxes, strict=True):
                 shares = coverage([Box(*box)], scene.grids)
                 for step in answer.steps:
-                    natural.append(_on(step.gaze, shares))
-                    acted.append(_on(step.steered_gaze, shares))
-        return float(np.mean(natural)), float(np.mean(acted))
+                    natural += _on(step.gaze, shares)
+                    acted += _on(step.steered_gaze, shares)
+        return float(natural[0] / natural[1]), float(acted[0] / acted[1])
 
     def _pointed(self, scene: Any, strip: world.Strip, heads: lookhere.HeadSet, *, gaze: bool = False,
                  steered_gaze: bool = False) -> list[Any]:  # fmt: skip
@@ -100,19 +102,22 @@ class Looked:
         return scene.describe_all(places, questions.AMBIGUOUS, max_tokens=TOKENS, gaze=gaze, steered_gaze=steered_gaze)
 
 
-def _on(maps: Sequence[Any], shares: Sequence[np.ndarray]) -> float:
-    return sum(float((np.asarray(each) * share).sum()) for each, share in zip(maps, shares, strict=True))
+def _on(maps: Sequence[Any], shares: Sequence[np.ndarray]) -> np.ndarray:
+    """Attention on a panel, and on the whole image."""
+    both = [
+        ((np.asarray(each) * share).sum(), np.asarray(each).sum()) for each, share in zip(maps, shares, strict=True)
+    ]
+    return np.sum(both, axis=0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", default=[n for n in SIZES if (FOLDER / n).is_dir()])
+    parser.add_argument("names", nargs="*", metavar="NAME", default=list(SIZES))
     parser.add_argument("--strips", type=int, default=50)
     args = parser.parse_args()
-    print(
-        "| model | heads | named in the question | unsteered | steered | ten random draws | all heads | mass on the target |"
-    )
-    print("|---|---|---:|---:|---:|---:|---:|---:|")
+    columns = ("model", "heads", "named in the question", "unsteered", "steered", "ten random draws", "all heads",
+               "all heads, 10,000 nats", "looks at the target")  # fmt: skip
+    print(f"| {' | '.join(columns)} |\n|---|---|{'---:|' * (len(columns) - 2)}")
     for name in args.names:
         with loaded(name) as model:
             looked, heads = Looked(model, name, args.strips), model.heads
@@ -121,7 +126,7 @@ def main() -> None:
             row = [name, f"{len(heads.heads)} of {len(heads.model.every_head)}", f"{looked.named():.1%}",
                    f"{looked.unsteered():.1%}", f"{looked.steered(heads):.1%}",
                    f"{np.mean(draws):.1%} ({min(draws):.1%} to {max(draws):.1%})", f"{looked.every(heads):.1%}",
-                   f"{natural:.2f} to {acted:.2f}"]  # fmt: skip
+                   f"{looked.every(heads, strength=PAPERS):.1%}", f"{natural:.2f} to {acted:.2f}"]  # fmt: skip
         print("| " + " | ".join(row) + " |", flush=True)
 
 

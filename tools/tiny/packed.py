@@ -35,8 +35,9 @@ class Packed:
     ) -> tuple[list[Tensor], list[Tensor]]:
         """image (n, tokens, hidden) -> for each slot (n, length, hidden) at the end and after half of the layers.
 
-        blind: only a question's last token and its answer see the image, and image tokens do not see one another. Else a
-        question's words, or the last image tokens, gather what all panels show, and nothing is left to be steered.
+        blind: only a question's last token and its answer see the image, and image tokens do not see one another.
+        Else a question's words, or the last image tokens, gather what all panels show, and nothing is left to be
+        steered. watch: `looks` gets how much every head looks.
         """
         embed = self.family.language.embed_tokens
         start = embed(self.before.clamp(min=0)).expand(len(image), -1, -1).clone()
@@ -50,8 +51,9 @@ class Packed:
         )
         if watch:
             rows = torch.cat([torch.arange(length) >= (start if blind else 0) for length, start in shape])
-            self.looks = torch.stack([each[:, :, len(self.before) :][:, :, rows][..., : len(self.before)][..., self.image]
-                                      .sum(-1).mean((0, 2)) for each in out.attentions])  # fmt: skip
+            first = len(self.before)
+            on_image = [each[:, :, first:][:, :, rows][..., :first][..., self.image] for each in out.attentions]
+            self.looks = torch.stack([each.sum(-1).mean((0, 2)) for each in on_image])
         sizes = [len(self.before), *[length for length, _ in shape]]
         assert self.half is not None
         return list(out.last_hidden_state.split(sizes, 1))[1:], list(self.half.split(sizes, 1))[1:]

@@ -3,8 +3,8 @@
     python tools/tiny/train.py llava OUT --minutes 20 [--tower FILE] [--resume] [--seed 1]
 
 Phases: the vision tower learns from classifiers of its tokens (`seen.py`), or is taken from another run (--tower); then
-the language model learns strips of one panel, two, three and six; the tower learns with it at the end, unless the family
-keeps it frozen. OUT gets state.pt (to resume and to export) and log.jsonl.
+the language model learns strips of one panel, two, three and six; then few of its heads are left to look. The tower
+learns with it at the end, unless the family keeps it frozen. OUT gets state.pt (to resume and to export) and log.jsonl.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ SEEN, IMAGES = 12, 8
 BLIND = 0.85
 WHERE = 0.1
 FEW = 0.02
-"""Weight, in the last phase, of how many heads look at the image: each counts by the logarithm of how much it does, so that
-heads that hardly help stop. Without it 31 of a model's 40 heads looked at the panel told, and no quarter of them could be
-steered. From the start on it kept three panels from being told apart."""
+"""Weight, in the last phase, of how many heads look at the image: each counts by the logarithm of how much it does, so
+that heads that hardly help stop. Without it 31 of a model's 40 heads looked at the panel told, and no quarter of them
+could be steered. From the start on it kept three panels from being told apart."""
 LOOKING, FAINT = 0.1, 0.01
 LONG = 0.35
 """Share of the steps with the paper's wording."""
@@ -85,9 +85,12 @@ class Training:
     def keep(self) -> None:
         """For --resume and for export."""
         new = self.args.out / "state.new"
-        torch.save({"model": self.family.model.state_dict(), "tower": self.family.tower.state_dict(), "seen": self.seen.state_dict(),
-                    "where": self.where.state_dict(), "optimiser": self.optimiser.state_dict(), "phase": self.phase,
-                    "step": self.step, "used": self.used}, new)  # fmt: skip
+        parts = {
+            "model": self.family.model, "tower": self.family.tower, "seen": self.seen, "where": self.where,
+            "optimiser": self.optimiser,
+        }  # fmt: skip
+        state = {name: part.state_dict() for name, part in parts.items()}
+        torch.save({**state, "phase": self.phase, "step": self.step, "used": self.used}, new)
         new.replace(self.args.out / "state.pt")
 
     def see(self) -> Tensor:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 import gguf
+import lookhere_source  # noqa: F401
 import world
 from families.vocabulary import Vocabulary
-import lookhere_source  # noqa: F401
 from lookhere import questions
 
 _PIECE = re.compile(r" ?[A-Za-z]+| ?[^A-Za-z\s]|\n\n|\s")

@@ -12,7 +12,7 @@ import argparse
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,7 @@ def edges(width: int, panels: int) -> list[tuple[int, int]]:
     """The columns of pixels of each panel, half open."""
     cuts = [round(k * width / panels) for k in range(panels + 1)]
     return [(a + (GAP // 2 if k else 0), b - (GAP // 2 if k + 1 < panels else 0))
-            for k, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False))]  # fmt: skip
+            for k, (a, b) in enumerate(pairwise(cuts))]  # fmt: skip
 
 
 def _shape(draw: ImageDraw.ImageDraw, shape: str, x: float, y: float, w: float, h: float, ink: tuple[int, ...],
