@@ -251,7 +251,11 @@ def test_familiarity_by_hand():
     assert familiarity([["x"]], strips[:1]) is None
     labels = [["cat", "dog"], ["cup", "dog"]]
     assert familiarity([["a cat"], ["the cup on a table"]], labels, labelled=True).near == 2
-    assert familiarity([["a dog"], ["a dog"]], labels, labelled=True).near == 1  # both have one
+    assert familiarity([["a dog"], ["a dog"]], labels, labelled=True) is None  # both have one, which tells nothing
+    people = [["person", "cat"], ["person", "cup"], ["person", "tie"], ["dog", "bed"]]
+    assert familiarity([["A person."]] * 4, people, labelled=True).near == 1  # of two: it is in one and not the other
+    seen = familiarity([["A person."], ["a cup"], ["a man in a tie"], ["a dog"]], people, labelled=True)
+    assert (seen.near, seen.count, seen.known) == (3, 3, True)
 
 
 def test_scripts_without_spaces_are_judged_by_their_signs():

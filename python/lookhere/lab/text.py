@@ -96,7 +96,8 @@ def discover_text(
     naming = options.naming or NAMING
     texts, source = _texts(options)
     places = len(texts[0])
-    key = {"what": "text 1", "model": file_hash(model.path), "texts": texts, "naming": str(naming)}
+    key = {"what": "text 1", "model": file_hash(model.path), "texts": texts, "naming": str(naming),
+           "seed": options.seed}  # fmt: skip
     tally = tally_texts(model, texts, naming, options.seed, Checkpoint(kept, key), progress)
     facts = model.facts
     rankings, scores, trusted = rank(facts, tally, options)

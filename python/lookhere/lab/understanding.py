@@ -52,8 +52,8 @@ class Tried:
 class Understanding:
     """naming: the wording that the model answers best, of those that were tried, and how often by ``tried``; empty
     where questions name what they ask for, so that any echo is right. prompt: the question that names no place.
-    about: share of the unsteered answers to it that are about some place, word for word. judge: of steered answers.
-    familiar: whether the answers are about the pictures at all, None where that cannot be told."""
+    about: share of the unsteered answers to it that are about some place, word for word or by the label. judge: of
+    steered answers. familiar: whether the answers are about the pictures at all, None where that cannot be told."""
 
     naming: Naming
     tried: tuple[Tried, ...]
@@ -69,8 +69,10 @@ class Understanding:
 
     @property
     def rightly(self) -> bool:
-        """Whether half of the answers to a wording are right, or half of those to the prompt are captions."""
-        return self.about >= ENOUGH or any(each.share >= ENOUGH for each in self.tried)
+        """Whether half of the answers to a wording are right, or half of those to the prompt are captions word for
+        word."""
+        captions = self.judge == "exact" and self.about >= ENOUGH  # a label may be named without a look
+        return captions or any(each.share >= ENOUGH for each in self.tried)
 
     @property
     def best(self) -> Tried | None:
@@ -134,15 +136,10 @@ def _understand(bench: Bench, given: Naming | None, prompt: str | None) -> Under
         bench.progress.note(f'So it is asked: "{tried[best].words}"')
     asked, about, more = _prompt(bench, prompt)
     said += more
-    word_for_word = max(_own(each) for each in said) >= ENOUGH
-    return Understanding(
-        namings[best],
-        tuple(tried),
-        asked,
-        about,
-        "exact" if word_for_word else "overlap",
-        _familiar(said, labelled=False),
-    )
+    # where panels are told apart word for word, a question that names none may be answered with a mixture of them
+    mixed = about > 0 and max(_own(each) for each in said) >= ENOUGH
+    name: JudgeName = "exact" if about >= ENOUGH or mixed else "overlap"
+    return Understanding(namings[best], tuple(tried), asked, about, name, _familiar(said, labelled=False))
 
 
 def _understand_labels(bench: Bench, naming: Naming, prompt: str) -> Understanding:
