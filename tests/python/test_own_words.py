@@ -17,7 +17,7 @@ from lookhere import HeadSet, LookhereError, UnknownPicturesError, WeakHeadSetWa
 from lookhere.cli import main
 from lookhere.comics import generate_strip
 from lookhere.lab import calibration
-from lookhere.lab.bench import Measured
+from lookhere.lab.bench import Answers, Measured
 from lookhere.lab.coco import read_coco
 from lookhere.lab.corpus import captioned_strips
 from lookhere.lab.discovery import Options, discover
@@ -28,8 +28,9 @@ from lookhere.lab.judging import nearest
 from lookhere.lab.naming import OURS, PROMPTS, Naming, wanted
 from lookhere.lab.ranking import read_ranking
 from lookhere.lab.report import markdown
-from lookhere.lab.understanding import Understanding
+from lookhere.lab.understanding import Understanding, _understand
 from lookhere.lab.verdict import of_measured
+from lookhere.lab.work import Silent
 from lookhere.steering.facts import ModelFacts
 from planted_engine import GAZE, PLANTED
 from test_material import labelled
@@ -294,3 +295,33 @@ def test_a_long_name_is_not_repeated_whole(read, length):
     with pytest.raises(LookhereError) as raised:
         read(Path("x" * length))
     assert len(str(raised.value)) < 700
+
+
+class Said:
+    """A bench on which a model has answered already: panels that are named with their captions, and the prompt so."""
+
+    def __init__(self, open_answers):
+        self.strips = [generate_strip(seed).captions for seed in range(len(open_answers))]
+        self.open = open_answers
+        self.progress = Silent()
+
+    def said(self, kind, name, ask):
+        texts = self.strips if kind == "ordinal" else [(text,) for text in self.open]
+        return tuple(
+            Answers(tuple(each), tuple(range(len(each))), captions)
+            for each, captions in zip(texts, self.strips, strict=True)
+        )
+
+
+@pytest.mark.parametrize(
+    ("captions", "judge"),
+    [(4, "exact"), (1, "exact"), (0, "overlap")],  # all; a mixture now and then; another style of its own
+)
+def test_exact_match_is_the_judge_only_where_the_prompt_gives_captions(captions, judge):
+    strips = [generate_strip(seed).captions for seed in range(4)]
+    answers = [each[0] if index < captions else f"It shows {each[1].lower()}" for index, each in enumerate(strips)]
+    found = _understand(Said(answers), None, "What?")
+    assert found.judge == judge
+    assert found.answers
+    assert found.familiar.known
+    assert found.prompt == "What?"
