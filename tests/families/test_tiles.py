@@ -19,6 +19,7 @@ from spots import covered, moved, noise, painted, spots, views
 from test_geometry import check
 from test_steering import SHARE, by_token, layers
 
+CONTEXT = 17 * 1024  # 13 views of the family with most tokens
 SQUARES = [name for name, each in RECIPES.items() if family_of(each.projector).sees_squares and name != "llava-next"]
 SIZES = {"wide": (900, 300), "odd": (311, 1000), "thin": (500, 1), "very long": (1900, 80)}
 if os.environ.get("CI"):  # time: the others run wherever a person runs them
@@ -36,7 +37,7 @@ def family(request):
 def model(family):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", lookhere.UnverifiedFamilyWarning)
-        loaded = lookhere.load(family.model_path, mmproj=family.projector_path, threads=1, fit="tile")
+        loaded = lookhere.load(family.model_path, mmproj=family.projector_path, threads=1, fit="tile", context=CONTEXT)
     with loaded:
         yield loaded
 
@@ -79,7 +80,7 @@ def test_what_is_steered_lies_in_the_overview_and_in_all_tiles_that_show_it(mode
     scene, seen, before = encoded(model, pixels)
     distance = moved(before, encoded(model, painted(pixels, [box], np.random.default_rng(4)))[2])
     share = covered([box], seen)
-    reached = [bool((each >= 0.9).any()) for each in share]
+    reached = [bool((each >= 0.25).any()) for each in share]
     assert reached == ([True, False, True, False] if where == "within a tile" else [True, True, True, False])
     heads = [(layer, head) for layer in layers(family) for head in (0, 2)]
     steering = Steering(HeadSet(model.facts, heads, mode="target_share", share=SHARE), box)
@@ -96,33 +97,31 @@ def test_what_is_steered_lies_in_the_overview_and_in_all_tiles_that_show_it(mode
 
 
 def test_fits_side_by_side_in_one_prompt(model, family):
-    """Where each token lies in the prompt is known, whatever the images before it take: all of the answer's attention
-    is on the last one, which is a tiled one, too."""
-    strip, photo = noise(900, 300), noise(400, 300, 1)
-    scenes = [model.look(strip, fit=fit) for fit in ("tile", "pad", "stretch")]
-    assert [len(scene.grids) for scene in scenes] == [4, 1, 1]
-    content = [{"type": "image", "image": each} for each in (*scenes, photo, strip)]
+    """Where each token lies in the prompt is known, whatever the images before it and after it take."""
+    strip = noise(900, 300)
+    scenes = [model.look(strip, fit=fit) for fit in ("stretch", "tile", "pad")]
+    assert [len(scene.grids) for scene in scenes] == [1, 4, 1]
+    content = [{"type": "image", "image": each} for each in scenes]
     messages = [{"role": "user", "content": [*content, {"type": "text", "text": "Which?"}]}]
     heads = [(layer, head) for layer in layers(family) for head in (0, 2)]
     at = Steering(
-        HeadSet(model.facts, heads, mode="target_share", share=SHARE), lookhere.OnImage(Box(620, 0, 890, 300), 5)
+        HeadSet(model.facts, heads, mode="target_share", share=SHARE), lookhere.OnImage(Box(620, 0, 890, 300), 2)
     )
     answer = model.chat(messages, at=at, max_tokens=1, steered_gaze=True)
     (step,) = answer.steps
-    assert [len(frame.grids) for frame in step.steered_gaze.frames] == [4, 1, 1, 1, 4]
+    assert [len(frame.grids) for frame in step.steered_gaze.frames] == [1, 4, 1]
     masses = [float(each.sum()) for each in step.steered_gaze]
-    assert masses[-4] + masses[-1] > SHARE - 0.02
-    assert step.steered_gaze.where().image == 5
+    assert masses[1] + masses[4] > SHARE - 0.02  # the overview and the last tile
+    assert step.steered_gaze.where().image == 2
 
 
-def test_the_bound_on_tokens_holds(family):
+def test_the_bound_on_tokens_holds(family, model):
+    one = model.image_tokens(noise(300, 300))
+    assert model.image_tokens(noise(900, 150)) == 7 * one
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", lookhere.UnverifiedFamilyWarning)
-        loaded = [
-            lookhere.load(family.model_path, mmproj=family.projector_path, threads=1, fit="tile", max_image_tokens=most)
-            for most in (0, 3000)
-        ]
-    with loaded[0] as free, loaded[1] as bounded:
-        one, six = free.image_tokens(noise(300, 300)), free.image_tokens(noise(900, 150))
-        assert six == 7 * one
-        assert bounded.image_tokens(noise(900, 150)) == min(7, 3000 // one) * one
+        bounded = lookhere.load(
+            family.model_path, mmproj=family.projector_path, threads=1, fit="tile", max_image_tokens=5 * one - 1
+        )
+    with bounded:
+        assert bounded.image_tokens(noise(900, 150)) == 4 * one
