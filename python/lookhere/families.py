@@ -224,7 +224,8 @@ FAMILIES = (
            template="excerpt", verified_on=GRID),
     Family("CogVLM", ("cogvlm",), ("cogvlm",), tokens="a begin and an end within", cell="14 x 14 pixels of a square",
            resize=LETTERBOX, verified_on=TINY,
-           limits="no template writes an image: it stands where it stands in the message"),
+           limits="no template writes an image: it stands where it stands in the message; llama.cpp's converter now "
+           "drops its experts for images, and such files do not load"),
     Family("Nemotron Nano V2 VL", ("nemotron_v2_vl",), ("nemotron_h", "nemotron_h_moe"), ("<image>",),
            tokens="256", cell="32 x 32 pixels of 512 x 512", resize=LETTERBOX, verified_on=TINY,
            limits="a hybrid model: only its attention layers have heads"),
