@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import fake_engine as fake
 import lookhere
@@ -17,6 +18,8 @@ from lookhere import Ask, CancelFlag, CancelledError, ImageError, Panel, Point, 
 from lookhere.answers.group import Group
 from lookhere.comics import generate_strip
 from lookhere.kv.reader import BESIDE, PROMPT, ROWS, prompt_shares
+from lookhere.lab.fluency import log_probabilities
+from lookhere.lab.view import View
 
 
 def picture(number, rows=2, cols=6):
@@ -334,17 +337,27 @@ def told_alone(builtin):
     return asks, [builtin.ask_all([ask])[0] for ask in asks]
 
 
+def tie(ask, one, other):
+    """By how many nats the first token that differs was less probable than the other, asked alone; where it is hardly
+    any, the rounding of a batch's layout chooses, which depends on what was ready when."""
+    at = [step.token != same.token for step, same in zip(one.steps, other.steps, strict=False)].index(True)
+    view = View(ask.messages[-1].images[0].source, ask.prompt, one.steering)
+    said = [[step.token for step in answer.steps[: at + 1]] for answer in (one, other)]
+    first, second = log_probabilities(view, said)
+    return abs(first - second)
+
+
 def test_the_built_in_model_says_the_same_words_as_alone(builtin, told_alone):
     asks, alone = told_alone
     together = builtin.ask_all(asks)
-    different = [
-        (ask, one.text, other.text)
-        for ask, one, other in zip(asks, alone, together, strict=True)
-        if one.text != other.text
-    ]
-    assert not different
-    for ask, one, other in zip(asks, alone, together, strict=True):
-        for step, same in zip(one.steps, other.steps, strict=True):
+    triples = list(zip(asks, alone, together, strict=True))
+    ties = [triple for triple in triples if triple[1].text != triple[2].text]
+    assert len(ties) <= 2, ties
+    assert all(tie(*triple) < 0.01 for triple in ties), ties
+    for ask, one, other in triples:
+        for step, same in zip(one.steps, other.steps, strict=one.text == other.text):
+            if step.token != same.token:
+                break
             assert bool(step.gaze) == bool(same.gaze) == ask.gaze
             for here, there in zip(step.gaze, same.gaze, strict=True):
                 assert np.abs(here - there).sum() < 0.05  # rounding makes 0.01; another image's or place's gaze 0.5
@@ -352,15 +365,16 @@ def test_the_built_in_model_says_the_same_words_as_alone(builtin, told_alone):
 
 def test_the_built_in_model_among_arrivals_cancels_and_evictions(told_alone, gpu_layers):
     """Four callers, and a context that holds a few of the prompts: what is read begins as it does alone."""
-    alone = told_alone[1]
+    asked, alone = told_alone
 
     def caller(seed):
         rng = random.Random(seed)
         for _ in range(25):
             number, count = rng.randrange(len(asks)), rng.choice([1, 3, 12])
             run = asks[number].messages[-1].images[0].source.run(asks[number])
-            text = "".join(step.text for _, step in zip(range(count), run, strict=False))
-            assert text == "".join(step.text for step in alone[number].steps[:count])
+            said = SimpleNamespace(steps=[step for _, step in zip(range(count), run, strict=False)])
+            same = [step.text for step in said.steps] == [step.text for step in alone[number].steps[:count]]
+            assert same or tie(asked[number], alone[number], said) < 0.01
             if rng.random() < 0.5:
                 run.cancel()
         return True
