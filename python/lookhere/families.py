@@ -27,6 +27,7 @@ UNTOLD = "so that no region can be told to its tokens"
 
 TINY = "tiny models with random weights"
 GRID = f"{TINY}; the grid against transformers"
+TRAINED = f"{GRID}; a tiny trained model"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ FAMILIES = (
     Family(
         "Gemma 3", ("gemma3",), ("gemma3",), ("<start_of_image>", "<image_soft_token>"), "<start_of_image>",
         "<end_of_image>", "\n\n", "\n\n", tokens="256", cell="56 x 56 pixels of 896 x 896", resize=LETTERBOX,
-        template="transformers", verified_on=GRID,
+        template="transformers", verified_on=TRAINED,
         limits="image tokens see one another in both directions; pan and scan is not done",
     ),
     Family(
@@ -127,13 +128,14 @@ FAMILIES = (
         "SmolVLM and Idefics3", ("idefics3",), ("llama",), ("<image>",),
         tokens="64 (SmolVLM) or 169 (Idefics3) per tile", cell="a tile's side / 8 or / 13",
         tiles="by the longest edge, then an overview", resize="scaled to the longest edge, up or down; stretched",
-        template="transformers", verified_on=GRID, limits="borders blur: a small image's pixel spans most of a token",
+        template="transformers", verified_on=TRAINED,
+        limits="borders blur: a small image's pixel spans most of a token",
     ),
     Family(
         "LLaVA 1.5, 1.6 and relatives", ("mlp",), ("llama", "qwen2", "phi3", "gemma", "stablelm"), ("<image>",),
         in_text="\n", tokens="576 (336 x 336), per tile in 1.6", cell="14 x 14 pixels of a tile",
         tiles="1.6: by its pinpoints, then an overview", resize=f"1.5: {LETTERBOX}; 1.6: tiles padded, overview "
-        "stretched", template="transformers", verified_on=GRID,
+        "stretched", template="transformers", verified_on=TRAINED,
         limits="token i shows patch i + 1, the last one is the class token, as llama.cpp does it",
     ),
     Family("MobileVLM", ("ldp", "ldpv2"), ("llama",), ("<image>",), in_text="\n", tokens="144",

@@ -45,7 +45,6 @@ def test_few_heads_steer_to_the_panel_pointed_at_and_others_do_not(looked):
 def test_the_heads_look_where_they_are_pointed(looked):
     _, seen = looked
     natural, acted = seen.mass(seen.model.heads)
-    assert natural < 0.3
     assert acted > max(0.6, natural + 0.3)
 
 

@@ -25,7 +25,7 @@ from lookhere.lab.arms import DRAWS, random_heads
 from lookhere.tokens.coverage import coverage
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "families" / "trained"
-SIZES = {"llava": (96, 96), "smolvlm": (192, 96)}
+SIZES = {"llava": (96, 96), "smolvlm": (192, 96), "gemma3": (96, 96)}
 """Pixels of each model's strips."""
 SEED = 7
 PAPERS = 10_000.0
