@@ -28,8 +28,6 @@ FOLDER = Path(__file__).resolve().parents[2] / "tests" / "families" / "trained"
 SIZES = {"llava": (96, 96), "smolvlm": (192, 96), "gemma3": (96, 96)}
 """Pixels of each model's strips."""
 SEED = 7
-PAPERS = 10_000.0
-"""Nats, of the paper: what heads want for themselves counts for nothing."""
 TOKENS = 10
 """A caption has 6 and an end."""
 
@@ -79,9 +77,15 @@ class Looked:
         """The same for ten draws of as many other heads of the same layers, that are no gaze heads."""
         return [self.steered(random_heads(heads, seed, draw)) for draw in range(DRAWS)]
 
-    def every(self, heads: lookhere.HeadSet, **push: Any) -> float:
-        """The same for all heads, pushed as the set is, or otherwise."""
-        return self.steered(replace(heads, heads=heads.model.every_head, scores=()).pushed(**push))
+    def gaze(self, heads: lookhere.HeadSet) -> float:
+        """The same for those of the set alone that look at the panel told more than chance does."""
+        count = heads.evidence["gaze_heads"]
+        gaze = [tuple(head) for head in heads.evidence["ranking"][:count]]
+        return self.steered(replace(heads, heads=gaze, scores=()))
+
+    def every(self, heads: lookhere.HeadSet) -> float:
+        """The same for all heads."""
+        return self.steered(replace(heads, heads=heads.model.every_head, scores=()))
 
     def mass(self, heads: lookhere.HeadSet) -> tuple[float, float]:
         """Of the heads' attention to the image during the answers, the share on the panel pointed at: as they would
@@ -115,8 +119,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", default=list(SIZES))
     parser.add_argument("--strips", type=int, default=50)
     args = parser.parse_args()
-    columns = ("model", "heads", "named in the question", "unsteered", "steered", "ten random draws", "all heads",
-               "all heads, 10,000 nats", "looks at the target")  # fmt: skip
+    columns = ("model", "heads", "named in the question", "unsteered", "steered",
+               "gaze heads alone", "ten random draws", "all heads", "looks at the target")  # fmt: skip
     print(f"| {' | '.join(columns)} |\n|---|---|{'---:|' * (len(columns) - 2)}")
     for name in args.names:
         with loaded(name) as model:
@@ -124,9 +128,9 @@ def main() -> None:
             draws = looked.random(heads)
             natural, acted = looked.mass(heads)
             row = [name, f"{len(heads.heads)} of {len(heads.model.every_head)}", f"{looked.named():.1%}",
-                   f"{looked.unsteered():.1%}", f"{looked.steered(heads):.1%}",
+                   f"{looked.unsteered():.1%}", f"{looked.steered(heads):.1%}", f"{looked.gaze(heads):.1%}",
                    f"{np.mean(draws):.1%} ({min(draws):.1%} to {max(draws):.1%})", f"{looked.every(heads):.1%}",
-                   f"{looked.every(heads, strength=PAPERS):.1%}", f"{natural:.2f} to {acted:.2f}"]  # fmt: skip
+                   f"{natural:.2f} to {acted:.2f}"]  # fmt: skip
         print("| " + " | ".join(row) + " |", flush=True)
 
 
