@@ -16,8 +16,8 @@ from lookhere.families import family_of
 from lookhere.images.tiles import count, rectangles
 from pairs import RECIPES, Family, made
 from spots import covered, moved, noise, painted, spots, views
-from test_geometry import check
-from test_steering import SHARE, by_token, layers
+from test_family_geometry import check
+from test_family_steering import SHARE, by_token, layers
 
 CONTEXT = 17 * 1024  # 13 views of the family with most tokens
 SQUARES = [name for name, each in RECIPES.items() if family_of(each.projector).sees_squares and name != "llava-next"]
