@@ -31,7 +31,9 @@ class QuantizeParams(ctypes.Structure):
                 ("prune_layers", ctypes.c_void_p), ("max_buf_size", ctypes.c_size_t)]
 
 
-def convert(source: Path, checkpoint: Path, out: Path, mmproj: bool, outtype: str) -> None:
+def convert(
+    source: Path, checkpoint: Path, out: Path, mmproj: bool, outtype: str, name: str = "lookhere built-in"
+) -> None:  # fmt: skip
     """Run the converter in this process, with what it cannot know declared."""
     sys.path.insert(0, str(source))
     sys.path.insert(0, str(source / "gguf-py"))
@@ -49,7 +51,7 @@ def convert(source: Path, checkpoint: Path, out: Path, mmproj: bool, outtype: st
             cls.set_gguf_parameters = more
             cls._lookhere = True
     sys.argv = ["convert_hf_to_gguf.py", str(checkpoint), "--outfile", str(out), "--outtype", outtype,
-                "--model-name", "lookhere built-in", *(["--mmproj"] if mmproj else [])]
+                "--model-name", name, *(["--mmproj"] if mmproj else [])]
     runpy.run_path(str(source / "convert_hf_to_gguf.py"), run_name="__main__")
 
 
