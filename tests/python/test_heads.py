@@ -165,6 +165,13 @@ def test_what_is_no_head_set(tmp_path, content):
         HeadSet.read(tmp_path)
 
 
+@pytest.mark.parametrize("ranking", [[{"layer": 0, "head": 1}], {"model": "m", "heads": [{"layer": 0, "head": 1}]}])
+def test_a_published_ranking_is_told_how_it_becomes_a_head_set(tmp_path, ranking):
+    (tmp_path / "ranking.json").write_text(json.dumps(ranking))
+    with pytest.raises(HeadSetError, match="lookhere discover --from-ranking"):
+        HeadSet.read(tmp_path / "ranking.json")
+
+
 def test_check_against_a_model(head_set):
     head_set.check(ModelFacts("it", "fake", 4, 2))
     with pytest.raises(HeadSetError, match="layer 3, head 1"):

@@ -128,6 +128,14 @@ def test_a_folder_of_the_owners_name(tmp_path, monkeypatch):
         lookhere.load("Qwen/x.gguf")
 
 
+def test_what_is_neither_a_file_nor_a_name_is_told_what_would_be(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        lookhere.ModelFileError, match=r"'nonsense-model', and no model of this short name; .*lookhere models"
+    ):
+        lookhere.load("nonsense-model")
+
+
 def test_ollamas_names():
     assert name_of("qwen3-vl:2b") == OllamaName("qwen3-vl", "2b")
     assert name_of("me/eyes:1b") == OllamaName("me/eyes", "1b")

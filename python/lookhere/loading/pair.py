@@ -72,7 +72,7 @@ def locate(model: Given | None, mmproj: Given | None) -> Located:
 
 
 def _refuse_near_name(path: Path) -> None:
-    """ModelFileError for what is no path, and nearly a short name, or a repository whose owner is a folder here."""
+    """ModelFileError for what is no path, and looks like a short name, or a repository whose owner is a folder here."""
     from ..hub.known import close_names
     from ..hub.name import HubName, name_of
 
@@ -85,6 +85,11 @@ def _refuse_near_name(path: Path) -> None:
         raise ModelFileError(
             f"There is no file or folder {shown(path)}, and no model of this short name; did you mean "
             f"{' or '.join(near)}? lookhere models lists them."
+        )
+    if len(path.parts) == 1 and not path.suffix:
+        raise ModelFileError(
+            f"There is no file or folder {shown(path)}, and no model of this short name; expected a GGUF file, a name "
+            "that lookhere models lists, or owner/repo on Hugging Face."
         )
 
 

@@ -210,6 +210,13 @@ def to_dict(head_set: HeadSet) -> dict[str, Any]:
 def from_dict(data: Any, what: str) -> HeadSet:
     """A head set out of parsed JSON; ``what`` begins the message of the HeadSetError."""
     entry = Entry(what, "", data, HeadSetError)
+    if isinstance(data, list) or (
+        isinstance(data, dict) and "format" not in data and isinstance(data.get("heads"), list)
+    ):
+        raise HeadSetError(
+            f"{what}: format is missing. It looks like a ranking, which says which heads, and not how many of them to "
+            "push and how: lookhere discover --from-ranking FILE makes a head set of it."
+        )
     entry.keys(
         {"format", "version", "model", "heads"},
         {"strength", "mode", "queries", "sharpness", "share", "prompt", "readers", "source", "evidence"},
