@@ -10,6 +10,14 @@ collect_ignore = ["reference"] if MISSING else []
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--gpu", action="store_true", help="whole models on the GPU: tests/engine and the built-in model")
+    parser.addoption("--network", action="store_true", help="also what downloads from the real network")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--network"):
+        for item in items:
+            if item.get_closest_marker("network"):
+                item.add_marker(pytest.mark.skip(reason="it downloads from the real network, with --network alone"))
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from lookhere.cli import main
 from lookhere.comics import generate_strip
 from lookhere.families import FAMILIES
 from lookhere.hub.choice import DEFAULT, PROJECTORS, HubFile, choose, quantizations
+from lookhere.hub.file_hash import sha256
 from lookhere.hub.known import ROOM, close_names, known_model, known_models
 from lookhere.hub.name import HubName, OllamaName, name_of
 from lookhere.loading import builtin as registry
@@ -51,7 +52,12 @@ def test_the_table_is_sound():
         assert bool(model.files) == bool(model.mmproj) == bool(held) == (model.revision != "main")
         for file in held:
             assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
-            assert file.size > 10**8
+            assert file.size > 5 * 10**7 or file == model.mmproj
+        if model.shipped:
+            assert (model.eyes.stat().st_size, sha256(model.eyes)) == (model.mmproj.size, model.mmproj.sha256)
+            assert model.mmproj.size <= 6 * 2**20
+            assert len(model.files) == 1  # the one that they were made for
+            continue
         listed = [HubFile(file.name, file.size, file.sha256) for file in held]
         if held:  # what the table names is what would be chosen of these files
             chosen = choose(listed, model.repository, quantization=model.quantization)

@@ -59,7 +59,7 @@ def python():
 
     def run(code, *, threads=2, head=HEAD + CHILD):
         code = head.format(threads=threads) + textwrap.dedent(code)
-        quiet = ["-W", "ignore:The built-in model knows only"]
+        quiet = ["-W", "ignore:This model knows only"]
         command = [sys.executable, *quiet, "-c", code]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         return done.returncode, done.stdout, done.stderr

@@ -1,4 +1,4 @@
-"""The question where none is given, and what is said of pictures that the built-in model does not know."""
+"""The question where none is given, and what is said of pictures that our own models do not know."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from .. import questions
 from ..comics.drawn import Kind, drawn
+from ..loading.builtin import warn_if_unknown
 from ..regions.region import Panel, Region, Weighted
 from ..schedule import Schedule
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ..scenes.scene import Scene
 
 UNKNOWN = (
-    "Note: the built-in model knows only the comic strips and scenes that lookhere draws, and this image does not have "
+    "Note: this model knows only the comic strips and scenes that lookhere draws, and this image does not have "
     "their colours. Its answer means little. For photographs and other pictures give another model: --model "
     "qwen3-vl-2b fetches one (lookhere models lists more), --model MODEL.gguf takes yours."
 )
@@ -42,8 +43,8 @@ def pointed_question(scene: Scene, plan: Schedule) -> str:
 
 
 def say_if_unknown(scene: Scene) -> None:
-    """Says on stderr that the built-in model does not know what an image shows, as far as its colours tell."""
-    if drawn_kind(scene) is None:
+    """Says on stderr that a model of ours does not know what an image shows, as far as its colours tell."""
+    if scene.model.notice is warn_if_unknown and drawn_kind(scene) is None:
         click.echo(UNKNOWN, err=True)
 
 

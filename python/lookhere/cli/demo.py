@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..loading.load import load
 from ..regions.region import Box
 from ..steering.steering import Steering
-from .options.model import threads_option
+from .options.model import model_options
 from .outputs import check_outputs, force_option
 from .picture import PictureFile, open_option, save_picture, show
 
@@ -41,25 +42,32 @@ SHOWN_STRIP = 1536  # pixels of the same strip, drawn again for people
     help="Where to save the picture.",
 )
 @click.option("--strip", "strip_file", type=PictureFile(), help="Save the strip, too, as the model sees it.")
-@threads_option
+@model_options
 @open_option
 @force_option
 def demo(
-    seed: int, panels: int, output: Path, strip_file: Path | None, threads: int | None, opened: bool, force: bool
+    seed: int,
+    panels: int,
+    output: Path,
+    strip_file: Path | None,
+    loading: dict[str, Any],
+    opened: bool,
+    force: bool,
 ) -> None:
-    """Ask the built-in model one question about a comic strip, looking at each of its panels in turn.
+    """Ask a model one question about a comic strip, looking at each of its panels in turn.
 
-    Nothing is downloaded. The strip is made of combinations that the model was never trained on. What the model says
-    goes to stdout, and a picture of it is saved. Two controls are asked the same: as many heads that are no gaze heads,
-    drawn at random, and all heads.
+    Without --model it is the built-in one, and nothing is downloaded. The strip is made of combinations that our models
+    were never trained on. What the model says goes to stdout, and a picture of it is saved. Two controls are asked the
+    same: as many heads that are no gaze heads, drawn at random, and all heads.
     """
     from ..comics import generate_strip
 
-    check_outputs({"--output": output, "--strip": strip_file}, (), replace=force, pictures=True)
+    read = (loading["model"], loading["mmproj"], loading["heads"])
+    check_outputs({"--output": output, "--strip": strip_file}, read, replace=force, pictures=True)
     strip = generate_strip(seed, panels=panels, panel_size=MODEL_PANEL, split="held_out", style="colour")
     if strip_file is not None:
         save_picture(strip.image, strip_file)
-    with load(threads=threads) as model:
+    with load(**loading) as model:
         started = time.perf_counter()
         scene = model.look(strip.image)
         unsteered = scene.describe()
@@ -79,7 +87,8 @@ def demo(
     name = strip_file or "strip.png"
     if strip_file is None:
         click.echo(f"The strip as a file: lookhere demo --strip {name}", err=True)
-    click.echo(f"One panel of it: lookhere describe {name} --panel 2/{panels}", err=True)
+    which = f" --model {shlex.join(model.as_given)}" if loading["model"] else ""
+    click.echo(f"One panel of it: lookhere describe {name} --panel 2/{panels}{which}", err=True)
     click.echo(
         "Photographs need a larger model: lookhere describe IMAGE --model MODEL.gguf --box x0,y0,x1,y1", err=True
     )

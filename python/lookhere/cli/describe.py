@@ -140,8 +140,7 @@ def describe(
             told = AnswerRecord.of(answer, loaded.name, (scene.frame,)).as_json()
             told |= schedule_json(answer, walk, loaded.name, scene.frame) if walk else {}
             terminal.say_json(told)
-        if loading["model"] is None:
-            say_if_unknown(scene)
+        say_if_unknown(scene)
         if heatmap is not None:
             save_picture(_heat_map(scene, answer, regions), heatmap)
             tell_saved("Heat map", heatmap, opened=opened)

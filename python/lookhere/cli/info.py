@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import lookhere
 
+from ..checks import label
 from ..engine import compiled
+from ..loading.builtin import knows_drawings_alone
+from ..loading.gguf import read_header
 from ..loading.load import load
 from ..loading.pair import Given
+from ..loading.published import terms_of
 from ..model import Model
 from ..steering.head_set import to_dict
 from . import terminal
@@ -20,6 +25,9 @@ from .options.model import FILE_OR_NAME, gpu_layers_option, heads_option, mmproj
 
 if TYPE_CHECKING:
     from .. import _engine
+
+LONGEST = 160
+"""Characters of what a file says of itself."""
 
 
 @click.command(short_help="Show the build and what a model is.")
@@ -76,6 +84,7 @@ def _as_json(model: Model, *, built_in: bool) -> dict[str, Any]:
             "state_bytes": native.state_bytes,
             "context": native.context_train,
             "question": model.prompt,
+            **_terms(model, built_in=built_in),
         },
         "head_set": None if heads is None else {k: v for k, v in to_dict(heads).items() if k != "evidence"},
     }
@@ -87,7 +96,8 @@ def _model_facts(model: Model, *, built_in: bool) -> dict[str, object]:
         "name": model.name + (" (built in)" if built_in else ""),
         "file": model.path,
         "architecture": model.architecture,
-        "projector": model.projector.kind,
+        "projector": model.projector.kind + (" (lookhere's own, MIT)" if _own_eyes(model) else ""),
+        **{key: value for key, value in _terms(model, built_in=built_in).items() if value},
         "size": f"{native.size_bytes / 1e6:.1f} MB, {native.parameters / 1e6:,.1f} million parameters",
         "layers": _layers(native),
         "heads per layer": f"{model.heads_per_layer} (key and value: {native.heads_kv})",
@@ -95,6 +105,19 @@ def _model_facts(model: Model, *, built_in: bool) -> dict[str, object]:
         **_attention(model),
         "question": model.prompt,
     }
+
+
+def _terms(model: Model, *, built_in: bool) -> dict[str, str]:
+    """Under which licence the language model is, and where it comes from; '' where that is not known."""
+    if built_in:
+        return {"licence": "MIT", "origin": "lookhere"}
+    path = Path(model.path)
+    licence, origin = terms_of(read_header(path, brief=True), path)
+    return {"licence": label(licence, LONGEST), "origin": label(origin, LONGEST)}
+
+
+def _own_eyes(model: Model) -> bool:
+    return knows_drawings_alone(read_header(Path(model.projector_path), brief=True))
 
 
 def _layers(native: _engine.Model) -> str:

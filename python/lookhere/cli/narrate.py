@@ -81,8 +81,7 @@ def narrate(
             terminal.say_json(schedule_json(walk.said(), walk, loaded.name, scene.frame))
         elif not text.endswith("\n"):
             click.echo()
-        if loading["model"] is None:
-            say_if_unknown(scene)
+        say_if_unknown(scene)
     missing = len(plan.targets) - 1 - now
     if walk.finish == "end" and missing > 0 and terminal.shown(sys.stderr):
         click.echo(f"The model ended its text; {missing} of {len(plan.targets)} targets were not reached.", err=True)

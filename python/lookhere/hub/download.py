@@ -7,15 +7,17 @@ its cache, where every other program finds them. Two processes take turns by its
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import HubError
 from . import client
 from .choice import HubFile
+from .file_hash import sha256
 from .name import HubName
 from .telling import Bar, say, size
 
@@ -27,7 +29,6 @@ ROOM = 64 * 2**20
 """Bytes of the disk that stay free."""
 _LARGEST = 50 * 10**9
 """Bytes; larger files are not served over plain HTTP, and are left to huggingface_hub."""
-_CHUNK = 1 << 20
 
 
 def fetch(name: HubName, file: HubFile) -> Path:
@@ -40,9 +41,9 @@ def fetch(name: HubName, file: HubFile) -> Path:
         return Path(client.api().hf_hub_download(name.repository, file.path, revision=name.revision))
 
 
-def check_room(files: list[HubFile]) -> None:
-    """HubError if the disk of the cache has no room for files."""
-    needed = sum(max(0, file.size - _there(file)) for file in files)
+def check_room(files: list[HubFile], beside: int = 0) -> None:
+    """HubError if the disk of the cache has no room for files, and for so many bytes beside them."""
+    needed = sum(max(0, file.size - _there(file)) for file in files) + beside
     folder = client.cache_folder()
     exists = next((each for each in (folder, *folder.parents) if each.exists()), Path(folder.anchor))
     free = shutil.disk_usage(exists).free
@@ -69,21 +70,36 @@ def _folder(name: HubName) -> str:
 
 
 def _fetch_blob(name: HubName, file: HubFile) -> None:
-    folder = _folder(name)
-    blob = client.cache_folder() / folder / "blobs" / file.sha256
     if is_here(name, file):
         return
+    with place_of(name, file) as blob:
+        if blob.exists():  # another process has fetched it meanwhile
+            return
+        part = part_of(blob)
+        _fill(name, file, part)
+        _check(name, file, part)
+        os.replace(part, blob)
+
+
+def part_of(blob: Path) -> Path:
+    """What there is of a file that is being fetched."""
+    return blob.with_name(f"{blob.name}.lookhere")
+
+
+@contextmanager
+def place_of(name: HubName, file: HubFile) -> Iterator[Path]:
+    """Where a file with a sha256 belongs in the cache; within the block, no other process puts it there.
+
+    HubError where the disk cannot take it.
+    """
+    folder = _folder(name)
+    blob = client.cache_folder() / folder / "blobs" / file.sha256
     lock = client.cache_folder() / ".locks" / folder / f"{file.sha256}.lock"
     try:
         blob.parent.mkdir(parents=True, exist_ok=True)
         lock.parent.mkdir(parents=True, exist_ok=True)
         with client.utils().WeakFileLock(lock):
-            if blob.exists():  # another process has fetched it meanwhile
-                return
-            part = blob.with_name(f"{blob.name}.lookhere")
-            _fill(name, file, part)
-            _check(name, file, part)
-            os.replace(part, blob)
+            yield blob
     except OSError as error:
         raise HubError(_of_disk(error, client.cache_folder())) from error
 
@@ -145,14 +161,11 @@ def _stream(url: str, part: Path, done: int, bar: Bar) -> None:
 
 def _check(name: HubName, file: HubFile, part: Path) -> None:
     """HubError if what was fetched is not what the hub says it is; it is thrown away then."""
-    digest = hashlib.sha256()
-    with part.open("rb") as whole:
-        while block := whole.read(_CHUNK):
-            digest.update(block)
-    if digest.hexdigest() != file.sha256:
+    found = sha256(part)
+    if found != file.sha256:
         part.unlink()
         raise HubError(
-            f"{file.path} of {name.repository} arrived damaged: its sha256 is {digest.hexdigest()[:16]}..., the hub "
+            f"{file.path} of {name.repository} arrived damaged: its sha256 is {found[:16]}..., the hub "
             f"says {file.sha256[:16]}.... It was thrown away. Try again; if that fails, too, a proxy may change it."
         )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..checks import short
 from ..errors import HubError
-from . import client, stores
+from . import client, stores, very_file
 from .choice import DEFAULT, Chosen, HubFile, choose, choose_projector
 from .download import check_room, fetch, is_here
 from .known import known_models
@@ -36,6 +36,10 @@ def find(name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool 
 
     mmproj: which projector of the repository, None for the preferred one. vision: that it has one is expected.
     """
+    if isinstance(name, HubName) and name.known and name.known.shipped:
+        eyes = very_file.eyes(name.known) if vision else None
+        path = very_file.find(name, name.known)
+        return None if path is None else Fetched(path, eyes, _names(name))
     if isinstance(name, HubName):
         for shelf in stores.shelves(name):
             chosen = _on_shelf(shelf, name, mmproj)
@@ -60,6 +64,15 @@ def get(name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool =
 
     vision: False for the language model alone.
     """
+    if isinstance(name, HubName) and name.known and name.known.shipped:
+        if mmproj is not None:
+            raise HubError(
+                f"{name.text} has one projector, which comes with lookhere, and no {mmproj!r}. Leave mmproj (--mmproj) "
+                "out, or give the path of another one."
+            )
+        eyes = very_file.eyes(name.known) if vision else None
+        path = very_file.get(name, name.known, lambda: _from_hub(name, None, vision=False).model)
+        return Fetched(path, eyes, _names(name))
     found = find(name, mmproj, vision=vision)
     if found is not None:
         return found
@@ -67,6 +80,10 @@ def get(name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool =
         raise HubError(_not_of_ollama(name))
     if client.offline():
         raise HubError(client.of_offline(name.text))
+    return _from_hub(name, mmproj, vision)
+
+
+def _from_hub(name: HubName, mmproj: str | None, vision: bool) -> Fetched:
     name, listing = _listed(name)
     chosen = _chosen(name, listing.files, mmproj)
     if chosen.projector is None and vision:
@@ -86,6 +103,8 @@ def get(name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool =
 
 def find_projector(name: HubName) -> Path | None:
     """A projector that is on this machine, by the name of its repository, or of its file in one; None otherwise."""
+    if name.known and name.known.shipped:
+        return very_file.eyes(name.known)
     for shelf in stores.shelves(name):
         with suppress(HubError):
             return shelf.paths[choose_projector(shelf.files, name.repository, name.file or name.quantization).path]
@@ -123,13 +142,16 @@ def _as_looked_up(name: HubName, file: HubFile) -> HubFile:
     """A file of a known model with the sha256 of the table. HubError where the hub states another one."""
     known = name.known
     held = {each.name: each.sha256 for each in (*known.files, known.mmproj) if each} if known else {}
-    if known is None or name.revision != known.revision or file.path not in held:
+    if known is not None and known.shipped:  # whatever it is called, at whatever revision
+        held = {file.path: known.files[0].sha256}
+    elif known is None or name.revision != known.revision or file.path not in held:
         return file
     if file.sha256 and file.sha256 != held[file.path]:
         raise HubError(
             f"{client.endpoint()} has another {file.path} at this revision of {name.repository} than the one that was "
             f"looked up for {known.name} (sha256 {file.sha256[:16]}..., expected {held[file.path][:16]}...). Is "
-            f"HF_ENDPOINT a mirror that changed it? {name.repository}:{name.quantization} takes it all the same."
+            f"HF_ENDPOINT a mirror that changed it? {name.repository}:{name.quantization} takes it all the same"
+            + (f" (with mmproj={known.name!r})." if known.shipped else ".")
         )
     return replace(file, sha256=held[file.path])
 
@@ -158,7 +180,9 @@ def _names(name: HubName | OllamaName) -> tuple[str, ...]:
     bare = name.repository.rpartition("/")[2]
     for ending in ("-GGUF", "-gguf"):
         bare = bare.removesuffix(ending)
-    return (name.known.base, bare) if name.known else (bare,)
+    if name.known is None:
+        return (bare,)
+    return (name.known.base, bare, *([name.known.name] if name.known.shipped else []))
 
 
 def _state(name: HubName, files: Sequence[HubFile], licence: str) -> None:

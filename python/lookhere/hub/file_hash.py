@@ -20,3 +20,12 @@ def file_hash(path: str | os.PathLike[str]) -> str:
                 file.seek(index * (size - _BLOCK) // (_BLOCKS - 1))
                 digest.update(file.read(_BLOCK))
     return digest.hexdigest()
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """sha256 of the whole file, hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

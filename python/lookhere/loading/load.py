@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,12 +128,13 @@ def load(
             fit=fit,
             square=square,
         )
+        loaded.facts = replace(loaded.facts, aliases=tuple(dict.fromkeys(located.names)))
         loaded.head_set = given or (
             builtin.builtin_head_set() if model is None else heads_of(loaded.facts, path, located.names)
         )
         warn_if_weak(loaded.head_set)
         loaded.as_given = located.as_given or loaded.as_given
-        if model is None:
+        if model is None or builtin.knows_drawings_alone(header):
             loaded.notice = builtin.warn_if_unknown
             loaded.question = questions.IMAGE
         _log.info(

@@ -44,7 +44,7 @@ def not_here(model: Given | None, mmproj: Given | None = None) -> NotHere | None
         free = memory.available()
         fits = "" if free is None else f"; {size(free)} are free now" + ("" if free >= known.memory else ", too few")
         why += (
-            f" It is {known.repository} ({known.licence}), {size(known.size)} to fetch, and needs about "
+            f" It is {known.repository} ({known.licence}), {size(known.to_fetch)} to fetch, and needs about "
             f"{size(known.memory)} of memory{fits}."
         )
     return NotHere(why, (f"Fetch it: lookhere models get {name.text}. Loading it by this name fetches it, too.",))

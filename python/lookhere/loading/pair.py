@@ -54,7 +54,7 @@ def locate(model: Given | None, mmproj: Given | None) -> Located:
     given = placed(model, "model", ModelFileError)
     if isinstance(given, Path):
         if not given.exists():
-            _refuse_near_name(given)
+            _refuse_unknown_name(given)
         return Located(given, None if mmproj is None else Path(_projector_place(mmproj)))
     from ..hub import fetch, name
 
@@ -71,8 +71,8 @@ def locate(model: Given | None, mmproj: Given | None) -> Located:
     return Located(fetched.model, own if isinstance(own, Path) else fetched.mmproj, fetched.names, words)
 
 
-def _refuse_near_name(path: Path) -> None:
-    """ModelFileError for what is no path, and looks like a short name, or a repository whose owner is a folder here."""
+def _refuse_unknown_name(path: Path) -> None:
+    """ModelFileError for what is neither here nor a name, and says what was meant; nothing for the path of a file."""
     from ..hub.known import close_names
     from ..hub.name import HubName, name_of
 

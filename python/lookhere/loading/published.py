@@ -62,6 +62,17 @@ def known_model_of(header: Header, path: Path) -> KnownModel | None:
     return None
 
 
+def terms_of(header: Header, path: Path) -> tuple[str, str]:
+    """-> the licence of a model, and where it comes from: as its own file says, or else the table of short names; ''
+    where neither does."""
+    known = known_model_of(header, path)
+    licence = header.text("general.license") or (known.licence if known else "")
+    if known is not None:
+        return licence, f"{known.base}, as {known.repository} publishes it"
+    stated = [header.text(f"general.{key}") for key in ("repo_url", "source.url", "source.repo_url", "organization")]
+    return licence, next(filter(None, (*stated, *bases_of(header))), "")
+
+
 def usual_place(header: Header, path: Path) -> str:
     """Where the projector of a model is published, as a clause."""
     known = known_model_of(header, path)
@@ -69,5 +80,7 @@ def usual_place(header: Header, path: Path) -> str:
         bases = [base for base in bases_of(header) if base.startswith("http")]
         made = f", for instance a GGUF repository of {bases[0]}" if bases else ""
         return f"it is published where the model is{made}"
+    if known.shipped:
+        return f"lookhere has eyes for it: mmproj={known.name!r} (--mmproj {known.name}), or load({known.name!r})"
     named = f" as {known.mmproj.name}" if known.mmproj else ""
     return f"it is published in {known.repository}{named}, and load({known.name!r}) (--model {known.name}) fetches both"

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ...errors import ModelFileError
-from ...hub.known import close_names, known_model
+from ...hub.known import KnownFile, KnownModel, close_names, known_model
 from ...hub.telling import size
 from ...loading.pair import find_pair
 from .. import terminal
@@ -72,7 +72,7 @@ def show(name: str, as_json: bool) -> None:
     lines = [
         ("name", known.name), ("made of", known.base), ("family", known.family),
         ("repository", f"{known.repository}, revision {known.revision}"), ("quantization", known.quantization),
-        *(("file", f"{file.name}, {size(file.size)}, sha256 {file.sha256}") for file in files),
+        *(("file", f"{file.name}, {size(file.size)}, sha256 {file.sha256}{_whence(known, file)}") for file in files),
         ("size", size(known.size) if known.size else "the repository says"),
         ("memory", f"about {size(known.memory)}" if known.memory else "lookhere doctor says, when it is here"),
         ("fits", _FITS[found.fits]), ("here", "yes" if found.here else "no"), ("heads", found.heads),
@@ -80,6 +80,14 @@ def show(name: str, as_json: bool) -> None:
     ]  # fmt: skip
     for label, text in lines:
         click.echo(f"{label:<12}  {text}")
+
+
+def _whence(known: KnownModel, file: KnownFile) -> str:
+    """Where a file comes from, if not from the repository alone."""
+    if file == known.mmproj:
+        return ", comes with lookhere (MIT)" if known.shipped else ""
+    package = known.package
+    return f", also in the package {package.name} {package.version} ({size(package.size)})" if package else ""
 
 
 def _table(found: Sequence[Overview]) -> Iterator[str]:
