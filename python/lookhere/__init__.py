@@ -33,20 +33,23 @@ from .errors import (
     RegionError,
     TemplateError,
     UnknownImageWarning,
+    TextError,
     UnknownPicturesError,
     UnverifiedFamilyWarning,
     WeakHeadSetWarning,
 )
 from .loading.load import load
 from .model import Model
-from .prompt.message import ImagePart, Message
-from .regions.region import Box, Mask, OnImage, Panel, Point, Polygon, Weighted
+from .prompt.message import DocumentPart, ImagePart, Message
+from .regions.region import Box, Mask, OnImage, Panel, Paragraph, Point, Polygon, Span, Weighted
 from .scenes.scene import Scene
 from .steering.aim import Aim
+from .scenes.text_scene import TextScene
 from .steering.head_set import HeadSet
 from .steering.push import Push
 from .steering.steering import Steering
 from .tokens.gaze import Gaze
+from .texts.text import Text
 from .tokens.readback import Where, read_back
 
 __all__ = [
@@ -62,6 +65,7 @@ __all__ = [
     "ComicsError",
     "ContextError",
     "EngineFailure",
+    "DocumentPart",
     "Gaze",
     "HeadSet",
     "HeadSetError",
@@ -80,6 +84,7 @@ __all__ = [
     "OptionError",
     "Panel",
     "Point",
+    "Paragraph",
     "Polygon",
     "ProjectorError",
     "PromptError",
@@ -88,9 +93,13 @@ __all__ = [
     "Scene",
     "Steering",
     "Step",
+    "Span",
     "TemplateError",
     "UnknownImageWarning",
     "UnknownPicturesError",
+    "Text",
+    "TextError",
+    "TextScene",
     "UnverifiedFamilyWarning",
     "WeakHeadSetWarning",
     "Weighted",

@@ -34,6 +34,10 @@ class ImageError(LookhereError):
     """What was given is not an image that can be read, or it is empty or far too large."""
 
 
+class TextError(LookhereError):
+    """What was given is not a text that can be read, or it is empty or far too long, or a tokenizer changes it."""
+
+
 class UnknownImageWarning(UserWarning):
     """The built-in model was shown something else than the comics and scenes that it knows. No error: it answers."""
 

@@ -16,6 +16,8 @@ IMAGE_PIXELS = 178_956_970
 """Larger images are refused before they are decoded; Pillow's own limit against decompression bombs."""
 DOWNLOAD_BYTES = 256 * 2**20
 """Of an image file."""
+TEXT_BYTES = 2**24
+"""Of a text that is looked at, as UTF-8; more than any context holds."""
 MEBIBYTES = 2**24
 """Of a budget of memory."""
 GPU_LAYERS = 2**16

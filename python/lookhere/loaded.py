@@ -1,4 +1,4 @@
-"""What is loaded of a vision-language model: language model, projector, KV cache, chat template and head set."""
+"""What is loaded of a model: language model, projector, KV cache, chat template and head set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from . import checks, questions
 from .cancel import CancelFlag, checked_flag
 from .engine import engine_errors
-from .errors import CancelledError, ClosedError, ContextError, HeadSetError, ImageError
+from .errors import CancelledError, ClosedError, ContextError, HeadSetError, ImageError, ProjectorError
 from .images.fit import Fitted, checked_fit, fitted
 from .images.image import Image, ImageSource
 from .images.image_cache import ImageCache
@@ -20,7 +20,9 @@ from .images.tiles import MOST
 from .kv.session import Session
 from .kv.turns import Turns
 from .prompt.chat import ChatTemplate
+from .prompt.tokenized import TokenizedText, tokenized
 from .steering.head_set import HeadSet, ModelFacts
+from .texts.text import Text
 from .tokens.tiled import TiledImage
 
 if TYPE_CHECKING:
@@ -37,24 +39,29 @@ class LoadedModel:
     would take more is refused; 0 for no bound. fit: how images are given where nothing else is said: pad, stretch or
     tile. square: pixels of the square that the model sees; None where it sees other shapes, too. question: asked where
     the head set brings none. as_given: the model as commands of lookhere take it, by its name or its paths.
+    sees: whether it has a projector; without one it looks at texts alone.
     """
 
     def __init__(
         self,
         native: _engine.Model,
-        projector: _engine.Projector,
+        projector: _engine.Projector | None,
         session: Session,
         *,
-        projector_path: str | os.PathLike[str],
+        projector_path: str | os.PathLike[str] | None,
         images: ImageCache[Encoded],
         template: ChatTemplate,
         head_set: HeadSet | None = None,
         max_image_tokens: int = 0,
         fit: str = "pad",
         square: int | None = None,
+        blind: str = "",
     ) -> None:
+        """blind: why there is no projector, for who looks at an image."""
         self._native: _engine.Model | None = native
-        self._projector: _engine.Projector | None = projector
+        self._projector = projector
+        self.sees = projector is not None
+        self._blind = blind
         self._encoding = Turns()
         self._session = session
         self.images = images
@@ -65,8 +72,9 @@ class LoadedModel:
         self.question = questions.GENERAL
         self.notice: Callable[[Image], None] = lambda image: None  # called with each image that a caller gives
         self.path = native.path
-        self.projector_path = os.fspath(projector_path)
-        self.as_given: tuple[str, ...] = (self.path, "--mmproj", self.projector_path)
+        self._projector_path = None if projector_path is None else os.fspath(projector_path)
+        eyes = () if self._projector_path is None else ("--mmproj", self._projector_path)
+        self.as_given: tuple[str, ...] = (self.path, *eyes)
         name = native.metadata.get("general.name") or Path(native.path).stem
         self.facts = ModelFacts.of(name, native.architecture, native.layers, native.heads, native.attention_layers)
         self.head_set = head_set
@@ -141,10 +149,19 @@ class LoadedModel:
 
     @property
     def projector(self) -> _engine.Projector:
-        """The engine's projector; ClosedError after close."""
-        if self._projector is None:
+        """The engine's projector; ClosedError after close, ProjectorError where there is none."""
+        if self._native is None:
             raise ClosedError(self._is_closed)
+        if self._projector is None:
+            raise ProjectorError(self._blind)
         return self._projector
+
+    @property
+    def projector_path(self) -> str:
+        """The projector's file; ProjectorError where there is none."""
+        if self._projector_path is None:
+            raise ProjectorError(self._blind)
+        return self._projector_path
 
     @property
     def session(self) -> Session:
@@ -160,10 +177,10 @@ class LoadedModel:
 
         What takes too many tokens is refused before it is encoded. beside: tokens that other images of the same
         conversation take. fit: None for the model's own. ImageError, ContextError, OptionError, ClosedError,
-        CancelledError; BusyError from inside a step.
+        ProjectorError, CancelledError; BusyError from inside a step.
         """
-        cancel = checked_flag(cancel)
-        fit = self.fit if fit is None else checked_fit(fit, self.projector.kind, self.square)
+        cancel, projector = checked_flag(cancel), self.projector
+        fit = self.fit if fit is None else checked_fit(fit, projector.kind, self.square)
         if cancel is not None and cancel.is_set():
             raise CancelledError("Cancelled while encoding the image.")
         with self._encoding.take(cancel.native if cancel else None):
@@ -172,9 +189,20 @@ class LoadedModel:
     def image_tokens(self, image: ImageSource) -> int:
         """Tokens that an image takes, given in any form, without encoding it. ImageError, ClosedError; BusyError from
         inside a step."""
-        opened = Image.open(image)
+        _, opened = self.projector, Image.open(image)
         with self._encoding.take(), engine_errors("measuring the image"):
             return self._measure(self._fitted(opened, self.fit))[0]
+
+    def tokenized(self, text: Text, *, beside: int = 0) -> TokenizedText:
+        """A text as tokens. beside: tokens that what stands before it takes. TextError, ContextError, ClosedError."""
+        found, limit = tokenized(self.native, text), self.session.limit
+        if found.tokens + beside >= limit:
+            others = f", and what stands before it {beside}" if beside else ""
+            raise ContextError(
+                f"The text of {len(text)} characters takes {found.tokens} tokens{others}; the context holds {limit}. "
+                "Load the model with a larger context= (--context) if it can have one, or look at a part of the text."
+            )
+        return found
 
     def _fitted(self, image: Image, fit: str) -> Fitted:
         """ImageError if it is too thin."""
@@ -234,10 +262,10 @@ class LoadedModel:
         """Frees the model. May be called twice; whatever was made with it raises ClosedError from then on."""
         native, projector = self._native, self._projector
         self._native = self._projector = None
-        if native is None or projector is None:
+        if native is None:
             return
         self._session.close()
-        if not self._encoding.mine:  # else it goes with the last reference
+        if projector is not None and not self._encoding.mine:  # else it goes with the last reference
             with suppress(CancelledError), self._encoding.take():  # at the end of the program it may never come
                 projector.close()
         self.images.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from . import checks
 from .answers.ahead import Ahead
@@ -16,12 +16,14 @@ from .cancel import CancelFlag, checked_flag
 from .errors import OptionError, PromptError
 from .images.image import ImageSource
 from .loaded import LoadedModel
-from .prompt.message import Message
+from .prompt.message import DocumentPart, Message, Shown
 from .regions.region import Region
 from .scenes.conversation import Conversation
 from .scenes.scene import Scene
-from .scenes.seen import SeenImage
+from .scenes.seen import Seen
+from .scenes.text_scene import TextScene
 from .steering.steering import Steering
+from .texts.text import Text
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -38,16 +40,28 @@ class Model(LoadedModel):
     runs meet a ClosedError at their next step.
     """
 
-    def look(self, image: ImageSource, *, fit: str | None = None, cancel: CancelFlag | None = None) -> Scene:
+    @overload
+    def look(self, image: Text, *, fit: None = None, cancel: CancelFlag | None = None) -> TextScene: ...
+    @overload
+    def look(self, image: ImageSource, *, fit: str | None = None, cancel: CancelFlag | None = None) -> Scene: ...
+    def look(
+        self, image: ImageSource, *, fit: str | None = None, cancel: CancelFlag | None = None
+    ) -> Scene | TextScene:
         """Encodes an image, unless one of the same pixels was encoded before and is still kept (``images``).
 
         image: a path, a file:// or http(s) address, a data URI, bytes, an open file, a Pillow image, or an array or
         tensor: uint8 of shape (height, width), (height, width, 1), (height, width, 3) or (height, width, 4). The
         orientation tag is applied, colours are turned into sRGB, transparency is laid over white. Pillow's ``rotate``
         keeps the tag: a photo that was turned by hand is turned again, unless ``ImageOps.exif_transpose`` came first.
-        fit: pad, stretch or tile, as in ``load``; None for what it was loaded with.
-        ImageError, ContextError, OptionError, ClosedError.
+        fit: pad, stretch or tile, as in ``load``; None for what it was loaded with. A ``Text`` in place of the image is
+        looked at as a text, by any model. ImageError, TextError, ContextError, OptionError, ClosedError; ProjectorError
+        where a model without a projector is given an image.
         """
+        if isinstance(image, Text):
+            if fit is not None:
+                raise OptionError(f"fit={checks.short(fit)} is for images; a text is given as it is.")
+            checked_flag(cancel)
+            return TextScene.of(self, image)
         return Scene.of(self, image, cancel, fit=fit)
 
     def describe(
@@ -60,7 +74,8 @@ class Model(LoadedModel):
         cancel: CancelFlag | None = None,
         **options: Unpack[AskOptions],
     ) -> Answer:
-        """Looks at an image and describes it: ``look(image).describe(prompt, ...)``, whose arguments it takes."""
+        """Looks at an image or a ``Text`` and describes it: ``look(image).describe(prompt, ...)``, whose arguments it
+        takes."""
         known_options("Model.describe", options, ("image", "prompt", "at", "system", "cancel"))
         return self.look(image, cancel=cancel).describe(prompt, at=at, system=system, cancel=cancel, **options)
 
@@ -76,12 +91,26 @@ class Model(LoadedModel):
 
         messages: lists of roles and parts as OpenAI's clients and the chat templates of transformers take them, or
         ``Message`` values; any number of turns and images. An image is what ``look`` takes, or a ``Scene`` of this
-        model. at: where to look; with several images, which one is said by ``OnImage``. What an earlier turn read is
+        model; a text to look at is a ``Text``, or content of the type document.
+        at: where to look; with several images, which one is said by ``OnImage``. What an earlier turn read is
         not read again. The other arguments are those of ``Scene.stream``. Images are encoded here, and errors of the
         arguments raised; all other errors come from the steps.
         """
         known_options("Model.stream_chat", options, _ARGUMENTS)
-        return self._run(Ask.of(messages, at, **options), cancel)
+        return self.run(Ask.of(messages, at, **options), cancel=cancel)
+
+    def run(self, ask: Ask, *, cancel: CancelFlag | None = None) -> Run:
+        """An answer to an ask about any images, token by token; ``stream_chat`` with all of its arguments as a value.
+
+        Images are encoded here. Errors as those of ``stream_chat``.
+        """
+        if not isinstance(ask, Ask):
+            raise OptionError(f"ask={checks.short(ask)}; expected an Ask, as scene.ask(prompt) or Ask.of makes it.")
+        cancel = checked_flag(cancel)
+        seen: list[Seen] = []
+        for part in (part for message in ask.messages for part in message.shown):
+            seen.append(self._seen(part, cancel, sum(each.tokens for each in seen)))
+        return Conversation(self, seen).run(ask, cancel)
 
     def chat(
         self,
@@ -111,7 +140,7 @@ class Model(LoadedModel):
                 f"asks={checks.short(asks)}; expected a list of Ask values, as scene.ask(prompt) makes them."
             )
         flag = checked_flag(cancel) or CancelFlag()
-        ahead = Ahead([partial(self._run, ask, flag) for ask in given])
+        ahead = Ahead([partial(self.run, ask, cancel=flag) for ask in given])
         return Group(self, ahead, flag, return_errors=checks.flag("return_errors", return_errors))
 
     def ask_all(
@@ -124,18 +153,18 @@ class Model(LoadedModel):
         with self.stream_asks(asks, cancel=cancel, return_errors=return_errors) as group:
             return group.answers()
 
-    def _run(self, ask: Ask, cancel: CancelFlag | None) -> Run:
-        images: list[SeenImage] = []
-        for part in (part for message in ask.messages for part in message.images):
-            images.append(self._seen(part.source, cancel, sum(image.tokens for image in images)))
-        return Conversation(self, images).run(ask, cancel)
-
-    def _seen(self, image: Any, cancel: CancelFlag | None, beside: int) -> SeenImage:
-        """beside: tokens that the images before it take."""
-        if not isinstance(image, SeenImage):
-            return Scene.of(self, image, cancel, beside=beside)
-        if image.model is not self:
+    def _seen(self, part: Shown, cancel: CancelFlag | None, beside: int) -> Seen:
+        """beside: tokens that what stands before it takes."""
+        source = part.source
+        if not isinstance(source, Seen):
+            if isinstance(part, DocumentPart):
+                return TextScene.of(self, source, beside=beside)
+            return Scene.of(self, source, cancel, beside=beside)
+        if source.model is not self:
+            what = "text" if isinstance(part, DocumentPart) else "image"
             raise PromptError(
-                f"{image!r} was made by another model; give the image itself, or look at it with this one."
+                f"{source!r} was made by another model; give the {what} itself, or look at it with this one."
             )
-        return image
+        if isinstance(part, DocumentPart) != isinstance(source, TextScene):
+            raise PromptError(f"{source!r} is no text; give it as ImagePart, or as content of the type image.")
+        return source

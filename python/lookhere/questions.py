@@ -8,6 +8,9 @@ NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine
 GENERAL = "Describe what is shown here in one sentence."
 """Asked where neither the user nor the head set says otherwise. It names no place: the gaze decides."""
 
+TEXT = "What is said here? Answer in one sentence."
+"""The same for a text."""
+
 IMAGE = "Describe this image."
 """The same for the built-in model, which learned this wording for strips and for scenes, and not the general one."""
 
@@ -19,6 +22,9 @@ POINTED = "describe each panel in order as I point you to them"
 
 POINTED_PLACES = "describe each place in order as I point you to it"
 """The same where there are no panels."""
+
+POINTED_TEXT = "tell what each part of the text says in order as I point you to it"
+"""The same in a text."""
 
 NARRATION = "describe what happens in each panel, in order"
 

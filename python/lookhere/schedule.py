@@ -16,7 +16,7 @@ from .errors import OptionError, RegionError
 from .regions.box import Panel
 from .regions.region import Region, as_regions, is_region
 from .regions.text import read_region
-from .scenes.scene import Scene
+from .scenes.asking import Asking
 from .steering.aim import Aim
 from .steering.push import PushChange
 
@@ -84,7 +84,7 @@ class Schedule:
         """What the text may be long at most."""
         return len(self.targets) * (self.every if isinstance(self.every, int) else LONGEST)
 
-    def aims(self, scene: Scene, change: PushChange | None = None) -> tuple[Aim | None, ...]:
+    def aims(self, scene: Asking, change: PushChange | None = None) -> tuple[Aim | None, ...]:
         """One aim per target, each made once, before the first token. RegionError; HeadSetMissingError; OptionError."""
         _checked_scene(scene)
         known = {target: scene.aim(target, change) for target in dict.fromkeys(self.targets)}
@@ -107,7 +107,7 @@ class Walk:
     @classmethod
     def begin(
         cls,
-        scene: Scene,
+        scene: Asking,
         schedule: Schedule,
         prompt: str | None = questions.POINTED,
         *,
@@ -173,7 +173,7 @@ _DONE: dict[str, Callable[[str], bool]] = {
 
 
 def _checked_scene(scene: object) -> None:
-    if not isinstance(scene, Scene):
+    if not isinstance(scene, Asking):
         raise OptionError(f"scene={checks.short(scene)}; expected a scene, as model.look(image) makes it.")
 
 
@@ -190,6 +190,7 @@ def _targets(word: str, rows: int, cols: int) -> list[Region | None]:
         raise RegionError(
             f"The schedule names {checks.short(word)}; expected panel numbers such as 4,2,1, or K/N, "
             "ROW,COL/ROWS,COLS, box:X0,Y0,X1,Y1, point:X,Y, polygon:X,Y,X,Y,X,Y or free, with spaces between; no masks."
+            " In a text: paragraph:K and span:START:END."
         ) from error
 
 

@@ -179,7 +179,7 @@ class EncodedImage:
 
 class Span:
     def __init__(self, position, rows, cols, bias=None, cells=None):
-        assert cells is None
+        assert cells is None or (rows == 1 and list(cells) == list(range(cols)))  # of a text
         assert bias is None or (bias.shape == (rows, cols) and bias.dtype == np.float32 and np.isfinite(bias).all())
         self.position, self.rows, self.cols, self.bias = position, rows, cols, bias
 

@@ -25,6 +25,7 @@ from lookhere import (
     Ask,
     Box,
     CancelFlag,
+    DocumentPart,
     Gaze,
     HeadSet,
     ImagePart,
@@ -33,11 +34,14 @@ from lookhere import (
     Message,
     OnImage,
     Panel,
+    Paragraph,
     Point,
     Polygon,
     Push,
+    Span,
     Steering,
     Step,
+    Text,
     Weighted,
     Where,
     Word,
@@ -62,6 +66,7 @@ class World:
     def __init__(self, model, head_set, pair, folder):
         self.model, self.heads, self.pair, self.folder = model, head_set, pair, folder
         self.scene = model.look(STRIP)
+        self.text = model.look(Text("One.\n\nTwo."))
         self.answer = self.scene.describe(at=Panel(2, 6), max_tokens=3)
         self.everything = self.scene.describe(head_gaze="all", max_tokens=3)
         self.where = self.answer.where()
@@ -93,6 +98,7 @@ def comics_in(folder):
 
 
 AT = {"at": Panel(2, 6), "max_tokens": 2}
+IN_TEXT = {"at": Paragraph(2), "max_tokens": 2}
 CALLS = {
     # what looks and answers
     "load": lambda w: (lookhere.load, {"model": w.pair[0], "heads": w.heads}),
@@ -104,6 +110,7 @@ CALLS = {
     "Model.stream_chat": lambda w: (w.model.stream_chat, {"messages": w.messages, **AT}),
     "Model.ask_all": lambda w: (w.model.ask_all, {"asks": [w.scene.ask(max_tokens=2)], "return_errors": False}),
     "Model.stream_asks": lambda w: (w.model.stream_asks, {"asks": [w.scene.ask(max_tokens=2)], "return_errors": False}),
+    "Model.run": lambda w: (w.model.run, {"ask": w.ask}),
     "Model.close": lambda w: (lookhere.load(w.pair[0]).close, {}),
     "Scene.zoom": lambda w: (w.scene.zoom, {"at": Point(5, 5)}),
     "Scene.zoomed": lambda w: (w.scene.zoomed, {"at": Point(5, 5)}),
@@ -118,6 +125,19 @@ CALLS = {
     "Scene.cover": lambda w: (w.scene.cover, {"at": Point(5, 5)}),
     "Scene.coverage": lambda w: (w.scene.coverage, {"at": Point(5, 5)}),
     "Scene.target": lambda w: (w.scene.target, {"at": Point(5, 5)}),
+    "TextScene.steering": lambda w: (w.text.steering, {"at": Span(0, 2)}),
+    "TextScene.aim": lambda w: (w.text.aim, {"at": Span(0, 2)}),
+    "TextScene.stream": lambda w: (w.text.stream, IN_TEXT),
+    "TextScene.describe": lambda w: (w.text.describe, IN_TEXT),
+    "TextScene.describe_all": lambda w: (w.text.describe_all, IN_TEXT),
+    "TextScene.stream_all": lambda w: (w.text.stream_all, IN_TEXT),
+    "TextScene.ask": lambda w: (w.text.ask, IN_TEXT),
+    "TextScene.run": lambda w: (w.text.run, {"ask": w.text.ask("What?", max_tokens=2)}),
+    "TextScene.cover": lambda w: (w.text.cover, {"at": Paragraph(2)}),
+    "TextScene.coverage": lambda w: (w.text.coverage, {"at": Paragraph(2)}),
+    "TextScene.target": lambda w: (w.text.target, {"at": Paragraph(2)}),
+    "Text": lambda w: (Text, {"document": "One."}),
+    "Text.open": lambda w: (Text.open, {"source": b"One."}),
     "Run.look_at": lambda w: (w.run().look_at, {"at": Point(5, 5)}),
     "Run.aim_with": lambda w: (w.run().aim_with, {"aim": w.aim}),
     "Run.answer": lambda w: (w.run().answer, {"steps": w.answer.steps, "finish": "end"}),
@@ -137,6 +157,7 @@ CALLS = {
     "Message": lambda w: (Message, {"role": "user", "parts": ("What?",)}),
     "ImagePart": lambda w: (ImagePart, {"source": STRIP}),
     # where to look
+    "DocumentPart": lambda w: (DocumentPart, {"source": "One."}),
     "Box": lambda w: (Box, {"x0": 0, "y0": 0, "x1": 9, "y1": 9}),
     "Box.relative": lambda w: (Box.relative, {"x0": 0, "y0": 0, "x1": 0.5, "y1": 1}),
     "Box.thousandths": lambda w: (Box.thousandths, {"x0": 0, "y0": 0, "x1": 500, "y1": 1000}),
@@ -151,6 +172,10 @@ CALLS = {
     "Panel.as_json": lambda w: (Panel(2, 6).as_json, {}),
     "Panel.on": lambda w: (Panel(2, 6).on, {"width": 96, "height": 32}),
     "Polygon": lambda w: (Polygon, {"corners": [(0, 0), (9, 0), (0, 9)]}),
+    "Span": lambda w: (Span, {"start": 0, "end": 2}),
+    "Span.as_json": lambda w: (Span(0, 2).as_json, {}),
+    "Paragraph": lambda w: (Paragraph, {"number": 1}),
+    "Paragraph.as_json": lambda w: (Paragraph(1).as_json, {}),
     "Polygon.relative": lambda w: (Polygon.relative, {"corners": [(0, 0), (0.5, 0), (0, 1)]}),
     "Polygon.thousandths": lambda w: (Polygon.thousandths, {"corners": [(0, 0), (500, 0), (0, 1000)]}),
     "RelativePolygon": lambda w: (RelativePolygon, {"corners": [(0, 0), (0.5, 0), (0, 1)]}),
@@ -230,8 +255,12 @@ NOT_CALLED = {
     "Model": "made by load",
     "Scene": "made by Model.look",
     "Model.encode": "called by Model.look, with what it opened",
+    "TextScene": "made by Model.look",
     "Scene.of": "called by Model.look",
     "Run.request": "called by a Group",
+    "TextScene.of": "called by Model.look",
+    "Span.on": "an error, whatever it is given",
+    "Paragraph.on": "an error, whatever it is given",
 }
 
 OTHERS = {

@@ -17,7 +17,7 @@ FLOORS = (
     ("checks", "atomic", "engine"),
     ("cancel", "strict", "hub"),
     ("images",),
-    ("image",),  # a public name of images
+    ("image", "texts"),  # the first is a public name of images
     ("regions",),
     ("tokens",),
     ("pictures", "steering"),

@@ -33,8 +33,8 @@ def test_no_projector_or_too_many(engine, pair, tmp_path):
         lookhere.load(pair[0])
     for path in tmp_path.glob("mmproj*"):
         path.unlink()
-    with pytest.raises(ProjectorError, match="none is beside it"):
-        lookhere.load(pair[0])
+    with lookhere.load(pair[0]) as model, pytest.raises(ProjectorError, match="none is beside it"):
+        _ = model.projector
     with pytest.raises(ProjectorError, match="no file"):
         lookhere.load(pair[0], mmproj=tmp_path / "missing.gguf")
 

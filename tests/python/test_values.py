@@ -39,7 +39,7 @@ from lookhere.lab.evaluation import Evaluation, Options
 from lookhere.lab.figures import Figure
 from lookhere.lab.reply import Record
 from lookhere.lab.tables import ANSWERS, FIGURES, answer_rows, figure_rows, write_csv
-from lookhere.scenes.seen import SeenImage
+from lookhere.scenes.seen_image import SeenImage
 from lookhere.steering.head_set import ModelFacts
 from lookhere.tokens.frame import Frame
 from lookhere.tokens.gaze import GridMaps
@@ -104,7 +104,7 @@ def answers(draw):
 def test_every_repr_fits_a_line(answer, steering, text, frame):
     maps = tuple(np.zeros((grid.rows, grid.cols), np.float32) for grid in frame.grids)
     seen = SeenImage.__new__(SeenImage)
-    seen.image, seen.part, seen.grids = Image(STRIP, text), Box(9999.5, 0, 99999, 99999), frame.grids
+    seen.image, seen.part, seen.frame = Image(STRIP, text), Box(9999.5, 0, 99999, 99999), frame
     ask = Ask.of([Message("system", (text,)), Message("user", (ImagePart(text * 100), text))], steering)
     values = [
         answer, *answer.steps, answer.gaze, *answer.words(), GridMaps(),
@@ -147,7 +147,7 @@ def read_page(page):
 @given(answers(), wild)
 def test_no_text_becomes_html(answer, name):
     seen = SeenImage.__new__(SeenImage)
-    seen.image, seen.part, seen.grids = Image(STRIP, name), None, answer.gaze.frames[0].grids
+    seen.image, seen.part, seen.frame = Image(STRIP, name), None, answer.gaze.frames[0]
     plain = replace(answer, text="", steps=tuple(replace(step, text="") for step in answer.steps))
     named = HeadSet(ModelFacts(name, "fake", 9, 9), [(1, 2), (3, 4)], readers=[(0, 0)]) if name.isprintable() else None
     for value, text, same in (

@@ -16,9 +16,11 @@ from lookhere import (
     OnImage,
     OptionError,
     Panel,
+    Paragraph,
     Point,
     Polygon,
     RegionError,
+    Span,
     Steering,
     Weighted,
 )
@@ -35,7 +37,7 @@ sizes = st.floats(0.01, 500)
 
 @st.composite
 def plain(draw):
-    kind = draw(st.sampled_from(["box", "point", "relative", "panel", "polygon", "mask"]))
+    kind = draw(st.sampled_from(["box", "point", "relative", "panel", "polygon", "mask", "span", "paragraph"]))
     x, y = draw(pixels), draw(pixels)
     if kind == "box":
         return Box(x, y, x + draw(sizes), y + draw(sizes))
@@ -47,6 +49,11 @@ def plain(draw):
         x, y = far
         outline = Polygon.thousandths([corner, (x, corner[1]), (corner[0], y)])
         return draw(st.sampled_from([Point.thousandths(*corner), Box.thousandths(*corner, x, y), outline]))
+    if kind == "span":
+        start = draw(st.integers(0, 10**9 - 1))
+        return Span(start, draw(st.integers(start + 1, 10**9)))
+    if kind == "paragraph":
+        return Paragraph(draw(st.integers(1, 10**9)))
     if kind == "panel":
         rows, cols = draw(st.integers(1, 9)), draw(st.integers(1, 9))
         return Panel(draw(st.integers(1, rows)), draw(st.integers(1, cols)), rows, cols)
@@ -99,6 +106,7 @@ def asks(draw):
     content = [
         {"type": "text", "text": draw(words)},
         {"type": "image", "image": draw(st.sampled_from(["a.png", "http://x/b"]))},
+        {"type": "document", "document": draw(st.text(st.characters(codec="utf-8"), min_size=1))},
     ]
     messages = [{"role": "user", "content": content}]
     if draw(st.booleans()):
@@ -109,7 +117,7 @@ def asks(draw):
 
 def told(ask):
     """An ask as a value that can be compared: images by what they are named."""
-    messages = [(each.role, [part if isinstance(part, str) else ("image", part.source) for part in each.parts])
+    messages = [(each.role, [part if isinstance(part, str) else (type(part), part.source) for part in each.parts])
                 for each in ask.messages]  # fmt: skip
     return messages, ask.at, ask.push, ask.sampling, ask.gaze, ask.steered_gaze, ask.head_gaze, ask.readers, ask.zoom
 

@@ -19,6 +19,7 @@ from ..steering.steering import Steering
 from ..tokens.frame import Frame
 from ..tokens.gaze import Gaze, GridMaps
 from ..tokens.readback import Where
+from ..tokens.text_frame import TextFrame
 from .attention import save_attention
 from .shading import shaded
 from .word import Word, words_of
@@ -141,6 +142,11 @@ class Answer:
                 "head set or with readers=."
             )
         shown = gaze.on(number)
+        if isinstance(shown.frames[0], TextFrame):
+            raise OptionError(
+                "A heat map lies over an image, and this answer is about a text; answer.where().span and answer.gaze "
+                "say where the model looked."
+            )
         regions = [
             region for region in (self.steering.regions if self.steering else ())
             if not isinstance(region, OnImage) or region.image == number

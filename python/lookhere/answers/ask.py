@@ -77,7 +77,12 @@ class Ask:
     zoom: bool = False
 
     def __repr__(self) -> str:
-        images = f", {self.images} image{'s' * (self.images != 1)}" if self.images else ""
+        texts = sum(len(message.shown) for message in self.messages) - self.images
+        images = "".join(
+            f", {count} {what}{'s' * (count != 1)}"
+            for count, what in ((self.images, "image"), (texts, "text"))
+            if count
+        )
         places = self.at.regions if isinstance(self.at, Steering) else self.at
         at = f", at {checks.short(places[0] if len(places) == 1 else list(places), 44)}" if places else ""
         return f"<Ask {checks.short(self.prompt, 48)}{images}{at}>"

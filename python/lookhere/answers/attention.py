@@ -14,6 +14,7 @@ from ..errors import OptionError
 from ..steering.head_set import Head
 from ..tokens.gaze import GridMaps
 from ..tokens.grid import TokenGrid
+from ..tokens.text_grid import TextGrid
 
 
 def check_memory(heads: Sequence[Head], grids: Sequence[TokenGrid], steps: int) -> None:
@@ -34,7 +35,9 @@ def save_attention(
 
     attention, attention_2, ...: (token, layer, head, row, col) float16 of each token grid. grids: (grids, 4) pixels x0,
     y0, x1, y1 that each covers; grid_image: (grids,) which image it is of, from 0. images: (images, 2) width and height
-    in pixels. tokens, texts: (tokens,) ids, and what each adds to the answer (NumPy drops a NUL at the end of a text).
+    in pixels; of a text its characters and 1. edges, edges_2, ...: (col + 1,) characters where the tokens of a text
+    begin and end, by the number of its grid.
+    tokens, texts: (tokens,) ids, and what each adds to the answer (NumPy drops a NUL at the end of a text).
     prompt: the question. OptionError where the file cannot be written.
     """
     arrays: dict[str, Any] = {
@@ -43,6 +46,9 @@ def save_attention(
     grids = [(index, grid) for index, frame in enumerate(maps.frames) for grid in frame.grids]
     arrays["grids"] = np.array([(grid.x0, grid.y0, grid.x1, grid.y1) for _, grid in grids], np.float64)
     arrays["grid_image"] = np.array([index for index, _ in grids], np.int64)
+    for number, (_, grid) in enumerate(grids, 1):
+        if isinstance(grid, TextGrid):
+            arrays[f"edges_{number}" if number > 1 else "edges"] = np.array(grid.edges, np.float64)
     arrays["images"] = np.array([(frame.width, frame.height) for frame in maps.frames], np.int64)
     arrays["tokens"] = np.array(tokens, np.int64)
     arrays["texts"] = np.array(texts, np.str_)

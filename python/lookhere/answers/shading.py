@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from ..errors import RegionError
-from ..regions.region import Region, placed
+from ..regions.region import Region
 from ..tokens.coverage import coverage
 from ..tokens.gaze import Gaze
 
@@ -30,7 +30,7 @@ def on_target(readings: Sequence[Gaze], regions: Sequence[Region]) -> list[float
     if frame is None or not regions:
         return [None] * len(readings)
     try:
-        target = coverage(placed(regions, frame.width, frame.height), frame.grids)
+        target = coverage(frame.placed(regions), frame.grids)
     except RegionError:  # made for another image, by hand
         return [None] * len(readings)
     found: list[float | None] = []

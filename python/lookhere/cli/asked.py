@@ -9,24 +9,29 @@ import click
 
 from .. import questions
 from ..comics.drawn import Kind, drawn
-from ..loading.builtin import warn_if_unknown
+from ..loading.builtin import package_folder, warn_if_unknown
 from ..regions.region import Panel, Region, Weighted
+from ..scenes.scene import Scene
 from ..schedule import Schedule
 
 if TYPE_CHECKING:
-    from ..scenes.scene import Scene
+    from ..scenes.asking import Asking
 
 UNKNOWN = (
     "Note: this model knows only the comic strips and scenes that lookhere draws, and this image does not have "
     "their colours. Its answer means little. For photographs and other pictures give another model: --model "
     "qwen3-vl-2b fetches one (lookhere models lists more), --model MODEL.gguf takes yours."
 )
+UNREAD = (
+    "Note: the built-in model learned comic strips and never to read, so that its answer about a text means little. "
+    "Give a language model: --model MODEL.gguf; it needs no projector for texts."
+)
 
 
-def question(scene: Scene, regions: Sequence[Region]) -> str:
+def question(scene: Asking, regions: Sequence[Region]) -> str:
     """What is asked where no question is given: the model's own, but of a comic strip only where there may be one."""
-    own = scene.model.prompt
-    if "comic strip" not in own or _panels(regions):
+    own = scene.question
+    if not isinstance(scene, Scene) or "comic strip" not in own or _panels(regions):
         return own
     kind = drawn_kind(scene)
     if kind == "strip":
@@ -34,17 +39,23 @@ def question(scene: Scene, regions: Sequence[Region]) -> str:
     return questions.OBJECT if kind == "scene" and regions else scene.model.question
 
 
-def pointed_question(scene: Scene, plan: Schedule) -> str:
+def pointed_question(scene: Asking, plan: Schedule) -> str:
     """What is asked where the gaze moves: about panels where there may be some."""
+    if not isinstance(scene, Scene):
+        return questions.POINTED_TEXT
     targets = [target for target in plan.targets if target is not None]
     if _panels(targets) or not targets or drawn_kind(scene) == "strip":
         return questions.POINTED
     return questions.POINTED_PLACES
 
 
-def say_if_unknown(scene: Scene) -> None:
-    """Says on stderr that a model of ours does not know what an image shows, as far as its colours tell."""
-    if scene.model.notice is warn_if_unknown and drawn_kind(scene) is None:
+def say_if_unknown(scene: Asking) -> None:
+    """Says on stderr that a model of ours does not know what an image shows, as far as its colours tell, or that the
+    built-in one does not read."""
+    if not isinstance(scene, Scene):
+        if scene.model.path == str(package_folder("models") / "model.gguf"):
+            click.echo(UNREAD, err=True)
+    elif scene.model.notice is warn_if_unknown and drawn_kind(scene) is None:
         click.echo(UNKNOWN, err=True)
 
 

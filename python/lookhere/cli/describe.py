@@ -16,6 +16,7 @@ from ..loading.load import load
 from ..pictures.grid_picture import grid_picture
 from ..pictures.heat_map import heat_map
 from ..regions.region import Region, placed
+from ..scenes.scene import Scene
 from ..schedule import Pace, Walk
 from ..steering.push import Mode, PushChange, Queries
 from ..wire.answer import AnswerRecord, schedule_json
@@ -26,7 +27,7 @@ from .options.region import region_options
 from .options.sampling import sampling_options
 from .options.schedule import schedule_from, schedule_options
 from .options.sections import Sectioned
-from .options.source import look, read_source
+from .options.source import image_or_text, look, read_source, refuse_pictures
 from .options.steering import steering_options
 from .outputs import check_outputs, force_option
 from .picture import PictureFile, open_option, save_picture, tell_saved
@@ -35,13 +36,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
     from ..answers.answer import Answer, Step
-    from ..scenes.scene import Scene
 
 LONGEST = 100
 """Tokens of an answer."""
 
 
-@click.command(cls=Sectioned, short_help="Describe an image, or a part of it.")
+@click.command(cls=Sectioned, short_help="Describe an image or a text, or a part of it.")
 @click.argument("image")
 @region_options
 @click.option(
@@ -84,13 +84,15 @@ def describe(
 ) -> None:
     """Describe IMAGE, or the part of it that a region names: box, point, panel, polygon or mask.
 
-    IMAGE is a file, an http(s) address, or - for standard input. All numbers are pixels of the upright image.
+    IMAGE is a file, an http(s) address, or - for standard input. All numbers are pixels of the upright image. A text in
+    place of the image is looked at by its paragraphs and characters, with any language model.
 
     \b
       lookhere describe street.jpg --box 40,60,220,300
       lookhere describe strip.png --panel 3/6 --heatmap where.png
       lookhere describe strip.png --schedule 4,2,1 --every line
       lookhere describe photo.jpg --model qwen3-vl-2b --point 120,90
+      lookhere describe notes.txt --model smollm2.gguf --paragraph 3
     """
     plan = None if schedule is None else schedule_from(schedule, every, panel_grid)
     if plan and regions:
@@ -111,14 +113,15 @@ def describe(
         replace=force,
         pictures=True,
     )
-    source = read_source(image)
+    shown = image_or_text(read_source(image))
+    refuse_pictures(shown, heatmap=heatmap, show_grid=show_grid, zoom=zoom)
     with load(**loading) as loaded:
         if heatmap is not None and loaded.head_set is None:
             raise HeadSetMissingError(
                 f"No heat map: no head set is known for {short(loaded.name)}. Give one with --heads, or find one with "
                 "lookhere discover."
             )
-        scene = look(loaded, source)
+        scene = look(loaded, shown)
         sampling["gaze"] = as_json or heatmap is not None
         change = PushChange(mode=mode, strength=strength, share=share, queries=queries)
         walk = aim = None
@@ -129,7 +132,7 @@ def describe(
             _told((step for _, step in walk), quiet=as_json)
             answer = walk.said()
         else:
-            scene = scene.zoom(regions) if zoom else scene
+            scene = scene.zoom(regions) if zoom and isinstance(scene, Scene) else scene
             asked = question(scene, regions) if prompt is None else prompt
             aim = scene.aim(regions or None, change)
             ask = scene.ask(asked, at=regions or None, max_tokens=max_tokens or LONGEST, **change.given, **sampling)
@@ -141,10 +144,10 @@ def describe(
             told |= schedule_json(answer, walk, loaded.name, scene.frame) if walk else {}
             terminal.say_json(told)
         say_if_unknown(scene)
-        if heatmap is not None:
+        if heatmap is not None and isinstance(scene, Scene):
             save_picture(_heat_map(scene, answer, regions), heatmap)
             tell_saved("Heat map", heatmap, opened=opened)
-        if show_grid is not None:
+        if show_grid is not None and isinstance(scene, Scene):
             covered = aim.coverage if aim else scene.coverage(regions) if regions else ()
             save_picture(grid_picture(scene.image, scene.grids, covered), show_grid)
             tell_saved("Grid", show_grid, opened=opened)

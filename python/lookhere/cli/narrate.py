@@ -10,7 +10,7 @@ import click
 from .. import questions
 from ..loading.load import load
 from ..regions.box import percent
-from ..regions.region import Box, Panel, Point, Region, RelativeBox, RelativePoint
+from ..regions.region import Box, Panel, Paragraph, Point, Region, RelativeBox, RelativePoint, Span
 from ..schedule import Pace, Walk
 from ..steering.push import Mode, PushChange, Queries
 from ..wire.answer import schedule_json, step_json
@@ -20,7 +20,7 @@ from .options.model import model_options
 from .options.sampling import sampling_options
 from .options.schedule import schedule_from, schedule_options
 from .options.sections import Sectioned
-from .options.source import look, read_source
+from .options.source import image_or_text, look, read_source
 from .options.steering import steering_options
 
 
@@ -51,18 +51,19 @@ def narrate(
 ) -> None:
     """Tell what IMAGE shows in one running text, and move the gaze to the next target every N tokens.
 
-    IMAGE is a file, an http(s) address, or - for standard input. The words appear as they are made. The text ends after
-    the last target, or where the model ends it.
+    IMAGE is a file, an http(s) address, or - for standard input; it may be a text. The words appear as they
+    are made. The text ends after the last target, or where the model ends it.
 
     \b
       lookhere narrate strip.png --schedule 4,2,1 --every 20
       lookhere narrate page.png --panels 2x3 --schedule 6,1,2 --every line
       lookhere narrate street.jpg --schedule "box:40,60,220,300 point:120,90 free"
+      lookhere narrate notes.txt --model smollm2.gguf --schedule "paragraph:2 paragraph:1"
     """
     plan = schedule_from(schedule, every, panel_grid)
-    source = read_source(image)
+    shown = image_or_text(read_source(image))
     with load(**loading) as loaded:
-        scene = look(loaded, source)
+        scene = look(loaded, shown)
         asked = pointed_question(scene, plan) if prompt is None else prompt
         change = PushChange(mode=mode, strength=strength, share=share, queries=queries)
         walk = Walk.begin(scene, plan, asked, max_tokens=max_tokens, gaze=as_json, **change.given, **sampling)
@@ -114,4 +115,6 @@ def _name(target: Region | None) -> str:
         return f"box {percent(target.x0, target.y0, target.x1, target.y1)}"
     if isinstance(target, RelativePoint):
         return f"point {percent(target.x, target.y)}"
+    if isinstance(target, (Paragraph, Span)):
+        return f"paragraph {target.number}" if isinstance(target, Paragraph) else f"span {target.start}:{target.end}"
     return str(target.as_json()["kind"])

@@ -36,8 +36,7 @@ class KvSequence:
         self._items: list[Item] = list(layout.items)
         self._aims: list[Aim | None] = []  # of each item, as far as they are settled
         self._acting: list[Acting] = []
-        images = [index + 1 for index, item in enumerate(layout.items) if not isinstance(item, int)]
-        self._checkpoints = tuple(sorted({*images, len(layout.items) - 1} - {0, len(layout.items)}))
+        self._checkpoints = tuple(sorted({*layout.shown_ends, len(layout.items) - 1} - {0, len(layout.items)}))
 
     def __len__(self) -> int:
         return len(self._items)
@@ -59,7 +58,7 @@ class KvSequence:
 
     @property
     def checkpoints(self) -> tuple[int, ...]:
-        """Items of the prompt before which other prompts part from it most: after each image, and before the last
+        """Items of the prompt before which other prompts part from it most: after each image and document, and before the last
         token. What recurrent layers know is kept there."""
         return self._checkpoints
 

@@ -1,57 +1,30 @@
-"""A language model alone, without a projector: for what is read of its attention to text."""
+"""A language model alone: the projector beside it is not loaded, nor looked for."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING
 
 from .. import checks, limits
 from ..engine import default_threads
+from ..images.image_cache import ImageCache
 from ..kv.cache import Cache
 from ..kv.session import Session
+from ..model import Model
 from ..prompt.chat import ChatTemplate
-from ..steering.facts import ModelFacts
 from .builtin import builtin_files
 from .load import _check_attention, _language_model, _special
 from .pair import language_path
 
-if TYPE_CHECKING:
-    from .. import _engine
-
-
-class LanguageModel:
-    """Made by ``load_language_model``; close it or use ``with``. facts: name, architecture, layers and heads."""
-
-    def __init__(self, native: _engine.Model, session: Session, template: ChatTemplate) -> None:
-        self.native = native
-        self.session = session
-        self.template = template
-        self.path = native.path
-        name = native.metadata.get("general.name") or Path(native.path).stem
-        self.facts = ModelFacts.of(name, native.architecture, native.layers, native.heads, native.attention_layers)
-
-    def close(self) -> None:
-        """Frees it. May be called twice."""
-        self.session.close()
-        self.native.close()
-
-    def __enter__(self) -> LanguageModel:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+BLIND = "The model was loaded without its projector, for texts alone; load it with lookhere.load to look at images."
 
 
 def load_language_model(
     model: str | os.PathLike[str] | None = None, *, threads: int | None = None, gpu_layers: int = 0
-) -> LanguageModel:
+) -> Model:
     """The language model of a GGUF file, of a folder with one, or of a name; without one, the built-in one's.
 
-    threads, gpu_layers: as in ``load``. ModelFileError, HubError, OptionError.
+    It has no head set, and looks at texts alone. threads, gpu_layers: as in ``load``. ModelFileError, HubError,
+    OptionError.
     """
     if threads is not None:
         threads = checks.whole("threads", threads, 1, limits.THREADS)
@@ -66,7 +39,9 @@ def load_language_model(
         )  # fmt: skip
         source = native.chat_template or ChatTemplate.source
         template = ChatTemplate(source, _special(native, native.bos_token), _special(native, native.eos_token))
-        return LanguageModel(native, Session(cache), template)
+        return Model(
+            native, None, Session(cache), projector_path=None, images=ImageCache(0), template=template, blind=BLIND
+        )
     except BaseException:
         native.close()
         raise

@@ -23,7 +23,7 @@ from ..prompt.chat import ChatTemplate
 from ..steering.head_set import HeadSet
 from . import builtin
 from .gguf import Header, read_header
-from .pair import locate, pair_of, projector_kind, warn_if_unverified
+from .pair import locate, pair_or_language, projector_kind, warn_if_unverified
 from .worth import warn_if_weak
 
 if TYPE_CHECKING:
@@ -51,12 +51,13 @@ def load(
     chat_template: str | None = None,
     fit: str = "pad",
 ) -> Model:
-    """Loads a vision-language model; without a name, the built-in one.
+    """Loads a vision-language model, or a language model for texts; without a name, the built-in one.
 
     model: a GGUF file, a folder with one model, or a name, as ``qwen3-vl-2b`` or ``owner/repo:Q4_K_M`` on Hugging Face:
-    what has a name is fetched, unless it is on this machine. mmproj: its projector, None for the one beside it; of a
-    name also a quantization or a file of its repository. heads: a head set, its JSON file, or the name of a repository
-    with one; None for the one that is known for the model. context: tokens that the KV cache holds, None to
+    what has a name is fetched, unless it is on this machine. mmproj: its projector, None for the one beside it; a
+    model without any looks at texts alone (``Text``);
+    of a name also a quantization or a file of its repository. heads: a head set, its JSON file, or the name of a
+    repository with one; None for the one that is known for the model. context: tokens that the KV cache holds, None to
     grow with what is asked. kv_budget: MiB up to which a growing cache keeps the prompts that were asked, 32 at most;
     beyond it the least recently used is evicted, and read again on demand. image_budget: MiB of encoded images that are
     kept for when the same pixels are looked at again, 0 for none. threads: None for all cores, 16 at most (1 for a
@@ -92,11 +93,13 @@ def load(
 
     given = given_heads(heads)
     located = locate(model, mmproj)
-    path, projector_path = pair_of(located)
-    header = read_header(projector_path)
-    square = square_of(header)
-    checked_fit(fit, projector_kind(header), square)
-    warn_if_unverified(projector_path)
+    path, projector_path, blind = pair_or_language(located)
+    header, square = None, None
+    if projector_path is not None:
+        header = read_header(projector_path)
+        square = square_of(header)
+        checked_fit(fit, projector_kind(header), square)
+        warn_if_unverified(projector_path)
     native = _language_model(path, number["gpu_layers"], mmap)
     cores = default_threads(native.parameters) if threads is None else number["threads"]
     try:
@@ -115,11 +118,11 @@ def load(
             chat_template or native.chat_template or ChatTemplate.source,
             _special(native, native.bos_token),
             _special(native, native.eos_token),
-            family_of(projector_kind(header)),
+            family_of(projector_kind(header)) if header else None,
         )
         loaded = Model(
             native,
-            _projector(projector_path, native, cores, number),
+            None if projector_path is None else _projector(projector_path, native, cores, number),
             Session(cache),
             projector_path=projector_path,
             images=ImageCache(number["image_budget"] * 2**20),
@@ -127,18 +130,24 @@ def load(
             max_image_tokens=number["max_image_tokens"],
             fit=fit,
             square=square,
+            blind=blind,
         )
         loaded.facts = replace(loaded.facts, aliases=tuple(dict.fromkeys(located.names)))
         loaded.head_set = given or (
             builtin.builtin_head_set() if model is None else heads_of(loaded.facts, path, located.names)
         )
-        warn_if_weak(loaded.head_set)
+        warn_if_weak(loaded.head_set, sees=loaded.sees)
         loaded.as_given = located.as_given or loaded.as_given
-        if model is None or builtin.knows_drawings_alone(header):
+        if model is None or (header and builtin.knows_drawings_alone(header)):
             loaded.notice = builtin.warn_if_unknown
             loaded.question = questions.IMAGE
         _log.info(
-            "%r from %s with %s, %d threads, %s.", loaded, path, projector_path, cores, _head_note(loaded.head_set)
+            "%r from %s with %s, %d threads, %s.",
+            loaded,
+            path,
+            projector_path or "no projector",
+            cores,
+            _head_note(loaded.head_set),
         )
         return loaded
     except BaseException:

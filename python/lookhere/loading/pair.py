@@ -113,6 +113,40 @@ def pair_of(located: Located) -> tuple[Path, Path]:
     return path, projector
 
 
+def pair_or_language(located: Located) -> tuple[Path, Path | None, str]:
+    """As ``pair_of``. Where no projector is given and none beside the model can be its own: None, and why; it may be a
+    text model, which looks at texts. ModelFileError, ProjectorError."""
+    path = model_path(located.path)
+    try:
+        return (*pair_of(located), "")
+    except ProjectorError as error:
+        if not _may_be_language_alone(path, located):
+            raise
+        return path, None, f"{error} Without one it looks at texts alone: lookhere.Text, lookhere describe notes.txt."
+
+
+def _may_be_language_alone(path: Path, located: Located) -> bool:
+    """Whether a model may be one of text: not of an architecture that always sees, and nothing is beside it that may be
+    its projector, though a broken or unknown one."""
+    header = read_header(path)
+    if located.mmproj is not None or header.architecture in _WITH_VISION_ONLY:
+        return False
+    folders = {path.parent, located.path} if located.path.is_dir() else {path.parent}
+    beside = [look_into(folder) for folder in folders]
+    if any("mmproj" in each.name.lower() for found in beside for each, _ in found.broken):
+        return False
+    return all(_of_another(header, each) for found in beside for each in found.projectors)
+
+
+def _of_another(model: Header, projector: Path) -> bool:
+    """Whether a projector cannot be a model's, and not only because such projectors are refused here."""
+    try:
+        header = read_header(projector)
+    except ModelFileError:
+        return False
+    return bool(misfit(model, header)) and not refusal(projector_kind(header))
+
+
 def language_path(model: Given) -> Path:
     """The file of a language model alone, which is fetched where it has a name. ModelFileError, HubError."""
     given = placed(model, "model", ModelFileError)

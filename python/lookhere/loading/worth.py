@@ -15,10 +15,15 @@ _WHY = {
 }
 
 
-def warn_if_weak(heads: HeadSet | None) -> None:
-    """A WeakHeadSetWarning, in the caller's name, with what lookhere discover marked the head set with."""
+def warn_if_weak(heads: HeadSet | None, *, sees: bool = True) -> None:
+    """A WeakHeadSetWarning, in the caller's name, with what lookhere discover marked the head set with.
+
+    sees: whether the model looks at images; a head set that was found on texts is right for one that does not.
+    """
     worth = heads.evidence.get("worth") if heads is not None else None
     if heads is None or not isinstance(worth, dict) or worth.get("verdict") not in _WHY:
+        return
+    if worth["verdict"] == "prior" and not sees:
         return
     why, advice = (checks.label(str(worth.get(key, "")), 400) for key in ("why", "advice"))
     warnings.warn(

@@ -27,21 +27,23 @@ from .content import (
 )
 from .environment import compiled
 from .markers import OTHER, learned, marked
-from .message import ImagePart, Message
+from .message import DocumentPart, ImagePart, Message
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 """For a GGUF without a template."""
+APART = "\n\n"
+"""Between a document and a text beside it."""
 
 
 @dataclass(frozen=True)
 class Piece:
     """A run of a prompt. ``template`` text is read for special tokens, ``text`` that somebody wrote is not, ``image``
-    has no text."""
+    and ``document`` have no text."""
 
-    kind: Literal["template", "text", "image"]
+    kind: Literal["template", "text", "image", "document"]
     text: str = ""
 
 
@@ -58,10 +60,14 @@ class ChatTemplate:
     def pieces(self, messages: Sequence[Message]) -> list[Piece]:
         """A conversation, up to where the answer begins.
 
-        There are as many image pieces as images, in their order; empty pieces are left out. TemplateError.
+        There are as many image and document pieces as images and documents, in their order; empty pieces are left out.
+        A blank line parts a document from texts beside it. TemplateError.
         """
         rendered = self._rendered(messages)
-        texts = [part for message in messages for part in message.parts if isinstance(part, str)]
+        texts = [
+            part if isinstance(part, str) else None
+            for message in messages for part in message.parts if not isinstance(part, ImagePart)
+        ]  # fmt: skip
         count = sum(len(message.images) for message in messages)
         for sentinel, what in (
             *((image_sentinel(k), "image" if count == 1 else f"image {k + 1}") for k in range(count)),
@@ -72,31 +78,38 @@ class ChatTemplate:
                     f"The model's chat template writes the {what} {rendered.count(sentinel)} times; expected once. "
                     f"{OTHER}"
                 )
-        texts = self._trimmed(texts, messages, rendered)
-        known = {text_sentinel(k): text for k, text in enumerate(texts)}
+        known = {text_sentinel(k): text for k, text in enumerate(self._trimmed(texts, messages, rendered))}
         images = {image_sentinel(k): k for k in range(count)}
         return list(_merged(self._pieces(rendered, known, images)))
 
-    def _pieces(self, rendered: str, texts: dict[str, str], images: dict[str, int]) -> Iterator[Piece]:
-        """The runs of what was rendered; texts and images: what stands for each sentinel."""
+    def _pieces(self, rendered: str, texts: dict[str, str | None], images: dict[str, int]) -> Iterator[Piece]:
+        """The runs of what was rendered; texts and images: what stands for each sentinel, None for a document."""
+        before_it = ""  # the sentinel that stands directly before
         for run in SENTINEL.split(rendered):
+            if not run:
+                continue
+            if run in texts and before_it in texts and None in (texts[run], texts[before_it]):
+                yield Piece("template", APART)
+            before_it = run
             if run in images:
                 before, after = (self.family.before, self.family.after) if self.family else ("", "")
                 yield Piece("template", before.replace("{index}", str(images[run])))
                 yield Piece("image")
                 yield Piece("template", after)
             elif run in texts:
-                yield Piece("text", texts[run])
+                text = texts[run]
+                yield Piece("document") if text is None else Piece("text", text)
             else:
                 yield Piece("template", run)
 
-    def _trimmed(self, texts: list[str], messages: Sequence[Message], rendered: str) -> list[str]:
-        """The texts without the white space at their ends that the template takes away, as many do.
+    def _trimmed(self, texts: list[str | None], messages: Sequence[Message], rendered: str) -> list[str | None]:
+        """The texts, None for a document, without the white space at their ends that the template takes away,
+        as many do.
 
         rendered: the conversation with bare sentinels. The white space itself goes through the template a second time,
         around the sentinels: what is left of it there belongs to the text.
         """
-        edges = [white_edges(text) for text in texts]
+        edges = [("", "") if text is None else white_edges(text) for text in texts]
         kept = list(texts)
         for turn in (0, 1):  # every other text, so that two never share the white space between them
             chosen = [each if k % 2 == turn else ("", "") for k, each in enumerate(edges)]
@@ -104,10 +117,10 @@ class ChatTemplate:
                 continue
             spaced = self._rendered(messages, chosen)
             for k in range(turn, len(texts), 2):
-                sentinel = text_sentinel(k)
-                if spaced.count(sentinel) == 1:
+                sentinel, text = text_sentinel(k), texts[k]
+                if spaced.count(sentinel) == 1 and text is not None:
                     (bare_before, bare_after), (before, after) = (white_around(x, sentinel) for x in (rendered, spaced))
-                    kept[k] = before[len(bare_before) :] + texts[k].strip() + after[: len(after) - len(bare_after)]
+                    kept[k] = before[len(bare_before) :] + text.strip() + after[: len(after) - len(bare_after)]
         return kept
 
     def _rendered(self, messages: Sequence[Message], edges: Edges = ()) -> str:
@@ -171,7 +184,7 @@ def _merged(pieces: Iterator[Piece]) -> Iterator[Piece]:
     for piece in pieces:
         if piece.kind == "template":
             written += piece.text
-        elif piece.text or piece.kind == "image":
+        elif piece.text or piece.kind in ("image", "document"):
             if written:
                 yield Piece("template", written)
                 written = ""
@@ -191,7 +204,8 @@ def _text_names(messages: Sequence[Message]) -> list[str]:
     for index, message in enumerate(messages):
         last = index == len(messages) - 1
         name = {"system": "system text", "user": "prompt" if last else "user's text"}.get(message.role, "answer")
-        names += [name for part in message.parts if isinstance(part, str)]
+        names += ["document" if isinstance(part, DocumentPart) else name
+                  for part in message.parts if not isinstance(part, ImagePart)]  # fmt: skip
     return names
 
 
@@ -201,4 +215,6 @@ def _whole(rendered: str, messages: Sequence[Message]) -> bool:
 
 
 def _without_images(messages: Sequence[Message]) -> list[Message]:
-    return [Message(each.role, tuple(part for part in each.parts if isinstance(part, str))) for each in messages]
+    return [
+        Message(each.role, tuple(part for part in each.parts if not isinstance(part, ImagePart))) for each in messages
+    ]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from .message import Message
+from .message import ImagePart, Message
 
 SENTINEL = re.compile("(\ue000lookhere (?:text|image) \\d+\ue001)")
 Content: TypeAlias = "Callable[[Message, list[str]], str | list[dict[str, str]]]"
@@ -19,7 +19,7 @@ Edges: TypeAlias = "Sequence[tuple[str, str]]"
 
 
 def text_sentinel(k: int) -> str:
-    """Stands for the k-th text of a conversation."""
+    """Stands for the k-th text of a conversation, documents included."""
     return f"\ue000lookhere text {k}\ue001"
 
 
@@ -35,7 +35,7 @@ def filled(messages: Sequence[Message], content: Content, edges: Edges = ()) -> 
     for message in messages:
         sentinels = []
         for part in message.parts:
-            if isinstance(part, str):
+            if not isinstance(part, ImagePart):
                 before, after = edges[texts] if edges else ("", "")
                 sentinels.append(before + text_sentinel(texts) + after)
                 texts += 1
@@ -54,7 +54,7 @@ def joined(message: Message, sentinels: list[str]) -> str:
 def listed(message: Message, sentinels: list[str]) -> str | list[dict[str, str]]:
     """A list of parts, from everybody."""
     return [
-        {"type": "text", "text": sentinel} if isinstance(part, str) else {"type": "image"}
+        {"type": "image"} if isinstance(part, ImagePart) else {"type": "text", "text": sentinel}
         for part, sentinel in zip(message.parts, sentinels, strict=True)
     ]
 
@@ -78,7 +78,7 @@ def joined_with(after_image: str) -> Content:
 
     def content(message: Message, sentinels: list[str]) -> str:
         pairs = zip(message.parts, sentinels, strict=True)
-        return "".join(each if isinstance(part, str) else each + after_image for part, each in pairs)
+        return "".join(each + after_image if isinstance(part, ImagePart) else each for part, each in pairs)
 
     return content
 

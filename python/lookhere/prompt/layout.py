@@ -8,12 +8,14 @@ from functools import cached_property
 from itertools import accumulate, chain, groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+import numpy as np
+
 from ..errors import TemplateError
 from .chat import ChatTemplate, Piece
 from .message import Message
+from .tokenized import TokenizedText
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from .. import _engine
@@ -35,9 +37,11 @@ class PlacedGrid(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """items: text tokens, and encoded images with the text around them. Positions are counted as the engine does."""
+    """items: text tokens, and encoded images with the text around them. documents: the runs of tokens that can be
+    looked at, as indices of items. Positions are counted as the engine does."""
 
     items: tuple[Item, ...]
+    documents: tuple[range, ...] = ()
 
     @cached_property
     def images(self) -> tuple[Encoded, ...]:
@@ -61,9 +65,14 @@ class Layout:
 
     @cached_property
     def image_end(self) -> int:
-        """Position after the last image and the text that belongs to it; 0 without images."""
-        last = max((index for index, item in enumerate(self.items) if not isinstance(item, int)), default=-1)
-        return self.starts[last + 1] if last >= 0 else 0
+        """Position after the last image, with the text that belongs to it, or document; 0 without both."""
+        return self.starts[max(self.shown_ends, default=0)]
+
+    @cached_property
+    def shown_ends(self) -> tuple[int, ...]:
+        """Items up to the end of each image and of each document."""
+        images = (index + 1 for index, item in enumerate(self.items) if not isinstance(item, int))
+        return (*images, *(run.stop for run in self.documents))
 
     @property
     def prompt_end(self) -> int:
@@ -72,9 +81,12 @@ class Layout:
 
     @cached_property
     def grids(self) -> tuple[PlacedGrid, ...]:
-        """The token grids of all images, and where they lie in the sequence."""
+        """The token grids of all images and documents, and where they lie in the sequence."""
         found = []
-        for item, start in zip(self.items, self.starts, strict=False):
+        documents = {run.start: len(run) for run in self.documents}
+        for index, (item, start) in enumerate(zip(self.items, self.starts, strict=False)):
+            if count := documents.get(index):
+                found.append(PlacedGrid(start, 1, count, np.arange(count, dtype=np.int32)))
             if not isinstance(item, int):
                 at = start
                 for part in item.parts:
@@ -85,28 +97,39 @@ class Layout:
 
 
 def lay_out(
-    model: _engine.Model, template: ChatTemplate, messages: Sequence[Message], images: Sequence[Encoded]
+    model: _engine.Model,
+    template: ChatTemplate,
+    messages: Sequence[Message],
+    shown: Sequence[Encoded | TokenizedText],
 ) -> Layout:
-    """The tokens of a conversation. images: one for each ``ImagePart``, in their order.
+    """The tokens of a conversation. shown: one for each ``ImagePart`` and ``DocumentPart``, in their order.
 
     The template's text is read for special tokens, what anybody wrote never. TemplateError.
     """
     items: list[Item] = []
-    left = iter(images)
-    for is_image, run in groupby(template.pieces(messages), lambda piece: piece.kind == "image"):
-        if is_image:
-            items += [next(left) for _ in run]
-        else:
+    documents: list[range] = []
+    left = iter(shown)
+    for is_shown, run in groupby(template.pieces(messages), lambda piece: piece.kind in ("image", "document")):
+        if not is_shown:
             items += _tokens(model, list(run))
+            continue
+        for _ in run:
+            each = next(left)
+            if isinstance(each, TokenizedText):
+                documents.append(range(len(items), len(items) + each.tokens))
+                items += each.ids
+            else:
+                items.append(each)
     if model.add_bos and model.bos_token >= 0 and items[:1] != [model.bos_token]:
         items.insert(0, model.bos_token)
+        documents = [range(run.start + 1, run.stop + 1) for run in documents]
     if not items or not isinstance(items[-1], int):
-        after = "after the image" if images else "at all"
+        after = "after the image" if shown else "at all"
         raise TemplateError(
             f"The model's chat template writes nothing {after}, so that no token can start the answer. "
             "Give another template with load(chat_template=...)."
         )
-    return Layout(tuple(items))
+    return Layout(tuple(items), tuple(documents))
 
 
 def _tokens(model: _engine.Model, run: Sequence[Piece]) -> list[int]:

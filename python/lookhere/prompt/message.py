@@ -8,13 +8,15 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from .. import checks
 from ..errors import PromptError
+from ..texts.text import OfText, Text
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 _FORM = (
     'expected {"role": "user", "content": "text"}, or as content a list of {"type": "text", "text": ...} and '
-    '{"type": "image", "image": ...} or {"type": "image_url", "image_url": {"url": ...}}'
+    '{"type": "image", "image": ...} or {"type": "image_url", "image_url": {"url": ...}}, or {"type": "document", '
+    '"document": ...} for a text to look at'
 )
 _IMAGE_KEYS = ("image", "url", "path", "base64")
 
@@ -29,12 +31,29 @@ class ImagePart:
         return f"ImagePart({checks.short(self.source)})"
 
 
-MessagePart: TypeAlias = str | ImagePart
+@dataclass(frozen=True, eq=False)
+class DocumentPart:
+    """A text in a message that can be looked at. source: a ``Text``, its characters, or a scene of one."""
+
+    source: Any
+
+    def __post_init__(self) -> None:
+        if isinstance(self.source, str):
+            object.__setattr__(self, "source", Text(self.source))
+
+    def __repr__(self) -> str:
+        return f"DocumentPart({checks.short(self.source)})"
+
+
+Shown: TypeAlias = ImagePart | DocumentPart
+"""What can be looked at."""
+MessagePart: TypeAlias = str | ImagePart | DocumentPart
 
 
 @dataclass(frozen=True)
 class Message:
-    """What one side says: texts and images in their order. PromptError where a value is wrong."""
+    """What one side says: texts, and images and documents to look at, in their order. A ``Text`` among the parts is a
+    document. PromptError where a value is wrong."""
 
     role: Role
     parts: tuple[MessagePart, ...]
@@ -42,16 +61,20 @@ class Message:
     def __post_init__(self) -> None:
         if not isinstance(self.role, str) or self.role not in ROLES:
             raise PromptError(f"A message's role is {checks.short(self.role)}; expected one of {', '.join(ROLES)}.")
-        parts = (self.parts,) if isinstance(self.parts, (str, ImagePart)) else checks.items(self.parts)
+        one = isinstance(self.parts, (str, ImagePart, DocumentPart, Text))
+        parts = (self.parts,) if one else checks.items(self.parts)
         if parts is None:
             raise PromptError(
-                f"The parts of a message ({self.role}) are {checks.short(self.parts)}; expected texts and ImagePart."
+                f"The parts of a message ({self.role}) are {checks.short(self.parts)}; expected texts, ImagePart and "
+                "DocumentPart."
             )
+        parts = tuple(map(_document, parts))
         for part in parts:
-            if not isinstance(part, ImagePart):
+            if not isinstance(part, (ImagePart, DocumentPart)):
                 checks.text(f"A part of a message ({self.role})", part)
-        if self.role != "user" and any(isinstance(part, ImagePart) for part in parts):
-            raise PromptError(f"A message of the role {self.role} holds an image; expected images in user messages.")
+            elif self.role != "user":
+                what = "an image" if isinstance(part, ImagePart) else "a document"
+                raise PromptError(f"A message of the role {self.role} holds {what}; expected it in a user message.")
         object.__setattr__(self, "parts", parts)
 
     @property
@@ -63,6 +86,11 @@ class Message:
     def images(self) -> tuple[ImagePart, ...]:
         """Its images."""
         return tuple(part for part in self.parts if isinstance(part, ImagePart))
+
+    @property
+    def shown(self) -> tuple[Shown, ...]:
+        """Its images and documents."""
+        return tuple(part for part in self.parts if not isinstance(part, str))
 
 
 def as_messages(messages: object) -> tuple[Message, ...]:
@@ -82,6 +110,12 @@ def as_messages(messages: object) -> tuple[Message, ...]:
     return found
 
 
+def _document(part: Any) -> Any:
+    """A text that is given in an image's place, as the document that it is; everything else as it is."""
+    source = part.source if isinstance(part, ImagePart) else part
+    return DocumentPart(source) if isinstance(source, (Text, OfText)) else part
+
+
 def _message(message: object, where: str) -> Message:
     if isinstance(message, Message):
         return message
@@ -91,7 +125,7 @@ def _message(message: object, where: str) -> Message:
     role = message["role"]
     role = "system" if isinstance(role, str) and role == "developer" else role  # what OpenAI's clients call it now
     content = message["content"]
-    if isinstance(content, str):
+    if isinstance(content, (str, Text)):
         content = [content]
     if not isinstance(content, Sequence) or isinstance(content, bytes):
         raise PromptError(f"{where}: content is {checks.short(content)}; {_FORM}.")
@@ -100,8 +134,8 @@ def _message(message: object, where: str) -> Message:
 
 
 def _part(part: object, where: str) -> MessagePart:
-    if isinstance(part, (str, ImagePart)):
-        return part
+    if isinstance(part, (str, ImagePart, DocumentPart, Text)):
+        return part  # type: ignore[return-value]  # a Text becomes a document there
     if not isinstance(part, Mapping) or "type" not in part:
         raise PromptError(f"{where} is {checks.short(part)}; {_FORM}.")
     kind = part["type"]
@@ -117,6 +151,9 @@ def _part(part: object, where: str) -> MessagePart:
             _keys(address, f"{where}.image_url", {"url"}, {"detail"})  # detail: how large OpenAI's models look
             address = address["url"]
         return ImagePart(address)
+    if kind == "document":
+        _keys(part, where, {"type", "document"})
+        return DocumentPart(part["document"])
     if kind == "image":
         named = [key for key in _IMAGE_KEYS if key in part]
         if len(named) != 1:

@@ -58,4 +58,4 @@ def read_stretches(
         at += len(sought)
     held_at_all = np.flatnonzero(shares.any(axis=0))
     run = range(int(held_at_all[0]), int(held_at_all[-1]) + 1)
-    return TextLayout(layout.items, run), shares[:, run.start : run.stop]
+    return TextLayout(layout.items, run=run), shares[:, run.start : run.stop]

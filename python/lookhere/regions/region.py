@@ -13,12 +13,14 @@ from ..errors import RegionError
 from .box import Box, Panel, Point, RelativeBox, RelativePoint, plain
 from .mask import Mask
 from .polygon import Polygon, RelativePolygon
+from .span import Paragraph, Span, span_of
 
 __all__ = [
     "Box",
     "Mask",
     "OnImage",
     "Panel",
+    "Paragraph",
     "Placed",
     "Plain",
     "Point",
@@ -28,10 +30,12 @@ __all__ = [
     "RelativePoint",
     "RelativePolygon",
     "Shape",
+    "Span",
     "Weighted",
     "as_regions",
     "is_region",
     "placed",
+    "placed_in_text",
     "weighed",
     "without_image",
 ]
@@ -40,7 +44,9 @@ SMALLEST_WEIGHT = 1 / 1000
 """ln of it is 6.9 nats, more than the usual strength: less would push the gaze away."""
 
 
-Plain: TypeAlias = Box | RelativeBox | Point | RelativePoint | Panel | Polygon | RelativePolygon | Mask
+InImage: TypeAlias = Box | RelativeBox | Point | RelativePoint | Panel | Polygon | RelativePolygon | Mask
+InText: TypeAlias = Span | Paragraph
+Plain: TypeAlias = InImage | InText
 """A region without a weight."""
 
 
@@ -98,9 +104,9 @@ Shape: TypeAlias = Box | Point | Polygon | Mask
 Placed: TypeAlias = Shape | Weighted
 """A region in pixels of an image."""
 
-_PLAIN = (Box, RelativeBox, Point, RelativePoint, Panel, Polygon, RelativePolygon, Mask)
+_PLAIN = (Box, RelativeBox, Point, RelativePoint, Panel, Polygon, RelativePolygon, Mask, Span, Paragraph)
 _ANY = (*_PLAIN, Weighted, OnImage)
-_KINDS = "Box, Point, Panel, Polygon or Mask"
+_KINDS = "Box, Point, Panel, Polygon or Mask, of a text a Span or Paragraph"
 
 
 def is_region(value: object) -> bool:
@@ -133,6 +139,25 @@ def as_regions(at: object) -> tuple[Region, ...]:
 def placed(regions: Iterable[Region], width: int, height: int) -> tuple[Placed, ...]:
     """The regions in pixels of a width x height image, whichever image they name; RegionError if one leaves it."""
     return tuple(without_image(region).on(width, height) for region in regions)
+
+
+def placed_in_text(regions: Iterable[Region], length: int, paragraphs: Sequence[tuple[int, int]]) -> tuple[Placed, ...]:
+    """The regions in a text of so many characters: boxes on its line, which is a pixel high and a character a pixel.
+
+    paragraphs: start and end of each. RegionError if one is no place in a text, or leaves it.
+    """
+    found: list[Placed] = []
+    for region in map(without_image, regions):
+        plain, weight = (region.region, region.weight) if isinstance(region, Weighted) else (region, 1.0)
+        if not isinstance(plain, (Span, Paragraph)):
+            raise RegionError(
+                f"{plain} is a place in an image, and this is a text of {length} characters; expected a Span or a "
+                "Paragraph."
+            )
+        span = span_of(plain, length, paragraphs)
+        box = Box(span.start, 0, span.end, 1)
+        found.append(Weighted(box, weight) if isinstance(region, Weighted) else box)
+    return tuple(found)
 
 
 def without_image(region: Region) -> Plain | Weighted:

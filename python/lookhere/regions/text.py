@@ -12,7 +12,9 @@ from .box import Box, Panel, Point, RelativeBox, RelativePoint
 from .mask import Mask
 from .polygon import Polygon, RelativePolygon
 from .region import Plain
+from .span import Paragraph, Span
 
+_SPAN = re.compile(r"(\d{1,10}):(\d{1,10})", re.ASCII)
 _PANEL = re.compile(r"(\d{1,9})/(\d{1,9})|(\d{1,9}),(\d{1,9})/(\d{1,9}),(\d{1,9})")
 
 
@@ -44,22 +46,41 @@ def read_polygon(text: str) -> Polygon | RelativePolygon:
     return Polygon.relative(corners) if relative else Polygon(corners)
 
 
+def read_span(text: str) -> Span:
+    """``START:END``. ValueError, RegionError."""
+    match = _SPAN.fullmatch(text.strip())
+    if not match:
+        raise ValueError(text)
+    return Span(int(match[1]), int(match[2]))
+
+
+def read_paragraph(text: str) -> Paragraph:
+    """``K``. ValueError, RegionError."""
+    if not re.fullmatch(r"\s*\d{1,10}\s*", text, re.ASCII):
+        raise ValueError(text)
+    return Paragraph(int(text))
+
+
 FORMS: dict[str, tuple[str, Callable[[str], Plain]]] = {
     "box": ("X0,Y0,X1,Y1", read_box),
     "point": ("X,Y", read_point),
     "panel": ("K/N|ROW,COL/ROWS,COLS", read_panel),
     "polygon": ("X,Y,X,Y,X,Y...", read_polygon),
     "mask": ("FILE", Mask.open),
+    "span": ("START:END", read_span),
+    "paragraph": ("K", read_paragraph),
 }
 """By kind: how it is written, and what reads it."""
 
 
 def read_region(text: str) -> Plain:
     """``KIND:...``, or a panel without its kind; no masks. ValueError, RegionError."""
-    kind, _, rest = text.rpartition(":")
+    kind, colon, rest = text.partition(":")
+    if not colon:
+        kind, rest = "panel", text
     if kind == "mask":
         raise ValueError(text)
-    return FORMS[kind or "panel"][1](rest) if kind in ("", *FORMS) else _unknown(text)
+    return FORMS[kind][1](rest) if kind in FORMS else _unknown(text)
 
 
 def _unknown(text: str) -> Plain:

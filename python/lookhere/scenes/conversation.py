@@ -1,4 +1,4 @@
-"""A conversation about images: aims at places in them, and the answers to what is asked."""
+"""A conversation about images and texts: aims at places in them, and the answers to what is asked."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from ..steering.head_set import HeadSet
 from ..steering.push import PushChange
 from ..steering.steering import Steering
 from ..tokens.grid import Map
-from .seen import SeenImage
+from .seen import Seen
+from .seen_image import SeenImage
 
 
 class Conversation:
-    """The images of a conversation with one model, in the order in which its messages show them."""
+    """The images of a conversation with one model, in the order in which its messages show them; a text that can be
+    looked at counts as one."""
 
-    def __init__(self, model: LoadedModel, images: Sequence[SeenImage]) -> None:
+    def __init__(self, model: LoadedModel, images: Sequence[Seen]) -> None:
         self.model = model
         self.images = tuple(images)
 
@@ -50,6 +52,7 @@ class Conversation:
         regions = as_regions(at)
         if self.model.head_set is None:
             facts, files = self.model.facts, shlex.join(self.model.as_given)
+            files += "" if self.model.sees else " --text"
             raise HeadSetMissingError(
                 f"No head set is known for {facts.name!r} ({facts.architecture}, {facts.layers} layers of "
                 f"{facts.heads} heads), so that its gaze cannot be steered. Find one: lookhere discover {files} -o "
@@ -100,7 +103,7 @@ class Conversation:
             seen = Conversation(
                 model,
                 [
-                    (image.zoomed(by_image[number], cancel) or image) if number in by_image else image
+                    _zoomed(image, by_image[number], cancel) if number in by_image else image
                     for number, image in enumerate(self.images, 1)
                 ],
             )
@@ -136,3 +139,10 @@ class Conversation:
                 )
             found.setdefault(number, []).append(region)
         return found
+
+
+def _zoomed(image: Seen, regions: Sequence[Region], cancel: CancelFlag | None) -> Seen:
+    """OptionError for a text."""
+    if not isinstance(image, SeenImage):
+        raise OptionError("zoom=True enlarges a part of an image, and this is a text; leave it out.")
+    return image.zoomed(regions, cancel) or image

@@ -1,168 +1,63 @@
-"""An image as a model sees it: its pixels, its encoded tokens, and where those lie."""
+"""What a model was shown, an image or a text: its tokens, and which of them a region covers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
-from ..cancel import CancelFlag
-from ..checks import label
-from ..errors import RegionError
-from ..images.image import Image, ImageSource
-from ..images.inline import inline
 from ..loaded import LoadedModel
-from ..regions.box import Box
-from ..regions.region import Region, as_regions, placed
+from ..regions.region import Region, as_regions
 from ..tokens.coverage import coverage, target
 from ..tokens.frame import Frame
 from ..tokens.grid import Map, TokenGrid
-from ..tokens.zoom import close_up, in_image, window
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from .. import _engine
+    from ..prompt.tokenized import TokenizedText
     from ..tokens.tiled import Encoded
 
-Self = TypeVar("Self", bound="SeenImage")
 
-_THUMBNAIL = 240
-"""Pixels of an image in a notebook, at its long side."""
+class Seen:
+    """frame: its size and token grids. encoded: its tokens, as a prompt takes them."""
 
+    _what = "image"  # for messages
 
-class SeenImage:
-    """One image, encoded once for one model. All pixels are those of the upright original image.
-
-    part: what of the image was enlarged and encoded (``zoom``), None for all of it. fit: how it was given to the model.
-    """
-
-    def __init__(
-        self, model: LoadedModel, image: Image, encoded: Encoded, part: Box | None = None, fit: str = "pad"
-    ) -> None:
+    def __init__(self, model: LoadedModel, frame: Frame, encoded: Encoded | TokenizedText) -> None:
         self.model = model
-        self.image = image
-        self.part = part
-        self.fit = fit
-        self._encoded = encoded
-        grids = (_grid(each.grid, each.cells) for each in encoded.parts if each.grid is not None)
-        if part is None and (encoded.width, encoded.height) != (image.width, image.height):
-            part = Box(0, 0, image.width, image.height)  # all of it, stretched
-        if part is not None:
-            grids = (in_image(grid, part, encoded.width, encoded.height) for grid in grids)
-        self.grids: tuple[TokenGrid, ...] = tuple(grids)
-
-    @classmethod
-    def of(
-        cls: type[Self],
-        model: LoadedModel,
-        source: ImageSource,
-        cancel: CancelFlag | None = None,
-        *,
-        beside: int = 0,
-        fit: str | None = None,
-    ) -> Self:
-        """An image that was given in any form. beside: tokens that other images of the same conversation take.
-        fit: None for the model's own.
-
-        ImageError, ContextError, OptionError, ClosedError, CancelledError.
-        """
-        opened = Image.open(source)
-        encoded = model.encode(opened, cancel, beside=beside, fit=fit)
-        model.notice(opened)
-        return cls(model, opened, encoded, fit=fit or model.fit)
-
-    def __repr__(self) -> str:
-        grids = self.grids
-        tokens = f"{grids[0].rows} x {grids[0].cols}" if len(grids) == 1 else f"{len(grids)} grids of"
-        part = self.part
-        zoomed = f", {part.x0:.0f},{part.y0:.0f},{part.x1:.0f},{part.y1:.0f} of it" if part else ""
-        name = label(self.image.name, 22 if part else 30)
-        return f"<{type(self).__name__} {name}, {self.width} x {self.height} pixels{zoomed}, {tokens} tokens>"
-
-    def _repr_html_(self) -> str:
-        """For a notebook: the image, small, and what it is."""
-        picture = self.image.pillow()
-        picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
-        return f'<div><img src="{inline(picture)}" alt=""><br><small>{escape(repr(self))}</small></div>'
+        self.frame = frame
+        self.encoded = encoded
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             f"A {type(self).__name__} holds what the engine of this process encoded, so that it can be neither copied "
-            "nor pickled; keep the image, and look at it again with the model of the other process."
+            f"nor pickled; keep the {self._what}, and look at it again with the model of the other process."
         )
 
     @property
-    def encoded(self) -> Encoded:
-        """The engine's encoded image, or several as one."""
-        return self._encoded
-
-    @property
-    def width(self) -> int:
-        """Pixels."""
-        return self.image.width
-
-    @property
-    def height(self) -> int:
-        """Pixels."""
-        return self.image.height
-
-    @property
-    def frame(self) -> Frame:
-        """Its size and token grids; holds no pixels."""
-        return Frame(self.width, self.height, self.grids)
+    def grids(self) -> tuple[TokenGrid, ...]:
+        """Where its tokens lie."""
+        return self.frame.grids
 
     @property
     def tokens(self) -> int:
-        """What the image takes of the context."""
-        return self._encoded.tokens
-
-    def zoomed(self, at: Region | Sequence[Region], cancel: CancelFlag | None = None) -> SeenImage | None:
-        """A window around small regions, enlarged until they are 3 tokens wide and high; None for larger ones.
-
-        The window has the image's shape and is encoded as another image of its size; the model does not see what is
-        outside. Regions and what comes back stay in pixels of the whole image. RegionError and those of ``encode``.
-        """
-        regions = placed(as_regions(at), self.width, self.height)
-        part = window(regions, self.grids, self.width, self.height) if self.part is None else None
-        if part is None:
-            return None
-        encoded = self.model.encode(close_up(self.image, part), cancel, fit=self.fit)
-        return SeenImage(self.model, self.image, encoded, part, self.fit)
+        """What it takes of the context."""
+        return self.encoded.tokens
 
     def cover(self, at: Region | Sequence[Region]) -> tuple[tuple[Map, ...], tuple[Map, ...]]:
         """-> ``coverage`` and ``target``, computed together."""
-        regions = placed(as_regions(at), self.width, self.height)
-        covered = self._checked(coverage(regions, self.grids), at)
-        return covered, self._checked(target(regions, self.grids, covered), at)
+        regions = self.frame.placed(as_regions(at))
+        covered = coverage(regions, self.grids)
+        return covered, target(regions, self.grids, covered)
 
     def coverage(self, at: Region | Sequence[Region]) -> tuple[Map, ...]:
         """One (rows, cols) float32 map in 0..1 per token grid: which share of each token the regions cover.
 
-        RegionError if a region leaves the image, or all lie outside of the part of it that was enlarged.
+        RegionError if a region leaves what is shown, or all lie outside of the part of it that was enlarged.
         """
         return self.cover(at)[0]
 
     def target(self, at: Region | Sequence[Region]) -> tuple[Map, ...]:
         """One (rows, cols) float32 map in 0..1 per token grid: what a steering aims at, the coverage times the weight.
 
-        0 where the regions cover less than 1/16 of a token. RegionError if a region leaves the image.
+        0 where the regions cover less than 1/16 of a token. RegionError if a region leaves what is shown.
         """
         return self.cover(at)[1]
-
-    def _checked(self, maps: tuple[Map, ...], at: object) -> tuple[Map, ...]:
-        """The maps, once something is covered: outside of an enlarged part there is nothing to look at."""
-        if self.part is not None and not any(each.any() for each in maps):
-            raise RegionError(
-                f"{at} lies outside of {self.part}, the part of the image that was enlarged. Look at the whole scene, "
-                "or zoom to another place."
-            )
-        return maps
-
-
-def _grid(given: _engine.TokenGrid | TokenGrid, cells: NDArray[np.int32] | None) -> TokenGrid:
-    """cells: which cell each token shows; None: each its own."""
-    shown = range(given.rows * given.cols) if cells is None else set(cells.tolist())
-    blind = tuple(cell for cell in range(given.rows * given.cols) if cell not in shown)
-    return TokenGrid(given.rows, given.cols, given.x0, given.y0, given.x1, given.y1, blind)

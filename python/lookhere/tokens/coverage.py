@@ -91,7 +91,7 @@ def shares(parts: Sequence[Part], grid: TokenGrid) -> NDArray[np.float64]:
             total += _beyond(shapes, mask, grid)
     elif shapes:
         total += _stacked(shapes, 0.0, grid.x_edges, grid.y_edges)
-    return grid.seen(np.clip(total / (grid.token_width * grid.token_height), 0.0, 1.0))
+    return grid.seen(np.clip(total / grid.areas, 0.0, 1.0))
 
 
 def _stacked(

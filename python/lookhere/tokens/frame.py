@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..regions.region import Placed, Region, placed
 from .grid import TokenGrid
 
 
@@ -19,3 +21,7 @@ class Frame:
         grids = self.grids
         tokens = f"{grids[0].rows} x {grids[0].cols}" if len(grids) == 1 else f"{len(grids)} grids of"
         return f"<Frame {self.width} x {self.height} pixels, {tokens} tokens>"
+
+    def placed(self, regions: Iterable[Region]) -> tuple[Placed, ...]:
+        """The regions in pixels of the image. RegionError if one leaves it."""
+        return placed(regions, self.width, self.height)

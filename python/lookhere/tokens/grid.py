@@ -55,6 +55,15 @@ class TokenGrid:
         """Pixels."""
         return (self.y1 - self.y0) / self.rows
 
+    @property
+    def areas(self) -> NDArray[np.float64]:
+        """Of the tokens, in square pixels; broadcasts to (rows, cols)."""
+        return np.array([[self.token_width * self.token_height]])
+
+    def cols_at(self, across: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The columns that show places in pixels, with the fraction of each; outside of 0..cols for what none shows."""
+        return (across - self.x0) / self.token_width
+
     def box(self, row: int, col: int) -> Box:
         """The rectangle of one token in pixels; it may reach into the padding."""
         left, top = self.x0 + col * self.token_width, self.y0 + row * self.token_height

@@ -27,11 +27,11 @@ def joined(
     """
     total = np.zeros((len(down), len(across)))
     for values, grid in zip(maps, grids, strict=True):
-        x, y = (across - grid.x0) / grid.token_width, (down - grid.y0) / grid.token_height
+        x, y = grid.cols_at(across), (down - grid.y0) / grid.token_height
         cols, rows = (x >= 0) & (x < grid.cols), (y >= 0) & (y < grid.rows)
         if not cols.any() or not rows.any():
             continue
-        density = values.astype(np.float64) / (grid.token_width * grid.token_height)
+        density = values.astype(np.float64) / grid.areas
         if smooth:
             part = np.clip(_cubic(y[rows], grid.rows) @ density @ _cubic(x[cols], grid.cols).T, 0.0, None)
         else:

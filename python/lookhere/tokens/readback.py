@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 
 from .. import checks
 from ..regions.box import Box, Point
+from ..regions.span import Span
 from .frame import Frame
 from .grid import Map
 from .joined import Floats, joined
 from .laid import frame_of, laid
+from .text_frame import TextFrame
 
 THRESHOLD = 0.25
 """What rises above the background by this share of the highest rise belongs to the place; see docs/evaluation.md."""
@@ -26,7 +29,9 @@ class Where:
 
     box: whole tokens, cut at the edges of the image. peak: the middle of the token with most attention in it. centre:
     the mean of the place, weighted by attention. share: of the attention on the image, what lies in the box, 0..1.
-    image: which of several images, counted from 1; None where there is one.
+    image: which of several images, counted from 1; None where there is one. Of a text a pixel is a character, and its
+    line is from 0 to 1 high. span, paragraph: the characters of the box, and which paragraph has most attention; None
+    for an image, and for a text without paragraphs.
     """
 
     box: Box
@@ -34,19 +39,32 @@ class Where:
     centre: Point
     share: float
     image: int | None = None
+    span: Span | None = None
+    paragraph: int | None = None
 
     def __post_init__(self) -> None:
         checks.kinds(self, box=Box, peak=Point, centre=Point, share=(float, int), image=(int, type(None)))
+        checks.kinds(self, span=(Span, type(None)), paragraph=(int, type(None)))
 
     def as_json(self) -> dict[str, Any]:
-        """Numbers alone: box as x0, y0, x1, y1; peak and centre as x, y."""
-        box = self.box
+        """Numbers alone: box as x0, y0, x1, y1; peak and centre as x, y. Of a text span as start and end, peak and
+        centre as characters."""
+        box, image = self.box, {} if self.image is None else {"image": self.image}
+        if self.span is not None:
+            return {
+                "span": [self.span.start, self.span.end],
+                "paragraph": self.paragraph,
+                "peak": round(self.peak.x, 2),
+                "centre": round(self.centre.x, 2),
+                "share": round(self.share, 4),
+                **image,
+            }
         return {
             "box": [round(value, 2) for value in (box.x0, box.y0, box.x1, box.y1)],
             "peak": [round(value, 2) for value in self.peak.centre],
             "centre": [round(value, 2) for value in self.centre.centre],
             "share": round(self.share, 4),
-            **({} if self.image is None else {"image": self.image}),
+            **image,
         }
 
 
@@ -75,12 +93,29 @@ def read_back(maps: Sequence[Map], frame: Frame | None = None, *, threshold: flo
     inside /= inside.sum()
     mass = density * areas
     every = float(mass.sum())
+    box = Box(float(xs[left]), float(ys[top]), float(xs[right]), float(ys[bottom]))
+    text: dict[str, Any] = {}
+    if isinstance(frame, TextFrame):
+        span = Span(int(box.x0), math.ceil(box.x1))
+        box = Box(span.start, 0, span.end, 1)
+        text = {"span": span, "paragraph": _paragraph(maps, frame)}
     return Where(
-        Box(float(xs[left]), float(ys[top]), float(xs[right]), float(ys[bottom])),
+        box,
         Point(float(across[col]), float(down[row])),
         Point(float(inside.sum(axis=0) @ across), float(inside.sum(axis=1) @ down)),
         float(mass[top:bottom, left:right].sum()) / every if every > 0 else 1.0,
+        **text,
     )
+
+
+def _paragraph(maps: Sequence[Map], frame: TextFrame) -> int | None:
+    """The paragraph with most attention, counted from 1; None where there is none."""
+    if not frame.paragraphs:
+        return None
+    edges, (attended,) = frame.grids[0].x_edges, laid("read_back", maps, frame.grids)
+    mass = np.where(np.diff(edges) > 0, attended[0], 0.0)
+    starts, ends = np.interp(np.array(frame.paragraphs).T, edges, np.cumsum([0.0, *mass]))
+    return int((ends - starts).argmax()) + 1
 
 
 def _densities(maps: Sequence[Map], frame: Frame) -> tuple[Floats, Floats, Floats]:
@@ -94,7 +129,7 @@ def _lines(edges: Sequence[Floats], length: int) -> Floats:
     """(n,) pixels, ascending, from 0 to the length; lines that rounding alone keeps apart are one."""
     found = np.unique(np.concatenate([*edges, [0.0, float(length)]]))
     found = found[(found >= 0) & (found <= length)]
-    kept: Floats = found[np.append(True, np.diff(found) > 1e-6 * length)]
+    kept: Floats = found[np.append(True, np.diff(found) > min(1e-6 * length, 0.01))]
     kept[-1] = length
     return kept
 

@@ -9,15 +9,15 @@ import numpy as np
 
 from ..answers.answer import Answer, Finish, Step
 from ..errors import OptionError
-from ..regions.box import Box, Point
 from ..schedule import Walk
 from ..steering.push import MODES, QUERIES
 from ..steering.steering import Steering
 from ..strict import Entry
 from ..tokens.frame import Frame
 from ..tokens.gaze import Gaze
-from ..tokens.grid import Map, TokenGrid
+from ..tokens.grid import Map
 from ..tokens.readback import Where
+from .frame import frame_json, read_frame, read_where, shown_as
 from .region import read_region
 
 _FAR = 1e308
@@ -73,11 +73,9 @@ class AnswerRecord:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """With one image ``image`` and ``grids``; with several ``images``, each with its grids."""
-        images = [
-            {"image": {"width": frame.width, "height": frame.height}, "grids": [_grid_json(g) for g in frame.grids]}
-            for frame in self.frames
-        ]
+        """With one image ``image`` and ``grids``, with a text ``document`` and ``grids``; with several ``images``, each
+        with its grids."""
+        images = [frame_json(frame) for frame in self.frames]
         return {
             "text": self.text,
             "finish": self.finish,
@@ -104,12 +102,12 @@ def read_answer(data: Any, what: str = "The answer") -> AnswerRecord:
     """What ``AnswerRecord.as_json`` wrote; OptionError names what is wrong and where. what: begins the messages."""
     entry = Entry(what, "", data, OptionError)
     one = isinstance(data, dict) and "images" not in data
-    shown = {"image", "grids"} if one else {"images"}
+    shown = {shown_as(data), "grids"} if one else {"images"}
     entry.keys({"text", "finish", "prompt", "model", "tokens", "steering", "gaze", "where", "words", *shown}, set())
     images = [entry] if one else list(entry.children("images"))
     for image in () if one else images:
-        image.keys({"image", "grids"}, set())
-    frames = tuple(map(_frame, images))
+        image.keys({shown_as(image.data), "grids"}, set())
+    frames = tuple(map(read_frame, images))
     tokens = entry.child("tokens")
     tokens.keys({"prompt", "cached", "answer"}, set())
     return AnswerRecord(
@@ -123,7 +121,7 @@ def read_answer(data: Any, what: str = "The answer") -> AnswerRecord:
         _steering(entry.child("steering")) if entry.has("steering") else None,
         frames,
         _gaze(entry, frames),
-        _where(entry.child("where")) if entry.has("where") else None,
+        read_where(entry.child("where")) if entry.has("where") else None,
         tuple(_word(each) for each in entry.children("words")),
     )
 
@@ -147,7 +145,7 @@ def schedule_json(answer: Answer, walk: Walk, model: str, frame: Frame) -> dict[
     told = AnswerRecord.of(answer, model, (frame,)).as_json()
     steerings = [aim.steering for aim in walk.aims if aim]
     return {
-        **{key: told[key] for key in ("text", "finish", "prompt", "model", "image", "tokens")},
+        **{key: told[key] for key in ("text", "finish", "prompt", "model", shown_as(told), "tokens")},
         "every": walk.schedule.every,
         "targets": [None if target is None else target.as_json() for target in walk.schedule.targets],
         "steering": steering_json(steerings[0], regions=False) if steerings else None,
@@ -185,22 +183,6 @@ def _steering(entry: Entry) -> dict[str, Any]:
     return dict(entry.data)
 
 
-def _grid_json(grid: TokenGrid) -> dict[str, Any]:
-    return {"rows": grid.rows, "cols": grid.cols, "rectangle": [grid.x0, grid.y0, grid.x1, grid.y1]}
-
-
-def _frame(entry: Entry) -> Frame:
-    image = entry.child("image")
-    image.keys({"width", "height"}, set())
-    return Frame(image.whole("width", 1), image.whole("height", 1), tuple(map(_grid, entry.children("grids"))))
-
-
-def _grid(entry: Entry) -> TokenGrid:
-    entry.keys({"rows", "cols", "rectangle"}, set())
-    x0, y0, x1, y1 = _numbers(entry, "rectangle", 4)
-    return TokenGrid(entry.whole("rows", 1), entry.whole("cols", 1), x0, y0, x1, y1)
-
-
 def _gaze(entry: Entry, frames: tuple[Frame, ...]) -> Gaze:
     grids = [grid for frame in frames for grid in frame.grids]
     try:
@@ -212,24 +194,10 @@ def _gaze(entry: Entry, frames: tuple[Frame, ...]) -> Gaze:
     return Gaze(maps, frames if maps else ())
 
 
-def _where(entry: Entry) -> Where:
-    entry.keys({"box", "peak", "centre", "share"}, {"image"})
-    box, peak, centre = (_numbers(entry, key, count) for key, count in (("box", 4), ("peak", 2), ("centre", 2)))
-    image = entry.whole("image", 1) if entry.has("image") else None
-    return Where(Box(*box), Point(*peak), Point(*centre), entry.number("share", 0.0, 1.0), image)
-
-
 def _word(entry: Entry) -> WordRecord:
     entry.keys({"text", "start", "stop", "where"}, set())
-    where = _where(entry.child("where")) if entry.has("where") else None
+    where = read_where(entry.child("where")) if entry.has("where") else None
     return WordRecord(entry.text("text"), entry.whole("start", 0), entry.whole("stop", 0), where)
-
-
-def _numbers(entry: Entry, key: str, count: int) -> list[float]:
-    values = entry.items(key)
-    if len(values) != count or not all(isinstance(each, (int, float)) and abs(each) <= _FAR for each in values):
-        entry.wrong(key, f"{count} numbers")
-    return [float(each) for each in values]
 
 
 def _share(gaze: Gaze, coverage: tuple[Map, ...]) -> float | None:

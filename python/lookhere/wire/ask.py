@@ -11,16 +11,18 @@ from ..answers.ask import MAP_OPTIONS, PUSH_OPTIONS, SAMPLING_OPTIONS, Ask
 from ..answers.sampling import Sampling
 from ..errors import OptionError, PromptError
 from ..images.image import Image
-from ..prompt.message import ROLES, ImagePart, Message, MessagePart
+from ..prompt.message import ROLES, DocumentPart, ImagePart, Message, MessagePart
 from ..steering.steering import Steering
 from ..strict import Entry
+from ..texts.text import OfText
 from .region import read_region, region_json
 
 
 def ask_json(ask: Ask) -> dict[str, Any]:
     """An ask as JSON: messages, at, and of the options those that differ from the defaults.
 
-    Images become paths, addresses or data URIs. OptionError for a ``Steering`` in ``at``, which brings heads of its
+    Images become paths, addresses or data URIs, documents their text.
+    OptionError for a ``Steering`` in ``at``, which brings heads of its
     own.
     """
     if isinstance(ask.at, Steering):
@@ -67,15 +69,20 @@ def _message(entry: Entry) -> Message:
 
 
 def _part(entry: Entry) -> MessagePart:
-    entry.keys({"type"}, {"text", "image"})
-    kind = entry.one_of("type", "", ("text", "image"))
+    kinds = ("text", "image", "document")
+    entry.keys({"type"}, set(kinds))
+    kind = entry.one_of("type", "", kinds)
     entry.keys({"type", kind}, set())
-    return entry.text("text") if kind == "text" else ImagePart(entry.text("image"))
+    text = entry.text(kind)
+    return text if kind == "text" else ImagePart(text) if kind == "image" else DocumentPart(text)
 
 
 def _part_json(part: MessagePart) -> dict[str, str]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
+    if isinstance(part, DocumentPart):
+        text = part.source.text if isinstance(part.source, OfText) else part.source
+        return {"type": "document", "document": str(text)}
     return {"type": "image", "image": _image_json(part.source)}
 
 

@@ -15,6 +15,7 @@ from ..regions.box import Box, Panel, Point, RelativeBox, RelativePoint
 from ..regions.mask import Mask
 from ..regions.polygon import Polygon, RelativePolygon
 from ..regions.region import OnImage, Plain, Region, Weighted
+from ..regions.span import FARTHEST, Paragraph, Span
 from ..strict import Entry
 
 
@@ -37,7 +38,8 @@ def read_region(entry: Entry) -> Region:
 
     kinds: box (x0, y0, x1, y1), point (x, y), polygon (corners, a list of [x, y]), relative_box, relative_point and
     relative_polygon (the same from 0 to 1), panel (row, col, rows, cols), mask (width, height, values: base64 of zlib
-    of little-endian float32; or file: a path, an address or a data URI). Each may have a weight, and an image, its
+    of little-endian float32; or file: a path, an address or a data URI); in a text span (start, end: characters) and
+    paragraph (number, from 1). Each may have a weight, and an image, its
     number among several.
     """
     entry.keys({"kind"}, set(entry.data) if isinstance(entry.data, dict) else set())
@@ -99,6 +101,14 @@ def _mask(entry: Entry) -> Mask:
     return Mask(np.frombuffer(unpacked, "<f4").reshape(height, width))
 
 
+def _span(entry: Entry) -> Span:
+    return Span(entry.whole("start", 0, FARTHEST), entry.whole("end", 0, FARTHEST))
+
+
+def _paragraph(entry: Entry) -> Paragraph:
+    return Paragraph(entry.whole("number", 1, FARTHEST))
+
+
 _FAR = 1e308
 _KINDS: dict[str, tuple[set[str], Callable[[Entry], Plain]]] = {
     "box": ({"x0", "y0", "x1", "y1"}, _box),
@@ -109,4 +119,6 @@ _KINDS: dict[str, tuple[set[str], Callable[[Entry], Plain]]] = {
     "polygon": ({"corners"}, _polygon),
     "relative_polygon": ({"corners"}, _relative_polygon),
     "mask": ({"width", "height", "values"}, _mask),
+    "span": ({"start", "end"}, _span),
+    "paragraph": ({"number"}, _paragraph),
 }

@@ -1,4 +1,5 @@
-"""Regions on the command line: ``--box 40,60,220,300``, ``--point 120,90``, ``--panel 3/6``, an outline or a mask."""
+"""Regions on the command line: ``--box 40,60,220,300``, ``--point 120,90``, ``--panel 3/6``, an outline or a mask; in a
+text ``--paragraph 3`` and ``--span 40:160``."""
 
 from __future__ import annotations
 
@@ -73,11 +74,24 @@ _OPTIONS = (
         multiple=True,
         help="Look at what is white in an image as large as IMAGE; grey counts in part.",
     ),
+    click.option(
+        "--paragraph",
+        type=_RegionType("paragraph"),
+        multiple=True,
+        help="In a text: look at the K-th of the parts between blank lines, counted from 1.",
+    ),
+    click.option(
+        "--span",
+        type=_RegionType("span"),
+        multiple=True,
+        help="In a text: look at the characters from START up to END, counted from 0.",
+    ),
 )
 
 
 def region_options(command: Command) -> Command:
-    """--box, --point, --panel, --polygon and --mask, each as often as wanted; the command gets them all as regions."""
+    """--box, --point, --panel, --polygon, --mask, --paragraph and --span, each as often as wanted; the command gets
+    them all as regions."""
 
     @functools.wraps(command)
     def with_regions(
@@ -87,9 +101,11 @@ def region_options(command: Command) -> Command:
         panel: tuple[Region, ...],
         polygon: tuple[Region, ...],
         mask: tuple[Region, ...],
+        paragraph: tuple[Region, ...],
+        span: tuple[Region, ...],
         **options: Any,
     ) -> Any:
-        return command(regions=(*box, *point, *panel, *polygon, *mask), **options)
+        return command(regions=(*box, *point, *panel, *polygon, *mask, *paragraph, *span), **options)
 
     for option in reversed(_OPTIONS):
         with_regions = option(with_regions)

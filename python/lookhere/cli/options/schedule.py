@@ -71,7 +71,8 @@ def schedule_options(*, required: bool) -> Callable[[Command], Command]:
             click.option(
                 "--schedule", metavar="TARGETS", required=required,
                 help="Where to look in turn: panel numbers such as 4,2,1; or, between spaces, K/N, "
-                "ROW,COL/ROWS,COLS, box:X0,Y0,X1,Y1, point:X,Y, polygon:X,Y,X,Y,X,Y and free (wherever the model "
+                "ROW,COL/ROWS,COLS, box:X0,Y0,X1,Y1, point:X,Y, polygon:X,Y,X,Y,X,Y, in a text paragraph:K and "
+                "span:START:END, and free (wherever the model "
                 "looks by itself). No masks.",
             ),
         ):  # fmt: skip

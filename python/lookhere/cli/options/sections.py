@@ -5,7 +5,19 @@ from __future__ import annotations
 import click
 
 SECTIONS = {
-    "Where to look": ("box", "point", "panel", "polygon", "mask", "zoom", "schedule", "every", "panel_grid"),
+    "Where to look": (
+        "box",
+        "point",
+        "panel",
+        "polygon",
+        "mask",
+        "paragraph",
+        "span",
+        "zoom",
+        "schedule",
+        "every",
+        "panel_grid",
+    ),
     "How to look": ("strength", "mode", "share", "queries"),
     "What to ask": ("prompt", "max_tokens", "stop"),
     "How tokens are drawn": ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed"),

@@ -1,0 +1,1 @@
+"""Texts that are looked at as images are."""
