@@ -179,14 +179,14 @@ def main() -> None:
             return
         scenes = [model.look(each) for each in pictures(max(args.sizes), args.pixels, 0)]
         measured(model, scenes[:1], steering, 2, fresh)  # warms up
+        head = ("images", "at once: times as fast", "answers alone", "by processor time", "answers alone",
+                "seconds per answer", "answers alone")  # fmt: skip
+        text = f"{len(steering.head_set.heads)} heads, {scenes[0].tokens} image tokens, {what}\n\n"
         for size in args.sizes:
             rounds = [measured(model, scenes[:size], steering, args.tokens, fresh) for _ in range(args.rounds)]
             rows.append((size, *(median(values) for values in zip(*rounds, strict=True))))
             print(*rows[-1], flush=True)
-        head = ("images", "at once: times as fast", "answers alone", "by processor time", "answers alone",
-                "seconds per answer", "answers alone")  # fmt: skip
-        text = f"{len(steering.head_set.heads)} heads, {scenes[0].tokens} image tokens, {what}\n\n"
-        page.write(f"{name}: many images at once", text + page.table(head, rows), args.page)
+            page.write(f"{name}: many images at once", text + page.table(head, rows), args.page)  # kept if it is ended
 
 
 if __name__ == "__main__":

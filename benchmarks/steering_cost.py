@@ -42,7 +42,10 @@ def main() -> None:
         prefix, suffix = layout.items[:at], layout.items[at + 1 :]
         steering = Steering(model.head_set, Panel(2, len(strip.captions)), queries="all")
         bias = [steering.push.image_bias(each) for each in scene.target(steering.regions)]
-        spans = [Span(at, len(b), b.shape[1], b) for at, b in zip(layout.grid_positions, bias, strict=True)]
+        spans = [
+            Span(grid.position, grid.rows, grid.cols, values, grid.cells)
+            for grid, values in zip(layout.grids, bias, strict=True)
+        ]
         session = Session(
             model.native,
             context=layout.tokens + args.tokens + 256,
@@ -83,8 +86,8 @@ def main() -> None:
             for name, run in arms.items():
                 times[name].append(run())
         print(
-            f"{model.name}, {len(model.head_set.heads)} heads in {len(model.head_set.layers)} of {model.layers} layers, "
-            f"{encoded.tokens} image tokens, {args.threads} threads, flash attention {args.flash_attention}\n"
+            f"{model.name}, {len(model.head_set.heads)} heads in {len(model.head_set.layers)} of {model.layers} "
+            f"layers, {encoded.tokens} image tokens, {args.threads} threads, flash attention {args.flash_attention}\n"
         )
         print("| arm | prefill, ratio of speed | decode, ratio of speed | decode, tokens/s |")
         print("|---|---|---|---|")
