@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from ..errors import OptionError, ProjectorError, UnknownPicturesError
-from ..lab.ranking import FLOOR, Kind, Place
+from ..lab.ranking import FLOOR, RANKS, Kind, Place
 from ..loading.load import load
 from ..loading.pair import Given
 from .kept import keep
@@ -93,6 +93,11 @@ class Words(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic
     "--at", "place", type=click.Choice(get_args(Place)),
     help="Score the final prompt token (the paper's) or the answer's tokens  [default: what steers better]",
 )  # fmt: skip
+@click.option(
+    "--rank", type=click.Choice(RANKS), default="attention", show_default=True,
+    help="By where heads look, or by how much a bias on each makes captions more probable: gradient in torch (extra "
+    "torch; architectures llama, qwen2, qwen3, qwen2vl, qwen3vl), difference in the engine (any model).",
+)  # fmt: skip
 @click.option("--from-ranking", type=FILE, metavar="JSON", help="Only choose among the heads of a published ranking.")
 @click.option("--save-ranking", type=FILE, metavar="JSON", help="Write every head with its scores, too.")
 @click.option(
@@ -140,7 +145,7 @@ def discover(
       lookhere describe strip.png --model my-finetune.gguf --heads my-heads.json --panel 3/6
       lookhere discover my-finetune.gguf --question "What happens in panel {number}?"
       lookhere discover my-finetune.gguf --coco val2017.json --images val2017 -o box-heads.json
-      lookhere discover any-llm.gguf --text -o guess.json
+      lookhere discover any-llm.gguf --text --rank difference -o guess.json
     """
     from ..lab.scoring import shared
     from .progress import Bar
@@ -186,6 +191,10 @@ def _options(**wanted: Any) -> Options:
         raise click.UsageError("--images needs --coco JSON: the labels of the images.")
     if sum(map(bool, (wanted["comics"], wanted["scenes"], wanted["coco"]))) > 1:
         raise click.UsageError("Give one of --comics, --scenes and --coco, or none of them for generated strips.")
+    if wanted["rank"] != "attention":
+        for option, given in {"--at": wanted["place"], "--from-ranking": wanted["ranking"]}.items():
+            if given is not None:
+                raise click.UsageError(f"{option} means nothing with --rank {wanted['rank']}; leave one of them out.")
     if wanted["ordinals"] is not None and "{ordinal}" not in (wanted["question"] or ""):
         raise click.UsageError("--ordinals needs --question TEXT with {ordinal} in it, where they are put.")
     try:

@@ -77,7 +77,7 @@ def tally_attention(
     """
     layers = model.facts.attention_layers
     tally = Tally(model.layers, model.heads_per_layer, places, seed=seed, attention_layers=layers)
-    if checkpoint is not None and checkpoint.arrays:
+    if checkpoint is not None and "halves" in checkpoint.arrays:
         tally.restore(checkpoint.arrays)
     done = tally.strips
     progress = progress or Silent()
@@ -91,10 +91,10 @@ def tally_attention(
             tally.image.add(seen.image[:, :, place], seen.entropy[:, :, place])
         tally.add(seen.at_prompt, seen.over_answer)
         if checkpoint is not None:
-            checkpoint.arrays = tally.arrays()
+            checkpoint.arrays = {**checkpoint.arrays, **tally.arrays()}
             checkpoint.touch()
     if checkpoint is not None:
-        checkpoint.arrays = tally.arrays()
+        checkpoint.arrays = {**checkpoint.arrays, **tally.arrays()}
         checkpoint.write()
     return tally
 

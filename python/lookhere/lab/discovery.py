@@ -14,19 +14,22 @@ from numpy.typing import NDArray
 from ..errors import HeadSetError
 from ..steering.head_set import HeadSet, ModelFacts
 from . import material, verdict
-from .attention import LOOK, SECONDS, tally_attention
+from .attention import LOOK, SECONDS
 from .bench import Bench
 from .calibration import Choice, choose, head_counts, settings
 from .checkpoint import Checkpoint, file_hash
 from .controls import measure_controls
 from .discovery_options import Options
-from .evidence import all_scores, evidence_of, source_of
-from .material import Material
+from .evidence import evidence_of, source_of
+from .material import Material, material_of
 from .naming import Naming
-from .ranking import PLACES, Place, Scores, Tally, Trust, read_ranking
+from .ranking import PLACES, Trust
+from .rankings import GOING_ON, find_rankings
 from .readers import find_readers
-from .scoring import READ_AT, default_heads, rank
-from .settling import in_words, settling
+from .scoring import default_heads
+from .settling import in_words
+from .slope_ranking import SECONDS as SLOPE_SECONDS
+from .slope_ranking import SLOPE, check_rank
 from .understanding import Understanding, understand
 from .verdict import Verdict
 from .work import Progress, Silent
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Discovery", "Options", "discover", "listed_ranking"]
 
-GOING_ON = 12
-"""Heads over the answer's tokens that are tried beside those that were chosen."""
 READ, READ_SECONDS = "read", 0.48
 """A step: a picture on which readers are looked for; seconds of one by the built-in model."""
 
@@ -74,7 +75,8 @@ def discover(
     asking the model.
     """
     options, progress = options or Options(), progress or Silent()
-    stuff = _material(model, options)
+    check_rank(options.rank, model.facts)
+    stuff = material_of(model, options)
     key = {
         "what": "discovery 5",
         "model": file_hash(model.path),
@@ -91,27 +93,25 @@ def discover(
     _plan(options, stuff, bench, facts, progress)
     understood = understand(bench, options, stuff)
     bench.prompt, bench.judge = understood.prompt, understood.judge
-    rankings, scores, trusted, tally = _look(model, options, stuff, understood.naming, checkpoint, progress)
-    choice = None
-    usable = {place: ranking for place, ranking in rankings.items() if not trusted or trusted[place].gaze_heads}
+    rankings = find_rankings(model, options, stuff, understood.naming, understood.prompt, checkpoint, progress)
+    usable, trusted, choice = rankings.usable, rankings.trusted, None
     if not usable:
         bench.plan(0, 0)
         progress.plan(READ, 0, READ_SECONDS)
     else:
-        choice = _choose(bench, stuff, usable, _going_on(facts, scores, trusted), progress)
-    place = choice.place if choice else next(iter(usable or rankings))
-    ranking, trust_in_it = rankings[place], trusted.get(place)
+        choice = _choose(bench, stuff, usable, rankings.going_on, progress)
+    place = choice.place if choice else next(iter(usable or rankings.by))
+    ranking, trust_in_it = rankings.by[place], trusted.get(place)
     heads = choice.heads if choice else default_heads(ranking, trust_in_it)
-    found = _verdict(usable, choice, stuff, understood)
+    found = _verdict(trust_in_it if not usable else None, choice, stuff, understood)
     progress.note(found.told)
     evidence = evidence_of(model, options, stuff, ranking, place, trust_in_it, choice)
     evidence |= {"worth": found.as_dict(), "wording": understood.as_dict(), "judge": understood.judge}
-    tables: dict[str, Any] = all_scores(scores)
-    if tally is not None:
-        compared = tally.image.comparison()
+    tables = rankings.tables()
+    if rankings.tally is not None:
+        compared = rankings.tally.image.comparison()
         evidence["compared"], tables["compared"] = compared.lists(), compared.tables()
-        sizes = sorted({*head_counts(len(facts.every_head)), len(heads.heads)})
-        settled = settling(tally, _place(place), options.kind, sizes, options.floor)
+        settled = rankings.settling(place, options, sorted({*head_counts(len(facts.every_head)), len(heads.heads)}))
         evidence["settling"] = tables["settling"] = [each.as_dict() for each in settled]
         progress.note(in_words(settled, len(heads.heads)))
     if choice and options.controls:
@@ -125,49 +125,19 @@ def discover(
     heads = replace(heads, prompt=understood.prompt, source=source, evidence=evidence)
     ranking = replace(ranking, evidence=tables, source=source)
     checkpoint.remove()
-    attention = {} if tally is None else {str(place): tally.attention(place) for place in PLACES}
-    return Discovery(heads, ranking, trust_in_it, choice, found, understood, attention)
-
-
-def _look(
-    model: Model, options: Options, stuff: Material, naming: Naming, checkpoint: Checkpoint, progress: Progress
-) -> tuple[dict[str, HeadSet], dict[str, Scores], dict[str, Trust], Tally | None]:
-    """Rankings by the place they were read at, their scores and trust, and what they were made of; or the ranking that
-    was given, and nothing else."""
-    facts = model.facts
-    if options.ranking is not None:
-        published = read_ranking(options.ranking, facts)
-        published.check(facts)
-        return {"published": replace(published, model=facts)}, {}, {}, None
-    progress.now("looking for heads")
-    items = (item.asked(naming) for item in stuff.items)
-    tally = tally_attention(model, items, stuff.places, seed=options.seed, checkpoint=checkpoint, progress=progress)
-    rankings, scores, trusted = rank(facts, tally, options)
-    for place, each in trusted.items():
-        progress.note(f"{READ_AT[place]}: {each.verdict}.")
-    return rankings, scores, trusted, tally
+    return Discovery(heads, ranking, trust_in_it, choice, found, understood, rankings.attention)
 
 
 def _plan(options: Options, stuff: Material, bench: Bench, facts: ModelFacts, progress: Progress) -> None:
     """All that is to be done, as far as is known before the heads are."""
     if options.ranking is None:
         progress.plan(LOOK, stuff.count * stuff.places, SECONDS[LOOK])
+    if options.rank != "attention":
+        progress.plan(SLOPE, stuff.count, SLOPE_SECONDS[options.rank])
     bench.thorough = stuff.generated
-    rankings = 1 if options.place or options.ranking else len(PLACES)
+    rankings = 1 if options.place or options.ranking or options.rank != "attention" else len(PLACES)
     bench.plan(*settings(len(facts.every_head), rankings, GOING_ON if bench.thorough and not options.ranking else 0))
     progress.plan(READ, min(options.readers, options.strips) * (2 if stuff.generated else 1), READ_SECONDS)
-
-
-def _material(model: Model, options: Options) -> Material:
-    """What the options name. ComicsError, LabelsError."""
-    count, others, seed = options.strips, options.calibration, options.seed
-    if options.comics is not None:
-        return material.comics(options.comics, count, others)
-    if options.coco is not None:
-        return material.coco(options.coco, options.images or options.coco.parent, count, others)
-    if options.scenes:
-        return material.scenes(count, others, seed)
-    return material.strips(model, count, others, seed, options.panel_size)
 
 
 def _controls(
@@ -187,12 +157,10 @@ def _controls(
     return found
 
 
-def _verdict(
-    usable: Mapping[str, HeadSet], choice: Choice | None, stuff: Material, understood: Understanding
-) -> Verdict:
-    if not usable:
-        why = "no head looks more at the place that is asked about than chance makes heads look"
-        return Verdict("none", why, "" if understood.answers else verdict.OWN_WORDS)
+def _verdict(useless: Trust | None, choice: Choice | None, stuff: Material, understood: Understanding) -> Verdict:
+    """useless: the trust in rankings none of which can be used."""
+    if useless is not None:
+        return Verdict("none", useless.none_by, "" if understood.answers else verdict.OWN_WORDS)
     if choice is None:
         return Verdict(
             "unmeasured", "no steered answers were judged", "lookhere evaluate tells what the heads are worth."
@@ -204,7 +172,7 @@ def _readers(model: Model, options: Options, naming: Naming, progress: Progress)
     """Heads for read-back, on the first of the same pictures, and on generated scenes beside generated strips; None
     where no answers are known."""
     count = min(options.readers, options.strips)
-    corpora = [[item.asked(naming) for item in itertools.islice(_material(model, options).items, count)]]
+    corpora = [[item.asked(naming) for item in itertools.islice(material_of(model, options).items, count)]]
     if options.comics is None and options.coco is None and not options.scenes:
         corpora.append(list(material.scenes(count, 0, options.seed).items))
     corpora = [known for each in corpora if (known := [item for item in each if item.answers])]
@@ -214,20 +182,6 @@ def _readers(model: Model, options: Options, naming: Naming, progress: Progress)
     progress.plan(READ, sum(map(len, corpora)), READ_SECONDS)
     found = find_readers(model, corpora, lambda: progress.step(READ))
     return {"heads": found.heads, "evidence": found.as_evidence()}
-
-
-def _place(name: str) -> Place:
-    return next(place for place in PLACES if place == name)
-
-
-def _going_on(facts: ModelFacts, scores: dict[str, Scores], trusted: dict[str, Trust]) -> HeadSet | None:
-    """The gaze heads over the answer's tokens that have the most mass there."""
-    if "answer" not in trusted:
-        return None
-    look, values = scores["answer"], scores["answer"].guarded
-    gaze = set(look.order("guarded")[: trusted["answer"].gaze_heads])
-    heads = tuple(head for head in look.order("mass") if head in gaze)[:GOING_ON]
-    return HeadSet(facts, heads, scores=tuple(round(float(values[head]), 4) for head in heads)) if heads else None
 
 
 def _choose(

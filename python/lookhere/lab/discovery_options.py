@@ -10,7 +10,7 @@ from .. import checks
 from ..errors import ComicsError, HeadSetError, LabelsError, OptionError
 from ..questions import ORDINALS
 from .naming import Naming
-from .ranking import FLOOR, PLACES, Kind, Place
+from .ranking import FLOOR, PLACES, RANKS, Kind, Place, Rank
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Options:
     panel, None for one that suits the model. readers: how many of the strips or images the heads for read-back are
     found on, and as many generated scenes beside generated strips (0: none are looked for). controls: draws of random
     heads that the chosen ones are measured beside, and all heads, on other strips where these are generated (0: not
-    measured). OptionError.
+    measured). rank: what heads are ranked by, see ``slope_ranking``; kind, floor and place are of attention.
+    OptionError.
     """
 
     comics: Path | None = None
@@ -47,6 +48,7 @@ class Options:
     question: str | None = None
     ordinals: tuple[str, ...] | None = None
     controls: int = 0
+    rank: Rank = "attention"
     naming: Naming | None = field(init=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
@@ -72,6 +74,10 @@ class Options:
         checks.one_of("kind", self.kind, get_args(Kind))
         if self.place is not None:
             checks.one_of("place", self.place, PLACES)
+        checks.one_of("rank", self.rank, RANKS)
+        given = [name for name in ("place", "ranking") if getattr(self, name) is not None]
+        if given and self.rank != "attention":
+            raise OptionError(f"{given[0]} is given with rank={self.rank!r}; expected it with rank='attention' alone.")
         if self.prompt is not None:
             checks.text("prompt", self.prompt)
         if self.question is not None or self.ordinals is not None:

@@ -60,7 +60,8 @@ def of_model(path: str, native: _engine.Model) -> dict[str, Any]:
 def of_trust(options: Options, place: str, trusted: Trust) -> dict[str, Any]:
     """What speaks for a ranking."""
     return {
-        "score": options.kind, "read_at": place, "floor": options.floor, "chance": round(trusted.chance, 4),
+        **({"score": options.kind, "read_at": place, "floor": options.floor} if options.rank == "attention"
+           else {"score": options.rank, "read_at": "answer"}), "chance": round(trusted.chance, 4),
         "verdict": trusted.verdict, "gaze_heads": trusted.gaze_heads,
         "shuffled_best": [round(value, 4) for value in trusted.baseline],
         "split_half_overlap": {str(k): round(value, 4) for k, value in trusted.overlap.items()},

@@ -38,17 +38,17 @@ def log_probabilities(view: View, answers: Sequence[Sequence[int]]) -> list[floa
 def _sum(session: Session, sequence: KvSequence, first: NDArray[np.float32], tokens: Sequence[int]) -> float:
     """first: the logits at the prompt's end."""
     sequence.rewind()
-    total = _nats(first, tokens[0])
+    total = nats_of(first, tokens[0])
     for start in range(0, len(tokens) - 1, _CHUNK):
         chunk = tokens[start : min(start + _CHUNK, len(tokens) - 1)]
         session.step(sequence, chunk)
         with engine_errors("reading logits"):
             for row in range(len(chunk)):
-                total += _nats(session.native.logits(row), tokens[start + row + 1])
+                total += nats_of(session.native.logits(row), tokens[start + row + 1])
     return total
 
 
-def _nats(logits: NDArray[np.float32], token: int) -> float:
+def nats_of(logits: NDArray[np.float32], token: int) -> float:
     """Log-softmax at a token."""
     values = logits.astype(np.float64)
     most = values.max()

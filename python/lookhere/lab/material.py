@@ -20,6 +20,7 @@ from .picture import Picture, of_objects, of_scene, of_strip
 if TYPE_CHECKING:
     from ..comics import FreeScene, Strip
     from ..model import Model
+    from .discovery_options import Options
 
 Corpus: TypeAlias = Literal["strips", "comics", "scenes", "coco"]
 
@@ -46,6 +47,18 @@ class Material:
     generated: bool = False
     content: str = ""
     fresh: Sequence[Source] = ()
+
+
+def material_of(model: Model, options: Options) -> Material:
+    """What the options name. ComicsError, LabelsError."""
+    count, others, seed = options.strips, options.calibration, options.seed
+    if options.comics is not None:
+        return comics(options.comics, count, others)
+    if options.coco is not None:
+        return coco(options.coco, options.images or options.coco.parent, count, others)
+    if options.scenes:
+        return scenes(count, others, seed)
+    return strips(model, count, others, seed, options.panel_size)
 
 
 def strips(model: Model, count: int, others: int, seed: int, panel_size: int | None) -> Material:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from .comparison import ImageTally
 
 Array: TypeAlias = NDArray[np.float64]
 Kind: TypeAlias = Literal["guarded", "selectivity", "mass"]
+Rank: TypeAlias = Literal["attention", "gradient", "difference"]
+"""What heads are ranked by: where they look, or what a bias on them does to the captions' log-probability."""
+RANKS: tuple[Rank, ...] = ("attention", "gradient", "difference")
 Place: TypeAlias = Literal["prompt", "answer"]
 """Where attention is read: at the final prompt token, or over the answer's tokens."""
 
@@ -171,6 +174,8 @@ class Trust:
     gaze_heads: int
     baseline: tuple[float, ...]
     overlap: dict[int, float]
+    found_by: ClassVar[str] = "{heads} heads look at the segment of a text that is asked about or being said"
+    none_by: ClassVar[str] = "no head looks more at the place that is asked about than chance makes heads look"
 
     @property
     def verdict(self) -> str:

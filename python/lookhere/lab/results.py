@@ -34,6 +34,8 @@ _SCORES = {
     "mass": "raw attention mass",
     "selectivity": "selectivity (row-normalised attention)",
     "guarded": "selectivity (row-normalised attention), 0 below a floor of mass",
+    "gradient": "gradient of the captions' log-probability by the head's bias",
+    "difference": "difference of the captions' log-probability under a bias on the head",
 }
 _READ_AT = {"prompt": "at the final prompt token", "answer": "over the answer's tokens"}
 

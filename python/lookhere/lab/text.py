@@ -6,10 +6,10 @@ The heads that look at what is being described are in the language model before 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,23 +25,24 @@ from .comparison import KEPT
 from .corpus import captioned_strips, generated_strips
 from .discovery_options import Options
 from .evidence import all_scores, of_model, of_trust
+from .forced import Reader, of_text
 from .naming import Naming
 from .ranking import PLACES, Place, Tally, Trust
 from .scoring import READ_AT, default_heads, rank
-from .settling import in_words, settling
+from .settling import Settled, in_words, settling
+from .slope_ranking import tally_slopes
 from .verdict import Verdict
 from .work import Progress, Silent
 
-if TYPE_CHECKING:
-    from .. import _engine
-    from ..kv.session import Session
-    from ..prompt.chat import ChatTemplate
-    from ..steering.facts import ModelFacts
-
 Array = NDArray[np.float64]
+Texts: TypeAlias = Sequence[Sequence[str]]
+"""Segments of each text, as many of each."""
 
 NAMING = Naming("What happens in the {ordinal} sentence?")
 """The question about a segment. Small models do not count sentences; the answer's tokens find theirs by its words."""
+
+PROMPT = "What is happening?"
+"""The question that names no segment, after which captions are forced where heads are ranked by slopes."""
 
 PRIOR = 1 / 12
 """Of all heads, at most so many are in a prior: the best numbers that Gaze Heads reports are 2 to 12 % of all heads,
@@ -49,21 +50,6 @@ and more of them break sentences."""
 
 PREFERRED: tuple[Place, ...] = ("answer", "prompt")
 """The place where more heads are better than chance is taken; the first of these where they are as many."""
-
-
-class Reader(Protocol):
-    """What reads text: ``loading.language.LanguageModel`` or a ``Model``."""
-
-    @property
-    def native(self) -> _engine.Model: ...
-    @property
-    def session(self) -> Session: ...
-    @property
-    def template(self) -> ChatTemplate: ...
-    @property
-    def facts(self) -> ModelFacts: ...
-    @property
-    def path(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -89,50 +75,81 @@ def discover_text(
     """Ranks the heads of a language model by where they look in texts: captions of generated strips, or those of
     ``options.comics``, one a line, and a question about each.
 
-    Only strips, seed, kind, place, floor, comics, prompt, question and ordinals of the options mean something here.
+    Only strips, seed, rank, kind, place, floor, comics, prompt, question and ordinals of the options mean something
+    here; by slopes, no question names a segment.
     ComicsError, OptionError, PromptError and those of asking the model.
     """
     options, progress = options or Options(), progress or Silent()
     naming = options.naming or NAMING
     texts, source = _texts(options)
     places = len(texts[0])
-    key = {"what": "text 1", "model": file_hash(model.path), "texts": texts, "naming": str(naming),
-           "seed": options.seed}  # fmt: skip
-    tally = tally_texts(model, texts, naming, options.seed, Checkpoint(kept, key), progress)
-    facts = model.facts
-    rankings, scores, trusted = rank(facts, tally, options)
-    for place, each in trusted.items():
-        progress.note(f"{READ_AT[place]}: {each.verdict}.")
-    place = options.place or max(PREFERRED, key=lambda each: trusted[each].gaze_heads)
-    ranking, found = rankings[place], trusted[place]
+    key = {"what": "text 2", "model": file_hash(model.path), "texts": texts, "naming": str(naming),
+           "seed": options.seed, "rank": options.rank, "prompt": options.prompt}  # fmt: skip
+    checkpoint = Checkpoint(kept, key)
+    by = _by_attention if options.rank == "attention" else _by_slopes
+    ranked = by(model, options, texts, checkpoint, progress)
+    ranking, found, facts = ranked.ranking, ranked.trust, model.facts
     heads = default_heads(ranking, found, PRIOR)
     if found.gaze_heads:
         verdict = Verdict(
-            "prior", f"{found.gaze_heads} heads look at the segment of a text that is asked about or being said",
+            "prior", found.found_by.format(heads=found.gaze_heads),
             "With images that the model knows, lookhere discover finds better; lookhere evaluate tells what these do.",
         )  # fmt: skip
     else:
-        verdict = Verdict("none", "no head looks more at a segment that is asked about than chance makes heads look")
+        verdict = Verdict("none", found.none_by)
     progress.note(verdict.told)
-    tables: dict[str, Any] = all_scores(scores)
-    sizes = sorted({*head_counts(len(facts.every_head)), len(heads.heads)})
-    settled = settling(tally, place, options.kind, sizes, options.floor)
-    tables["settling"] = [each.as_dict() for each in settled]
+    settled = ranked.settling(sorted({*head_counts(len(facts.every_head)), len(heads.heads)}))
+    tables = {**ranked.tables, "settling": [each.as_dict() for each in settled]}
     progress.note(in_words(settled, len(heads.heads)))
     words = f"lookhere discover --text, {len(texts)} texts of {places} {source}, seed {options.seed}"
     evidence = {
         "model": of_model(model.path, model.native), "corpus": "text", "strips": len(texts), "calibration_strips": 0,
-        "panels": places, "seed": options.seed, **of_trust(options, place, found),
+        "panels": places, "seed": options.seed, **of_trust(options, ranked.place, found),
         "ranking": [list(head) for head in ranking.heads[:KEPT]], "settling": tables["settling"],
         "worth": verdict.as_dict(), "wording": naming.as_dict(),
     }  # fmt: skip
-    if kept is not None:
-        kept.unlink(missing_ok=True)
+    checkpoint.remove()
     return TextDiscovery(
         replace(heads.pushed(queries="answer"), prompt=options.prompt, source=words, evidence=evidence),
-        replace(ranking, evidence=tables, source=words), found, verdict,
+        replace(ranking, evidence=tables, source=words), found, verdict, ranked.attention,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """A ranking and what is told about it. place: where attention was read. tables: of all heads' scores."""
+
+    ranking: HeadSet
+    trust: Trust
+    place: str
+    tables: dict[str, Any]
+    settling: Callable[[Sequence[int]], list[Settled]]
+    attention: dict[str, Array]
+
+
+def _by_attention(model: Reader, options: Options, texts: Texts, checkpoint: Checkpoint, progress: Progress) -> _Ranked:
+    tally = tally_texts(model, texts, options.naming or NAMING, options.seed, checkpoint, progress)
+    rankings, scores, trusted = rank(model.facts, tally, options)
+    for place, each in trusted.items():
+        progress.note(f"{READ_AT[place]}: {each.verdict}.")
+    place = options.place or max(PREFERRED, key=lambda each: trusted[each].gaze_heads)
+    return _Ranked(
+        rankings[place], trusted[place], place, all_scores(scores),
+        lambda sizes: settling(tally, place, options.kind, sizes, options.floor),
         {str(each): tally.attention(each) for each in PLACES},
     )  # fmt: skip
+
+
+def _by_slopes(model: Reader, options: Options, texts: Texts, checkpoint: Checkpoint, progress: Progress) -> _Ranked:
+    prompt = options.prompt or PROMPT
+    slopes = tally_slopes(
+        model, options.rank, texts, lambda text: of_text(model, text, prompt), len(texts), len(texts[0]),
+        seed=options.seed, checkpoint=checkpoint, progress=progress,
+    )  # fmt: skip
+    trust = slopes.trust(head_counts(len(model.facts.every_head)))
+    progress.note(f"By {options.rank}: {trust.verdict}.")
+    tables = {"slope": np.round(slopes.mean(), 5).tolist()}
+    return _Ranked(slopes.ranking(), trust, "answer", tables, slopes.settling, {})
 
 
 def tally_texts(
