@@ -102,5 +102,27 @@ class CancelledError(LookhereError):
     """The work was cancelled before there was a result."""
 
 
+class RequestError(LookhereError):
+    """A request to ``lookhere serve`` is not taken: not allowed, too large, in vain, or nobody is free for it.
+
+    status: the HTTP status. code: what it is, for programs. param: the field that is wrong. retry_after: seconds after
+    which it may be tried again.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: int = 400,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.retry_after = retry_after
+
+
 class EngineFailure(LookhereError):
     """The engine could not compute; the message carries its words."""

@@ -139,6 +139,7 @@ CALLS = {
     "Text": lambda w: (Text, {"document": "One."}),
     "Text.open": lambda w: (Text.open, {"source": b"One."}),
     "Run.look_at": lambda w: (w.run().look_at, {"at": Point(5, 5)}),
+    "Run.aim_for": lambda w: (w.run().aim_for, {"at": Point(5, 5)}),
     "Run.aim_with": lambda w: (w.run().aim_with, {"aim": w.aim}),
     "Run.answer": lambda w: (w.run().answer, {"steps": w.answer.steps, "finish": "end"}),
     "Run.join": lambda w: (w.run().join, {}),

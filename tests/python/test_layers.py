@@ -30,7 +30,7 @@ FLOORS = (
     ("comics",),
     ("wire", "loading"),
     ("",),  # the public names
-    ("lab",),
+    ("lab", "server"),
     ("cli",),
     ("__main__",),
 )

@@ -122,10 +122,16 @@ class Run:
         """
         if self._finish is not None:
             raise ClosedError(f"This answer has ended ({self._finish}); ask the scene again.")
-        if at is None or isinstance(at, Steering) or self._last is None:
-            self.aim_with(self._aim_at(at))
-        else:
-            self.aim_with(self._aim_at(self._last.steering.looking_at(at)))
+        self.aim_with(self.aim_for(at))
+
+    def aim_for(self, at: Region | Sequence[Region] | Steering | None) -> Aim | None:
+        """What ``look_at`` would look with, to be carried to ``aim_with``; it may be made in another thread.
+
+        RegionError; HeadSetMissingError.
+        """
+        if at is not None and not isinstance(at, Steering) and self._last is not None:
+            at = self._last.steering.looking_at(at)
+        return self._aim_at(at)
 
     def aim_with(self, aim: Aim | None) -> None:
         """Moves the gaze to an aim that was made before. OptionError; RegionError where it is on other images."""

@@ -33,6 +33,7 @@ from .logs import Group
 from .named.heads import heads
 from .named.models import models
 from .narrate import narrate
+from .serve import serve
 
 LONGEST = 1200
 """Characters of an error. A longer one loses its middle, because its end says what to do."""
@@ -124,5 +125,5 @@ def main() -> None:
     """
 
 
-for command in (demo, describe, narrate, discover, evaluate, models, heads, info, doctor):
+for command in (demo, describe, narrate, discover, evaluate, models, heads, info, doctor, serve):
     main.add_command(command)

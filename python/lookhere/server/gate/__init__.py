@@ -1,0 +1,1 @@
+"""What is let in: which caller, which body, which picture, which address."""

@@ -1,0 +1,91 @@
+"""The process that serves: a socket, signals, and an end in order."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+from .. import checks
+from ..errors import OptionError
+from ..model import Model
+from .app import App
+from .desk import Desk
+from .gate.guard import Guard
+from .settings import Settings
+
+CONNECTIONS = 1000
+"""At a time, idle ones included."""
+
+
+class Program(uvicorn.Server):  # type: ignore[misc,unused-ignore]  # where uvicorn is not installed
+    """Ctrl-C once lets the answers end that are being made, twice ends at once."""
+
+    def __init__(self, desk: Desk, say: Callable[[str], object] = lambda text: None) -> None:
+        config = uvicorn.Config(
+            Guard(App(desk).asgi, desk.settings),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=15,
+            ws_max_size=desk.settings.body,
+        )
+        super().__init__(config)
+        self._desk, self._say = desk, say
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal to stop."""
+        if not self.should_exit and self._desk.places.running:
+            count = self._desk.places.running
+            self._say(f"Stopping after {count} answer{'s' * (count > 1)} that are being made; again ends at once.")
+        super().handle_exit(sig, frame)
+        self._desk.places.close()
+
+
+def serve(model: Model, settings: Settings, name: str, say: Callable[[str], object] = lambda text: None) -> None:
+    """Serves until it is stopped by Ctrl-C or SIGTERM. say: told what a person wants to know. OptionError where it
+    cannot listen."""
+    with listening(settings) as listener:
+        desk = Desk(model, settings, name)
+        say(f"Serving {name} at {address(settings, listener)} (OpenAI's base_url: {address(settings, listener)}/v1)")
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            Program(desk, say).run(sockets=[listener])
+        except KeyboardInterrupt:
+            pass  # uvicorn says so once all is over
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            desk.close()
+
+
+def listening(settings: Settings) -> socket.socket:
+    """A socket that listens where the settings say. OptionError."""
+    host, port = settings.host, settings.port
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(place)
+            listener.listen(2048)
+        except BaseException:
+            listener.close()
+            raise
+    except (OSError, UnicodeError) as error:
+        raise OptionError(
+            f"The server cannot listen on {checks.short(host)}, port {port}: {checks.reason(error)}. Is another one "
+            "running? Give another --port, or 0 for any that is free."
+        ) from error
+    return listener
+
+
+def address(settings: Settings, listener: socket.socket) -> str:
+    """Where it is reached."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{listener.getsockname()[1]}"
