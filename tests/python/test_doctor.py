@@ -142,10 +142,18 @@ def test_a_text_model_alone(tmp_path):
     text = {"general.architecture": "llama", "general.name": "Llama", "tokenizer.ggml.model": "gpt2"}
     files.write(tmp_path / "llama.gguf", text)
     report = examine(tmp_path / "llama.gguf")
-    assert not report.vision
-    assert "has no vision by itself" in report.problems[0]
-    assert "may be a text model" in report.problems[0]
-    assert "vision         no" in run(tmp_path).stdout
+    assert (report.vision, report.loads, report.projector, report.problems) == (False, True, None, ())
+    assert "texts alone" in report.steps[0]
+    assert "--text -o heads.json" in report.steps[1]
+    assert "describe notes.txt" in report.steps[2]
+    result = run(tmp_path)
+    assert (result.exit_code, "vision         no" in result.stdout) == (0, True)
+    files.write(tmp_path / "mmproj.gguf", {**files.PROJECTOR, "clip.vision.projection_dim": 1})
+    text["llama.embedding_length"] = 64
+    files.write(tmp_path / "llama.gguf", text)
+    assert examine(tmp_path / "llama.gguf").loads  # the projector is another model's
+    (tmp_path / "mmproj.gguf").write_bytes(b"<html>")
+    assert "cannot be used" in examine(tmp_path / "llama.gguf").problems[0]
 
 
 def test_a_model_without_a_tokenizer(folder):

@@ -199,7 +199,7 @@ def test_a_model_without_eyes_says_so(engine, tmp_path, head_set):
             _ = model.projector_path
     with pytest.raises(lookhere.ClosedError):
         model.look(Text("a"))
-    with lookhere.load(path) as model, pytest.raises(HeadSetMissingError, match="--text -o heads.json"):
+    with lookhere.load(path) as model, pytest.raises(HeadSetMissingError, match=r"--text -o heads\.json"):
         model.look(Text("a")).describe(at=Span(0, 1))
     with load_language_model(path) as model:
         assert model.look(Text("a")).describe().text == fake.UNSTEERED
@@ -208,7 +208,7 @@ def test_a_model_without_eyes_says_so(engine, tmp_path, head_set):
 
 
 def test_eyes_of_another_model_beside_it(engine, tmp_path):
-    """A folder of many models: what cannot be this one's projector leaves it a text model; what may be must be whole."""
+    """A folder of many models: what cannot be this one's projector leaves it a text model; others must be whole."""
     path = fake.write_gguf(tmp_path / "alone" / "text.gguf")
     with lookhere.load(path) as model:
         assert not model.sees
@@ -261,3 +261,13 @@ def test_a_scene_stays_in_its_process(reader):
     steering = Steering(reader.head_set, Paragraph(2))
     assert scene.describe(at=steering).text == fake.steered_text(0, AT[2])
     assert scene.aim(steering).target[0].shape == (1, len(NOTES.encode()))
+
+
+def test_heads_found_on_texts_are_no_guess_for_texts(engine, pair, tmp_path, recwarn):
+    blind = fake.write_gguf(tmp_path / "alone" / "text.gguf")
+    evidence = {"corpus": "text", "worth": {"verdict": "prior", "why": "it looks", "advice": "Measure."}}
+    heads = HeadSet(ModelFacts("Fake", "fake", 4, 2), ((1, 0),), evidence=evidence)
+    lookhere.load(blind, heads=heads).close()
+    assert not recwarn.list
+    with pytest.warns(lookhere.WeakHeadSetWarning, match="found on text alone"):
+        lookhere.load(pair[0], heads=heads).close()

@@ -1,6 +1,7 @@
 """Texts: their paragraphs, their bytes, and the places in them, against what a person would count by hand."""
 
 import io
+import itertools
 import json
 import re
 
@@ -41,7 +42,7 @@ def cut(draw, lead=b""):
     document = draw(documents)
     whole = draw(st.sampled_from([b"", b" "])) + document.encode()
     cuts = sorted([0, len(whole), *draw(st.lists(st.integers(0, len(whole)), max_size=20))])
-    return document, [whole[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return document, [whole[a:b] for a, b in itertools.pairwise(cuts)]
 
 
 def held(document, pieces):
@@ -115,7 +116,9 @@ def test_paragraphs_against_lines_one_by_one(document):
     wanted += [lines] if lines else []
     text = Text(document)
     found = [re.split("\r\n|\r|\n", document[start:end]) for start, end in text.paragraphs]
-    assert [[each.strip() for each in lines] for lines in found] == [[each.strip() for each in lines] for lines in wanted]
+    assert [[each.strip() for each in lines] for lines in found] == [
+        [each.strip() for each in lines] for lines in wanted
+    ]
     for start, end in text.paragraphs:
         assert document[start:end] == document[start:end].strip() != ""
     ends = [end for pair in text.paragraphs for end in pair]
@@ -133,7 +136,8 @@ def test_paragraphs():
     assert Text("a", "one.txt") == Text("a", "other.txt") != Text("b")
 
 
-def placed(region, text=Text(NOTES)):
+def placed(region, document=NOTES):
+    text = Text(document)
     return TextFrame(len(text), 1, (TextGrid.of(range(len(text) + 1)),), text.paragraphs).placed([region])
 
 
@@ -145,9 +149,9 @@ def placed(region, text=Text(NOTES)):
         (lambda: Span(0, 2.5), "Span: end=2.5"),
         (lambda: Paragraph(0), "Paragraph: number=0"),
         (lambda: placed(Span(0, len(NOTES) + 1)), f"leaves the text, which has {len(NOTES)} characters"),
-        (lambda: placed(Paragraph(4)), "the text has 3 paragraphs, which blank lines part; expected a number from 1 to 3"),
-        (lambda: placed(Paragraph(2), Text("one")), "the text has 1 paragraph, "),
-        (lambda: placed(Paragraph(1), Text(" \n")), "white space alone"),
+        (lambda: placed(Paragraph(4)), "the text has 3 paragraphs, which blank lines part; .* from 1 to 3"),
+        (lambda: placed(Paragraph(2), "one"), "the text has 1 paragraph, "),
+        (lambda: placed(Paragraph(1), " \n"), "white space alone"),
         (lambda: placed(Box(0, 0, 5, 5)), r"Box\(0, 0, 5, 5\) is a place in an image, and this is a text"),
         (lambda: placed(Weighted(Mask(np.ones((2, 2))), 0.5)), "is a place in an image"),
         (lambda: Frame(96, 32, ()).placed([Span(0, 5)]), "is a place in a text, and this is an image"),

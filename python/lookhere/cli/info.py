@@ -72,9 +72,9 @@ def _as_json(model: Model, *, built_in: bool) -> dict[str, Any]:
             "name": model.name,
             "built_in": built_in,
             "file": model.path,
-            "projector_file": model.projector_path,
+            "projector_file": model.projector_path if model.sees else None,
             "architecture": model.architecture,
-            "projector": model.projector.kind,
+            "projector": model.projector.kind if model.sees else None,
             "bytes": native.size_bytes,
             "parameters": native.parameters,
             "layers": model.layers,
@@ -96,7 +96,7 @@ def _model_facts(model: Model, *, built_in: bool) -> dict[str, object]:
         "name": model.name + (" (built in)" if built_in else ""),
         "file": model.path,
         "architecture": model.architecture,
-        "projector": model.projector.kind + (" (lookhere's own, MIT)" if _own_eyes(model) else ""),
+        "projector": _projector(model),
         **{key: value for key, value in _terms(model, built_in=built_in).items() if value},
         "size": f"{native.size_bytes / 1e6:.1f} MB, {native.parameters / 1e6:,.1f} million parameters",
         "layers": _layers(native),
@@ -116,8 +116,11 @@ def _terms(model: Model, *, built_in: bool) -> dict[str, str]:
     return {"licence": label(licence, LONGEST), "origin": label(origin, LONGEST)}
 
 
-def _own_eyes(model: Model) -> bool:
-    return knows_drawings_alone(read_header(Path(model.projector_path), brief=True))
+def _projector(model: Model) -> str:
+    if not model.sees:
+        return "none: it looks at texts alone"
+    own = knows_drawings_alone(read_header(Path(model.projector_path), brief=True))
+    return model.projector.kind + (" (lookhere's own, MIT)" if own else "")
 
 
 def _layers(native: _engine.Model) -> str:

@@ -58,8 +58,8 @@ class KvSequence:
 
     @property
     def checkpoints(self) -> tuple[int, ...]:
-        """Items of the prompt before which other prompts part from it most: after each image and document, and before the last
-        token. What recurrent layers know is kept there."""
+        """Items of the prompt before which other prompts part from it most: after each image and document, and before
+        the last token. What recurrent layers know is kept there."""
         return self._checkpoints
 
     @property

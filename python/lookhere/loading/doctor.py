@@ -25,6 +25,7 @@ from .pair import (
     Located,
     check_projector,
     locate,
+    may_be_language_alone,
     misfit,
     model_path,
     projector_kind,
@@ -148,7 +149,7 @@ def examine(model: Given | None = None, *, mmproj: Given | None = None) -> Repor
         language,
         found,
         needs,
-        _template(header, family_of(found.kind) if found else None),
+        _template(header, family_of(found.kind) if found else None, sees=found is not None),
         None if heads is None else heads.head_set.model.name,
         "" if heads is None else heads.how,
         tuple(problems),
@@ -175,15 +176,17 @@ def _language_model(header: Header, files: Sequence[Path]) -> LanguageModel:
 
 def _projector(path: Path, model: Header, located: Located, *, named: bool) -> tuple[Projector | None, list[str]]:
     """-> the projector, where one can be read, and what is wrong with it."""
+    found = None
     try:
         found = projector_path(located.mmproj, path, located.path)
-    except ProjectorError as error:
-        return None, [str(error)]
-    problems = []
-    try:
         check_projector(found, path)
+        problems = []
     except ProjectorError as error:
-        problems.append(str(error))
+        if may_be_language_alone(path, located):
+            return None, []
+        problems = [str(error)]
+    if found is None:
+        return None, problems
     try:
         header = read_header(found)
     except ModelFileError:
@@ -235,9 +238,9 @@ def _compute_bytes(header: Header, vision: Header | None) -> int:
     return needed
 
 
-def _template(header: Header, family: Family | None) -> Template:
+def _template(header: Header, family: Family | None, *, sees: bool) -> Template:
     source = header.text("tokenizer.chat_template")
-    question = Message("user", (ImagePart(None), "What is in the image?"))
+    question = Message("user", (ImagePart(None), "What is in the image?") if sees else ("What is said?",))
     try:
         ChatTemplate(source or CHATML, family=family).pieces([question])
     except TemplateError as error:
@@ -247,11 +250,13 @@ def _template(header: Header, family: Family | None) -> Template:
 
 def _steps(report: Report, heads: Match | None, files: str) -> list[str]:
     """files: the model as a command line takes it; '' for the built-in one."""
-    if not report.loads or report.model is None or report.projector is None:
+    if not report.loads or report.model is None:
         return [AGAIN]
     steps = []
     if report.template and report.template.why:
         steps.append("Give a chat template that takes images: load(..., chat_template=...).")
+    if report.projector is None:
+        return [*steps, *_steps_of_text(heads, files)]
     family = family_of(report.projector.kind)
     if family is not None and not family.verified:
         steps.append(unverified(family))
@@ -273,3 +278,12 @@ def _steps(report: Report, heads: Match | None, files: str) -> list[str]:
         asked += " --heads heads.json"
     steps.append(f"Ask about a part of a picture: {asked}")
     return steps
+
+
+def _steps_of_text(heads: Match | None, files: str) -> list[str]:
+    steps = ["It looks at texts alone; to look at images, fetch the model's mmproj file, too, and put it beside it."]
+    asked = f"lookhere describe notes.txt --model {files} --paragraph 1"
+    if heads is None:
+        steps.append(f"Find the heads that steer it: lookhere discover {files} --text -o heads.json")
+        asked += " --heads heads.json"
+    return [*steps, f"Ask about a part of a text: {asked}"]

@@ -120,12 +120,13 @@ def pair_or_language(located: Located) -> tuple[Path, Path | None, str]:
     try:
         return (*pair_of(located), "")
     except ProjectorError as error:
-        if not _may_be_language_alone(path, located):
+        if not may_be_language_alone(path, located):
             raise
-        return path, None, f"{error} Without one it looks at texts alone: lookhere.Text, lookhere describe notes.txt."
+        texts = "lookhere.Text, lookhere describe notes.txt, lookhere discover --text"
+        return path, None, f"{error} Without one it looks at texts alone: {texts}."
 
 
-def _may_be_language_alone(path: Path, located: Located) -> bool:
+def may_be_language_alone(path: Path, located: Located) -> bool:
     """Whether a model may be one of text: not of an architecture that always sees, and nothing is beside it that may be
     its projector, though a broken or unknown one."""
     header = read_header(path)
