@@ -157,8 +157,8 @@ CALLS = {
     "Ask.of": lambda w: (Ask.of, {"messages": w.messages}),
     "Message": lambda w: (Message, {"role": "user", "parts": ("What?",)}),
     "ImagePart": lambda w: (ImagePart, {"source": STRIP}),
-    # where to look
     "DocumentPart": lambda w: (DocumentPart, {"source": "One."}),
+    # where to look
     "Box": lambda w: (Box, {"x0": 0, "y0": 0, "x1": 9, "y1": 9}),
     "Box.relative": lambda w: (Box.relative, {"x0": 0, "y0": 0, "x1": 0.5, "y1": 1}),
     "Box.thousandths": lambda w: (Box.thousandths, {"x0": 0, "y0": 0, "x1": 500, "y1": 1000}),
@@ -172,11 +172,11 @@ CALLS = {
     "Panel": lambda w: (Panel, {"row": 1, "col": 2, "rows": 2, "cols": 6}),
     "Panel.as_json": lambda w: (Panel(2, 6).as_json, {}),
     "Panel.on": lambda w: (Panel(2, 6).on, {"width": 96, "height": 32}),
-    "Polygon": lambda w: (Polygon, {"corners": [(0, 0), (9, 0), (0, 9)]}),
     "Span": lambda w: (Span, {"start": 0, "end": 2}),
     "Span.as_json": lambda w: (Span(0, 2).as_json, {}),
     "Paragraph": lambda w: (Paragraph, {"number": 1}),
     "Paragraph.as_json": lambda w: (Paragraph(1).as_json, {}),
+    "Polygon": lambda w: (Polygon, {"corners": [(0, 0), (9, 0), (0, 9)]}),
     "Polygon.relative": lambda w: (Polygon.relative, {"corners": [(0, 0), (0.5, 0), (0, 1)]}),
     "Polygon.thousandths": lambda w: (Polygon.thousandths, {"corners": [(0, 0), (500, 0), (0, 1000)]}),
     "RelativePolygon": lambda w: (RelativePolygon, {"corners": [(0, 0), (0.5, 0), (0, 1)]}),
@@ -255,13 +255,14 @@ CALLS = {
 NOT_CALLED = {
     "Model": "made by load",
     "Scene": "made by Model.look",
-    "Model.encode": "called by Model.look, with what it opened",
     "TextScene": "made by Model.look",
+    "Model.tokenized": "called by Model.look, with a Text",
+    "Model.encode": "called by Model.look, with what it opened",
     "Scene.of": "called by Model.look",
-    "Run.request": "called by a Group",
     "TextScene.of": "called by Model.look",
     "Span.on": "an error, whatever it is given",
     "Paragraph.on": "an error, whatever it is given",
+    "Run.request": "called by a Group",
 }
 
 OTHERS = {

@@ -16,6 +16,7 @@ from ..images.inline import inline
 from .frame import Frame
 from .grid import mean_maps
 from .readback import THRESHOLD, Where, read_back
+from .text_grid import TextGrid
 
 Self = TypeVar("Self", bound="GridMaps")
 
@@ -23,6 +24,8 @@ SHOWN = 12
 """Grids that a notebook shows; a model that cuts large images into tiles has more."""
 _WIDTH = 240
 """Pixels of a grid in a notebook, of its long side."""
+_LINE = 12
+"""Pixels of the line of a text in a notebook."""
 
 
 class GridMaps(tuple[NDArray[Any], ...]):
@@ -130,10 +133,11 @@ class Gaze(GridMaps):
             if index < len(grids):
                 high, wide = grids[index].y1 - grids[index].y0, grids[index].x1 - grids[index].x0
             scale = _WIDTH / max(wide, high, 1)
+            low = _LINE if index < len(grids) and isinstance(grids[index], TextGrid) else 1
             tokens = pillow.fromarray(colours(np.nan_to_num(values / most if most > 0 else values)))
             shown.append(
                 f'<img src="{inline(tokens)}" alt="" style="image-rendering: pixelated; '
-                f'display: inline-block; width: {max(wide * scale, 1):.0f}px; height: {max(high * scale, 1):.0f}px">'
+                f'display: inline-block; width: {max(wide * scale, 1):.0f}px; height: {max(high * scale, low):.0f}px">'
             )
         more = f" and {len(self) - SHOWN} more" if len(self) > SHOWN else ""
         return f"<div>{' '.join(shown)}{more}</div>" if shown else "<div>no gaze was read</div>"
