@@ -33,8 +33,8 @@ from .errors import (
     RegionError,
     RequestError,
     TemplateError,
-    UnknownImageWarning,
     TextError,
+    UnknownImageWarning,
     UnknownPicturesError,
     UnverifiedFamilyWarning,
     WeakHeadSetWarning,
@@ -44,13 +44,13 @@ from .model import Model
 from .prompt.message import DocumentPart, ImagePart, Message
 from .regions.region import Box, Mask, OnImage, Panel, Paragraph, Point, Polygon, Span, Weighted
 from .scenes.scene import Scene
-from .steering.aim import Aim
 from .scenes.text_scene import TextScene
+from .steering.aim import Aim
 from .steering.head_set import HeadSet
 from .steering.push import Push
 from .steering.steering import Steering
-from .tokens.gaze import Gaze
 from .texts.text import Text
+from .tokens.gaze import Gaze
 from .tokens.readback import Where, read_back
 
 __all__ = [
@@ -65,8 +65,8 @@ __all__ = [
     "ClosedError",
     "ComicsError",
     "ContextError",
-    "EngineFailure",
     "DocumentPart",
+    "EngineFailure",
     "Gaze",
     "HeadSet",
     "HeadSetError",
@@ -84,8 +84,8 @@ __all__ = [
     "OnImage",
     "OptionError",
     "Panel",
-    "Point",
     "Paragraph",
+    "Point",
     "Polygon",
     "ProjectorError",
     "PromptError",
@@ -93,15 +93,15 @@ __all__ = [
     "RegionError",
     "RequestError",
     "Scene",
+    "Span",
     "Steering",
     "Step",
-    "Span",
     "TemplateError",
-    "UnknownImageWarning",
-    "UnknownPicturesError",
     "Text",
     "TextError",
     "TextScene",
+    "UnknownImageWarning",
+    "UnknownPicturesError",
     "UnverifiedFamilyWarning",
     "WeakHeadSetWarning",
     "Weighted",
