@@ -84,7 +84,9 @@ def test_the_built_in_model():
     assert report.loads
     assert report.model.name == report.head_set == "lookhere built-in"
     assert "--model" not in report.steps[-1]
-    assert run().exit_code == 0
+    said = run()
+    assert said.exit_code == 0
+    assert "mmproj.gguf (comes with lookhere)" in said.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
-from ..loading.doctor import Report, examine
+from ..loading.builtin import package_folder
+from ..loading.doctor import Projector, Report, examine
 from ..loading.pair import Given
 from .options.model import FILE_OR_NAME, mmproj_option
 
@@ -59,7 +61,7 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     if projector is None:
         yield "projector", "none"
     else:
-        yield "projector", f"{projector.file} ({'given' if projector.given else 'found beside the model'})"
+        yield "projector", f"{projector.file} ({_whence(projector)})"
         yield "family", projector.family or f"not supported (projector of the kind {projector.kind or '?'})"
         yield "fits", f"no: {projector.why}" if projector.why else "yes"
     yield "vision", "yes" if report.vision else "no"
@@ -78,6 +80,12 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
                 f"{_size(memory.compute)} (a guess)"
             ),
         )
+
+
+def _whence(projector: Projector) -> str:
+    if Path(projector.file).parent == package_folder("models"):
+        return "comes with lookhere"
+    return "given" if projector.given else "found beside the model"
 
 
 def _size(count: int) -> str:
