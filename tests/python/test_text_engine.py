@@ -72,7 +72,7 @@ def test_real_texts_are_kept_by_real_tokenizers(blind):
         assert scene.grids[0].edges[held[-1] + 1] <= end + 1e-5
 
 
-@pytest.mark.parametrize("name", ["builtin", "smolvlm"])
+@pytest.mark.parametrize("name", ["builtin", "smolvlm", "spaced"])
 @pytest.mark.parametrize("mode", ["within_image", "boost_suppress"])
 def test_steered_attention_lies_on_the_paragraph(blind, name, mode):
     """All that a steered head gives the text goes to it, whichever positions the model counts with."""

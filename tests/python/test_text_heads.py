@@ -157,6 +157,22 @@ def test_command(reader, tmp_path):
     assert (missing.exit_code, "verdict" in missing.stderr) == (1, False)  # before the work
 
 
+def test_what_is_found_on_texts_steers_a_text(reader, tmp_path):
+    """The same model, prompt and heads: no warning, and the heads that are told to look are those of the file."""
+    out, notes = tmp_path / "heads.json", tmp_path / "notes.txt"
+    found = CliRunner().invoke(main, ["discover", str(reader), "--text", "-o", str(out), "--strips", "3"])
+    assert found.exit_code == 0, found.output
+    notes.write_text("\n\n".join(CAPTIONS))
+    steered = ["describe", str(notes), "--model", str(reader), "--heads", str(out), "--paragraph", "3", "--json"]
+    result = CliRunner().invoke(main, steered)
+    assert (result.exit_code, result.stderr) == (0, "")
+    told = json.loads(result.stdout)
+    at = len("\n\n".join([*CAPTIONS[:2], ""]).encode())
+    assert told["text"] == fake.steered_text(0, at)
+    assert (told["steering"]["heads"], told["steering"]["queries"]) == (len(HeadSet.read(out).heads), "answer")
+    assert told["prompt"] == lookhere.questions.TEXT
+
+
 def test_a_kill_loses_nothing(reader, tmp_path):
     kept = tmp_path / "progress"
     with load_language_model(reader) as model:

@@ -141,6 +141,8 @@ def load(
         if model is None or (header and builtin.knows_drawings_alone(header)):
             loaded.notice = builtin.warn_if_unknown
             loaded.question = questions.IMAGE
+        elif not loaded.sees:
+            loaded.question = questions.TEXT
         _log.info(
             "%r from %s with %s, %d threads, %s.",
             loaded,
