@@ -9,6 +9,7 @@ import torch
 from language import AFTER, END, Language
 
 IMAGE = -1  # stands for an id
+STEP = 32  # lengths are multiples: a matrix product in bfloat16 is compiled for each shape, in seconds and megabytes
 
 
 @dataclass
@@ -68,7 +69,7 @@ def batch(lm: Language, image: torch.Tensor, asked: Sequence[Sequence[Asked]]) -
     """image (n, count, width), of the eyes; asked[i]: about image i."""
     n, count, _ = image.shape
     rows = [_sequence(lm, count, each) for each in asked]
-    length, before = max(len(s.ids) for s in rows), len(lm.before)
+    length, before = -(-max(len(s.ids) for s in rows) // STEP) * STEP, len(lm.before)
     ids = torch.zeros(n, length, dtype=torch.long)
     positions = torch.zeros(n, length, dtype=torch.long)
     mask = torch.zeros(n, 1, length, before + length, dtype=torch.bool)

@@ -25,7 +25,7 @@ import questions as Q
 import torch
 import torch.multiprocessing as mp
 import torch.nn.functional as F
-from asked import Asked, batch
+from asked import STEP, Asked, batch
 from eyes import Eyes
 from language import Language
 from meaning import Lessons
@@ -74,7 +74,9 @@ def speak(eyes: Eyes, lm: Language, data: Data, rng: random.Random) -> dict[str,
     made = batch(lm, eyes(shown.pixels), asked(rng, shown))
     image, place, target, region, _, _, first = made.told.unbind(1)
     hidden = lm.forward(made.x, made.positions, made.mask)
-    nats = F.cross_entropy(F.linear(hidden[image, place], lm.out).float(), target, reduction="none")
+    rest = (0, -len(image) % STEP)
+    rows = hidden[F.pad(image, rest), F.pad(place, rest)]
+    nats = F.cross_entropy(F.linear(rows, lm.out)[: len(image)].float(), target, reduction="none")
     kind = "panels" if shown.numbered else "scenes"
     open_, pointed = region >= 0, region < 0
     out = {"all": nats.mean(), kind: nats[open_].detach().mean(), f"{kind}_first": nats[first > 0].detach().mean()}
