@@ -30,7 +30,7 @@ def torch_model(f32: tuple[Path, Path]) -> TorchModel:
 
 
 def both(model: lookhere.Model) -> list:
-    strip = generate_strip(5, panels=3)
+    strip = generate_strip(5, panels=2)
     return [of_item(model, of_strip(strip), PROMPT), of_text(model, strip.captions, "What?")]
 
 
@@ -47,11 +47,11 @@ def test_slopes_are_what_the_engine_does_under_a_bias(exact: lookhere.Model, tor
     """A whole block of directions of each caption, with a bias small enough for the F32 engine."""
     for forced in both(exact):
         gradient, _ = caption_slopes(torch_model, forced)
-        method = Difference(exact, 3, bias=0.02, blocks=3)  # a block of each caption
+        method = Difference(exact, 2, bias=0.02, blocks=2)  # a block of each caption
         found = method.slopes(forced, 0)
         largest = np.abs(gradient).max(axis=(1, 2))
         assert (largest > 0.05).all()
-        for place in range(3):
+        for place in range(2):
             np.testing.assert_allclose(found[place], gradient[place], atol=0.05 * largest[place])
 
 
@@ -59,11 +59,11 @@ def test_a_model_that_is_computed_otherwise_is_refused(
     exact: lookhere.Model, torch_model: TorchModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forced = both(exact)[0]
-    method = Gradient(exact, 3)
+    method = Gradient(exact, 2)
     method.slopes(forced, 0)
     monkeypatch.setattr(TorchModel, "_turned", lambda self, x, cos, sin: x)  # no positions
-    with pytest.raises(OptionError, match=rf"nats a token apart about a caption \(expected {TOLERANCE}"):
-        Gradient(exact, 3).slopes(forced, 0)
+    with pytest.raises(OptionError, match=rf"nats a token apart about captions \(expected {TOLERANCE}"):
+        Gradient(exact, 2).slopes(forced, 0)
 
 
 def test_positions_of_pairs() -> None:
