@@ -119,6 +119,18 @@ def test_demo(run):
     assert "--strip" in result.stderr
 
 
+def test_a_model_that_says_nothing(run, engine, monkeypatch):
+    """Nothing is read of an answer without a token."""
+    monkeypatch.setattr(engine.Session, "_row", lambda self: (b"", b""))
+    result = run("demo")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.split() == ["unsteered", *(word for k in range(1, 7) for word in ("panel", str(k)))]
+    assert Path("lookhere-demo.png").exists()
+    result = run("describe", "strip.png", "--panel", "2/6", "--heatmap", "where.png")
+    assert (result.exit_code, result.stdout.strip()) == (1, "")
+    assert "nothing was read: the answer is empty, or" in result.stderr
+
+
 def test_the_strip_of_the_demo(run):
     result = run("demo", "--seed", 3, "--panels", 4, "--strip", "mine.png")
     assert result.exit_code == 0, result.output

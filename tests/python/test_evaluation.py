@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import fake_engine as fake
 import lookhere
 import numpy as np
 import pytest
@@ -254,6 +255,16 @@ def test_without_heads_only_what_needs_none(planted_files):
     assert "gaze heads" not in markdown(got)
     assert got.maps.matrix is None
     assert "Every head" in page(got)
+
+
+def test_a_model_that_says_nothing_is_measured_all_the_same(planted_model, monkeypatch):
+    """Nothing is read of an answer without a token, so that an example has no map to show."""
+    monkeypatch.setattr(fake.Session, "_row", lambda self: (b"", b""))
+    options = replace(SMALL, strips=1, seen=0, controls=0, examples=1, protocols=("vqa", "boxes"))
+    got = evaluate(planted_model, options, judges=JUDGES)
+    looks = got.examples[0]["looks"]
+    assert [look["answer"] for look in looks] == [""] * len(looks) != []
+    assert all(look["heat"].startswith("data:image/png") for look in looks)
 
 
 def test_heads_are_shown_where_they_were_ranked(planted_model):

@@ -146,7 +146,9 @@ def _poster(
     )
 
     def look(answer: Answer, boxes: list[Box], caption: str | None) -> Look:
-        picture = heat_map(scene.image, answer.reading, scene.grids, boxes)
+        picture = scene.image.pillow()
+        if answer.reading:  # nothing is read of an empty answer
+            picture = heat_map(scene.image, answer.reading, scene.grids, boxes)
         return Look(answer.text, picture, None if caption is None else answer.text == caption)
 
     steering = steered[0].steering

@@ -42,7 +42,9 @@ def _look(picture: Picture, arm: Arm, prompt: str, limit: int, judge: Judge, k: 
     place = picture.places[k or 0]
     view = arm.view(picture, place, prompt)
     answer = picture.answer(view, limit, watch=True)
-    heat = heat_map(picture.scene.image, answer.reading, picture.scene.grids, [] if k is None else [place.box])
+    heat = picture.scene.image.pillow()
+    if answer.reading:  # nothing is read of an empty answer
+        heat = heat_map(picture.scene.image, answer.reading, picture.scene.grids, [] if k is None else [place.box])
     found: dict[str, Any] = {"answer": answer.text.strip(), "heat": data_uri(heat)}
     if k is not None:
         pick = judge.picks([Reply(answer.text, place.target, view=view)], picture.captions)[0]

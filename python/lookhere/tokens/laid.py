@@ -42,7 +42,10 @@ def laid(what: str, maps: object, grids: tuple[TokenGrid, ...]) -> tuple[Map, ..
     except Exception:  # rows of several lengths, or of an object that nobody here made
         found = [np.array(None)]
     if not found:
-        raise OptionError(f"{what}: no maps, for nothing was read. Ask with gaze=True of a model with a head set.")
+        raise OptionError(
+            f"{what}: no maps, for nothing was read: the answer is empty, or no gaze was asked for. Ask with gaze=True "
+            "of a model with a head set."
+        )
     wanted = [(grid.rows, grid.cols) for grid in grids]
     if any(each.dtype.kind not in "buif" for each in found) or [each.shape for each in found] != wanted:
         shapes = [each.shape for each in found] if found[0].dtype.kind != "O" else maps
