@@ -10,7 +10,7 @@ RUN python -m venv /opt/lookhere && /opt/lookhere/bin/pip install --no-cache-dir
 FROM python:3.12-slim-bookworm
 RUN useradd --create-home --uid 10001 lookhere
 COPY --from=build /opt/lookhere /opt/lookhere
-USER lookhere
+USER 10001
 WORKDIR /home/lookhere
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \

@@ -19,6 +19,11 @@ pytest.importorskip("uvicorn")
 from live_server import STRIP, serving
 from PIL import Image
 
+# the clients leave their connections to the garbage collector
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::DeprecationWarning"
+)
+
 DOCS = Path(__file__).parents[2] / "docs"
 CLIENTS = (DOCS / "clients.md").read_text()
 SERVER = (DOCS / "server.md").read_text()

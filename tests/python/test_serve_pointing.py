@@ -15,7 +15,7 @@ pytest.importorskip("uvicorn")
 client = pytest.importorskip("websockets.sync.client")
 
 from live_server import STRIP, asking, data_uri, message, serving
-from lookhere import HeadSet, LookhereError, OptionError, Panel
+from lookhere import HeadSet, LookhereError, OptionError, Panel, Paragraph
 from lookhere.schedule import Schedule
 from lookhere.steering.head_set import to_dict
 from lookhere.steering.push import PushChange
@@ -412,3 +412,22 @@ def test_who_may_open_a_socket(model, live):
             assert connection.subprotocol == "lookhere"
         with Socket(guarded, additional_headers={"Authorization": "Bearer secret-token"}).connection:
             pass
+
+
+@pytest.mark.parametrize(
+    "document", ["One is red.\n\nTwo is blue.\n\nThree is green.", "/etc/passwd\n\nfile:///etc/passwd"]
+)
+def test_a_text_to_look_at(live, model, document):
+    """It is its letters, whatever they spell."""
+    content = [{"type": "document", "document": document}, {"type": "text", "text": "What?"}]
+    messages = [{"role": "user", "content": content}]
+    at = {"kind": "paragraph", "number": 2}
+    reply = live.chat(messages=messages, lookhere={"at": at, "gaze": True})
+    assert reply.status == 200, reply.body
+    answer = model.chat(messages, at=Paragraph(2))
+    assert reply.text == answer.text
+    told = reply.json["lookhere"]
+    assert told["where"] == answer.where().as_json()
+    assert told["images"][0]["document"]["characters"] == len(document)
+    assert live.chat(messages=messages, lookhere={"at": {**at, "number": 9}}).status == 400
+    assert live.chat(messages=messages, lookhere={"at": panel(1)}).status == 400
