@@ -44,6 +44,7 @@ BIAS: dict[tuple[int, int], Tensor] = {}  # (layer, head) -> (rows or 1, keys), 
 MOVED: dict[tuple[int, int], Moved] = {}
 ROUNDED: list[torch.dtype] = []  # the type in which scores and bias are added, if not float32
 SEEN: dict[int, Tensor] = {}  # layer -> (heads, rows, keys) of the last pass
+NATURAL: dict[int, Tensor] = {}  # the same, as if nothing acted in this layer
 
 
 def attention(module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float, **_: object) -> tuple[Tensor, Tensor]:
@@ -52,6 +53,8 @@ def attention(module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor
     scores = query @ key.repeat_interleave(group, 1).transpose(2, 3) * scaling
     rows, keys = scores.shape[-2:]
     future = torch.ones(rows, keys, dtype=torch.bool).triu(keys - rows + 1)
+    if module.is_causal:  # a language-model layer, not one of the vision encoder
+        NATURAL[module.layer_idx] = scores[0].masked_fill(future, -torch.inf).softmax(-1).detach()
     for head in range(scores.shape[1]):
         bias = BIAS.get((module.layer_idx, head))
         if bias is None:
@@ -65,9 +68,9 @@ def attention(module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor
         scores[0, head] = torch.where(acts, both, scores[0, head])
     p = scores.masked_fill(future, -torch.inf).softmax(-1)
     for head in range(scores.shape[1]):
-        if (module.layer_idx, head) in MOVED and hasattr(module, "q_norm"):
+        if module.is_causal and (module.layer_idx, head) in MOVED:
             p[0, head] = MOVED[module.layer_idx, head].of(p[0, head])
-    if hasattr(module, "q_norm"):  # a language-model layer, not one of the vision encoder
+    if module.is_causal:
         SEEN[module.layer_idx] = p[0].detach()
     return (p @ value.repeat_interleave(group, 1)).transpose(1, 2).contiguous(), p
 
