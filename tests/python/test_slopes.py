@@ -149,6 +149,7 @@ def steep(monkeypatch, planted):
         yield nats
 
     monkeypatch.setattr(difference, "forcing", forcing)
+    monkeypatch.setattr(difference, "DIRECTIONS", 64)
 
 
 def test_planted_heads_are_found_and_used(planted_files, steep):
@@ -249,7 +250,8 @@ def test_what_is_forced_is_what_is_asked(builtin):
     assert (segments.signs(2) + segments.signs(3)).max() <= 0  # no token is of both
 
 
-def test_a_text_is_ranked_by_differences(builtin):
+def test_a_text_is_ranked_by_differences(builtin, monkeypatch):
+    monkeypatch.setattr(difference, "DIRECTIONS", 128)
     found = discover_text(builtin, Options(strips=2, rank="difference"))
     assert len(found.ranking.heads) == builtin.layers * builtin.heads_per_layer
     assert found.heads.evidence["score"] == "difference"

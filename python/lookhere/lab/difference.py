@@ -19,22 +19,23 @@ if TYPE_CHECKING:
     from ..steering.head_set import Head
 
 BIAS = 0.5
-"""Nats that a half of the heads gets more than the other: docs/heads.md tells how it was chosen."""
-BLOCKS = 2
-"""Whole blocks of directions that are read, over all captions together."""
+"""Nats that a half of the heads gets more than the other. With 0.1 rounding shows in a Q4_1 model, with 1 the
+log-probability bends; docs/heads.md has the figures."""
+DIRECTIONS = 1024
+"""That are read at least, over all captions together: whole blocks. Captions differ more than readings are noisy."""
 
 
 class Difference:
     """captions: how many there are of all items, over which the directions are spread. seed: which column of the matrix
-    is whose."""
+    is whose. blocks: of directions, 0 for what is enough."""
 
-    def __init__(
-        self, model: Reader, captions: int, *, seed: int = 0, bias: float = BIAS, blocks: int = BLOCKS
-    ) -> None:
+    def __init__(self, model: Reader, captions: int, *, seed: int = 0, bias: float = BIAS, blocks: int = 0) -> None:
         self._model, self._bias = model, bias
         self._heads = model.facts.every_head
         self._directions = directions(len(self._heads), seed)
-        self.per_caption = max(1, -(-blocks * len(self._directions) // max(captions, 1)))
+        size = len(self._directions)
+        wanted = (blocks or -(-DIRECTIONS // size)) * size
+        self.per_caption = max(1, -(-wanted // max(captions, 1)))
         self.passes = 2 * self.per_caption * captions
 
     @property

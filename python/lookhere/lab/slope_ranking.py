@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SLOPE = "slope"
 """A step: an item, with all its captions."""
-SECONDS = {"gradient": 0.3, "difference": 0.6}
+SECONDS = {"gradient": 0.3, "difference": 0.9}
 """Of one step, by the built-in model."""
 
 Source = TypeVar("Source")
