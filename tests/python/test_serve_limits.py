@@ -188,20 +188,16 @@ def test_ctrl_c(times):
         line = process.stderr.readline()
         assert line.startswith("Serving lookhere at http://127.0.0.1:"), line
         live = Live(None, int(line.split("127.0.0.1:")[1].split(" ")[0]))
-        tokens = 400 if times == 1 else 4000
-        body = {
-            "messages": [{"role": "user", "content": "What is it?"}],
-            "max_tokens": tokens,
-            "temperature": 5.0,
-            "stream": True,
-        }
+        tokens = 400 if times == 1 else 3000
+        hello = [{"role": "user", "content": "What is it?"}]
+        body = {"messages": hello, "max_tokens": tokens, "temperature": 100.0, "stream": True}
         connection = live.begin(body)
         with connection, connection.makefile("rb") as file:
             while not file.readline().startswith(b"data: "):
                 pass
             for _ in range(times):
                 process.send_signal(signal.SIGINT)
-                time.sleep(0.3)
+                time.sleep(0.05)  # a moment, in which no answer of so many tokens ends
             if times == 1:
                 rest = file.read()
                 assert b'finish_reason":"' in rest

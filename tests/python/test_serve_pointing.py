@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 client = pytest.importorskip("websockets.sync.client")
+InvalidStatus = pytest.importorskip("websockets.exceptions").InvalidStatus
 
 from live_server import STRIP, asking, data_uri, message, serving
 from lookhere import HeadSet, LookhereError, OptionError, Panel, Paragraph
@@ -398,9 +399,19 @@ def test_what_is_wrong_on_a_socket(live, data):
     live.until(lambda: live.desk.places.inside == 0)
 
 
-def test_who_may_open_a_socket(model, live):
-    from websockets.exceptions import InvalidStatus
+def test_more_sockets_than_there_are_places(model):
+    with serving(model, together=1, queue=1) as live:
+        with Socket(live).connection, Socket(live).connection, pytest.raises(InvalidStatus, match="403"):
+            Socket(live)
 
+        def free():
+            with contextlib.suppress(InvalidStatus), Socket(live).connection:
+                return True
+
+        live.until(free)
+
+
+def test_who_may_open_a_socket(model, live):
     for more in ({"origin": "http://evil.example"}, {"additional_headers": {"Host": "evil.example"}}):
         with pytest.raises((InvalidStatus, Exception)) as caught:
             Socket(live, **more)

@@ -39,6 +39,7 @@ class App:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._created = int(time.time())
+        self._sockets = 0
         self.asgi = self._routes()
 
     async def _chat(self, request: Request) -> Response:
@@ -89,7 +90,15 @@ class App:
         return JSONResponse({"id": answering.id, "move": move})
 
     async def _socket(self, websocket: WebSocket) -> None:
-        await Socket(self._desk, websocket).talk()
+        places = self._desk.places
+        if self._sockets >= places.together + places.queue:  # each may hold a message as large as a body
+            await websocket.close(1013)
+            return
+        self._sockets += 1
+        try:
+            await Socket(self._desk, websocket).talk()
+        finally:
+            self._sockets -= 1
 
     async def _models(self, request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [self._facts()]})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 import uvicorn
@@ -19,6 +21,9 @@ from .settings import Settings
 
 CONNECTIONS = 1000
 """At a time, idle ones included."""
+
+READERS = 2
+"""Threads that read requests: few, since each keeps the memory of the largest that it has read."""
 
 
 class Program(uvicorn.Server):  # type: ignore[misc,unused-ignore]  # where uvicorn is not installed
@@ -38,6 +43,12 @@ class Program(uvicorn.Server):  # type: ignore[misc,unused-ignore]  # where uvic
         )
         super().__init__(config)
         self._desk, self._say = desk, say
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serves until it is to stop."""
+        readers = ThreadPoolExecutor(READERS, thread_name_prefix="lookhere-read")
+        asyncio.get_running_loop().set_default_executor(readers)
+        await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal to stop."""
