@@ -76,14 +76,17 @@ def worked(work: Callable[[], T]) -> tuple[float, float, T]:
 
 
 @contextmanager
-def serving(program: Path, model: Path, mmproj: Path, slots: int, threads: int, context: int) -> Iterator[int]:
+def serving(
+    program: Path, model: Path, mmproj: Path | None, slots: int, threads: int, context: int, flash: str = "auto"
+) -> Iterator[int]:
     """llama-server on a free port; ended on every way out."""
     with socket.socket() as free:
         free.bind((HOST, 0))
         port = free.getsockname()[1]
     command = [
-        str(program), "-m", str(model), "--mmproj", str(mmproj), "--host", HOST, "--port", str(port), "-np", str(slots),
-        "-c", str(context), "-t", str(threads), "-tb", str(threads), "--no-webui", "--cache-ram", "0", "-kvu",
+        str(program), "-m", str(model), "--host", HOST, "--port", str(port), "-np", str(slots), "-c", str(context),
+        "-t", str(threads), "-tb", str(threads), "--no-webui", "--cache-ram", "0", "-kvu", "-fa", flash,
+        *(("--mmproj", str(mmproj)) if mmproj else ()),
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:

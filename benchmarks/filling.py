@@ -17,7 +17,7 @@ READ = 64
 
 def fill(prompt: Prompt, context: Context) -> None:
     """An empty context holds as many tokens as the prompt has then, at the prompt's positions."""
-    short = Prompt(prompt.rows, prompt.cols, prompt.total - prompt.after + min(READ, prompt.after))
+    short = Prompt(prompt.rows, prompt.cols, prompt.total - prompt.after + min(READ, prompt.after), flat=prompt.flat)
     short.read(context)
     if short.total == prompt.total:
         return

@@ -19,8 +19,12 @@ def heads_for(layers: int, heads: int) -> list[Head]:
         return _drawn(100, range(20, 29), heads)
     if layers == 64:
         return _drawn(500, range(32, 56), heads)
-    published = [(each["layer"], each["head"]) for each in json.loads(PUBLISHED.read_text())["heads"]]
-    return sorted({(layer * layers // 28, head % heads) for layer, head in published[:10]})
+    return sorted({(layer * layers // 28, head % heads) for layer, head in heads_of(PUBLISHED)[:10]})
+
+
+def heads_of(file: Path) -> list[Head]:
+    """Those of a head set's file."""
+    return [(each["layer"], each["head"]) for each in json.loads(file.read_text())["heads"]]
 
 
 def _drawn(count: int, layers: range, heads: int) -> list[Head]:

@@ -79,18 +79,21 @@ class Llama:
 
 
 class Prompt:
-    """10 tokens of text, an image of rows x cols tokens, text up to so many tokens in all; then an answer."""
+    """10 tokens of text, an image of rows x cols tokens, text up to so many tokens in all; then an answer.
+
+    flat: each image token has a position of its own; else the image is a plane of rows and columns (M-RoPE).
+    """
 
     before = 10
 
-    def __init__(self, rows: int, cols: int, total: int, seed: int = 0) -> None:
-        self.rows, self.cols, self.total = rows, cols, total
+    def __init__(self, rows: int, cols: int, total: int, seed: int = 0, *, flat: bool = False) -> None:
+        self.rows, self.cols, self.total, self.flat = rows, cols, total, flat
         self.after = total - self.before - rows * cols
         if self.after < 1:
             raise ValueError(f"{total} tokens do not hold an image of {rows} x {cols}")
         self._rng = np.random.default_rng(seed)
         self.text = self._rng.integers(0, 900, self.before + self.after).tolist()
-        self.image_end = self.before + max(rows, cols)
+        self.image_end = self.before + (rows * cols if flat else max(rows, cols))
         self.end = self.image_end + self.after
 
     def read(self, context: Context) -> None:
@@ -102,7 +105,8 @@ class Prompt:
         for at in range(0, len(values), BATCH):
             part = slice(at, at + BATCH)
             start = np.full(len(values[part]), self.before)
-            pos = np.concatenate([start, start + row[part], start + col[part], 0 * start])
+            plane = np.concatenate([start, start + row[part], start + col[part], 0 * start])
+            pos = start + at + np.arange(len(start)) if self.flat else plane
             _check(context.decode(embd=values[part], pos=pos))
         rest = self.text[self.before :]
         for at in range(0, len(rest), BATCH):

@@ -27,12 +27,14 @@ import rows
 import speed
 import startup
 import talk
+import text
 
 SECTIONS = {
     "speed": speed,
     "footprint": footprint,
     "bandwidth": bandwidth,
     "talk": talk,
+    "text": text,
     "moving": moving,
     "rows": rows,
     "products": products,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import page
-from heads import Head, heads_for
+from heads import Head, heads_for, heads_of
 from ratio import median, ratio
 from sides import Side, better, by_turns, library, sides
 
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--depths", type=int, nargs="*", default=[1084, 4096], help="tokens in the cache at decode")
     parser.add_argument("--image", type=int, nargs=2, default=(32, 32), metavar=("ROWS", "COLS"))
     parser.add_argument("--tokens", type=int, default=64, help="generated per arm and round")
+    parser.add_argument("--heads", type=Path, help="head set that steers; default: heads at the depth of the 2B's")
     parser.add_argument("--prefill", type=int, default=1084, help="tokens of the prompt; 0 to leave prefill out")
 
 
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     both = [library(folder, args.model, args.threads) for folder in (args.stock, args.ours)]
     with sides(*both) as (stock, ours):
         facts = ours.facts()
-        heads = heads_for(facts["layers"], facts["heads"])
+        heads = heads_of(args.heads) if args.heads else heads_for(facts["layers"], facts["heads"])
         layers = {"": [], "set": sorted({layer for layer, _ in heads}), "all": list(range(facts["layers"]))}
         title = args.name or args.model.parent.name
         about = (

@@ -33,8 +33,8 @@ class Worker:
         """A context for a prompt of so many tokens and an answer, in the place of one of that name."""
         if name in self.prompts:
             self.shut(name)
-        self.prompts[name] = Prompt(rows, cols, depth)
-        self.llama.open(name, tokens=depth + tokens, flash=flash)
+        context = self.llama.open(name, tokens=depth + tokens, flash=flash)
+        self.prompts[name] = Prompt(rows, cols, depth, flat=context.n_pos == 1)
 
     def shut(self, name: str) -> None:
         del self.prompts[name]
