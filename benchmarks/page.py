@@ -17,8 +17,8 @@ _INTRODUCTION = """# Side by side
 
 Every ratio is of two sides that took turns within one run: the median over the rounds, and the interval that holds 95 %
 of the medians of resampled rounds. Ratios of speed are above 1 where lookhere is faster. Each section says the command
-that wrote it, when and where. Models are of true shape with random weights (`tools/random_model.py`), but for published files,
-which sections call by their names.
+that wrote it, when and where. Models are of true shape with random weights (`tools/random_model.py`), but for
+published files, which sections call by their names.
 """
 
 
