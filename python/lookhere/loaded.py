@@ -39,7 +39,8 @@ class LoadedModel:
     would take more is refused; 0 for no bound. fit: how images are given where nothing else is said: pad, stretch or
     tile. square: pixels of the square that the model sees; None where it sees other shapes, too. question: asked where
     the head set brings none. as_given: the model as commands of lookhere take it, by its name or its paths.
-    sees: whether it has a projector; without one it looks at texts alone.
+    sees: whether it has a projector; without one it looks at texts alone. stated_tokens: of an image at most, as the
+    files of a model of ours state; 0 where they do not.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class LoadedModel:
         self.max_image_tokens = max_image_tokens
         self.fit = fit
         self.square = square
+        self.stated_tokens = 0
         self.question = questions.GENERAL
         self.notice: Callable[[Image], None] = lambda image: None  # called with each image that a caller gives
         self.path = native.path

@@ -22,6 +22,8 @@ from lookhere import HeadSet, HubError, ProjectorError
 from lookhere.cli import main
 from lookhere.hub import download, known, package
 from lookhere.hub.file_hash import file_hash
+from lookhere.lab.corpus import panel_size_for
+from lookhere.lab.evaluation import default_judges
 from lookhere.loading import builtin as registry
 from lookhere.loading.doctor import examine
 from lookhere.loading.gguf import read_header
@@ -457,6 +459,32 @@ def test_its_eyes_say_what_they_do_not_know(home, entry, smol, tmp_path, model):
     ):
         eyes.look(noise)
     model.look(noise)  # a warning would be an error
+
+
+def test_its_eyes_state_how_many_tokens_they_know(home, engine, monkeypatch, tmp_path):
+    """The published file of a language model cannot."""
+    asked = []
+    real = engine.Projector
+
+    class Projector(real):
+        def __init__(self, path, model, *, min_tokens, max_tokens, **options):
+            asked.append((min_tokens, max_tokens))
+            super().__init__(fake.write_gguf(tmp_path / "fake.gguf", "clip"), model, **options)
+
+    monkeypatch.setattr(engine, "Projector", Projector)
+    mine = fake.write_gguf(tmp_path / "mine.gguf")
+    limits = {"lookhere.image_min_tokens": 8, "lookhere.image_max_tokens": 96}
+    stating = files.write(tmp_path / "eyes.gguf", {"general.architecture": "clip", **limits})
+    for options, expected in (({}, (8, 96)), ({"max_image_tokens": 20}, (5, 20)), ({"min_image_tokens": 9}, (9, 96))):
+        with lookhere.load(mine, mmproj=stating, **options) as model:
+            assert (asked.pop(), model.stated_tokens) == (expected, 96)
+    silent = files.write(tmp_path / "silent.gguf", {"general.architecture": "clip"})
+    with lookhere.load(mine, mmproj=silent) as model:
+        assert (asked.pop(), model.stated_tokens) == ((0, 0), 0)
+        assert panel_size_for(model) == 256
+    with lookhere.load(mine, mmproj=stating) as model:
+        assert panel_size_for(model) == 64
+        assert [judge.name for judge in default_judges(model)] == ["exact", "overlap"]
 
 
 def invoke(*args):

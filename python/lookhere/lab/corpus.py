@@ -109,5 +109,5 @@ def split_folder(path: Path, discovery: int, calibration: int) -> tuple[list[Str
 
 
 def panel_size_for(model: Model) -> int:
-    """Pixels of a generated panel: 64 for the built-in model, which knows no larger ones, else the paper's 256."""
-    return 64 if "lookhere.image_max_tokens" in model.native.metadata else 256
+    """Pixels of a generated panel: 64 for models of ours, which know no larger ones, else the paper's 256."""
+    return 64 if model.stated_tokens else 256

@@ -109,10 +109,10 @@ class Evaluation:
 
 
 def default_judges(model: Model) -> list[Judge]:
-    """Word for word for the built-in model, and where discovery found that a model answers so; by rare words for
+    """Word for word for models of ours, and where discovery found that a model answers so; by rare words for
     others."""
     found = model.head_set is not None and model.head_set.evidence.get("judge") == "exact"
-    return [Exact(), Overlap()] if found or "lookhere.image_max_tokens" in model.native.metadata else [Overlap()]
+    return [Exact(), Overlap()] if found or model.stated_tokens else [Overlap()]
 
 
 def evaluate(

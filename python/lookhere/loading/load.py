@@ -120,9 +120,10 @@ def load(
             _special(native, native.eos_token),
             family_of(projector_kind(header)) if header else None,
         )
+        stated = (0, 0) if header is None else _stated(native, header)
         loaded = Model(
             native,
-            None if projector_path is None else _projector(projector_path, native, cores, number),
+            None if projector_path is None else _projector(projector_path, native, cores, number, stated),
             Session(cache),
             projector_path=projector_path,
             images=ImageCache(number["image_budget"] * 2**20),
@@ -132,6 +133,7 @@ def load(
             square=square,
             blind=blind,
         )
+        loaded.stated_tokens = stated[1]
         loaded.facts = replace(loaded.facts, aliases=tuple(dict.fromkeys(located.names)))
         loaded.head_set = given or (
             builtin.builtin_head_set() if model is None else heads_of(loaded.facts, path, located.names)
@@ -203,11 +205,12 @@ def _check_attention(path: Path, native: _engine.Model) -> None:
         ) from error
 
 
-def _projector(path: Path, native: _engine.Model, threads: int, number: Mapping[str, int]) -> _engine.Projector:
+def _projector(
+    path: Path, native: _engine.Model, threads: int, number: Mapping[str, int], stated: tuple[int, int]
+) -> _engine.Projector:
     engine = compiled()
     least, most = number["min_image_tokens"], number["max_image_tokens"]
-    # what a person asks for counts more than what the file states
-    stated_least, stated_most = (_stated(native, f"lookhere.image_{which}_tokens") for which in ("min", "max"))
+    stated_least, stated_most = stated  # what a person asks for counts more
     # a small image is enlarged to the least, rounded up to whole tokens: a quarter of the most leaves room for that
     least = least or min(stated_least, max(1, most // 4) if most else stated_least)
     most = most or (max(stated_most, least) if stated_most else 0)
@@ -233,10 +236,14 @@ def _reason(error: Exception, path: Path) -> str:
     return str(error).rstrip(".") or f"no memory for {str(path)!r}"
 
 
-def _stated(native: _engine.Model, key: str) -> int:
-    """A number of image tokens among the model's own metadata; 0 where it states none that can be."""
-    text = native.metadata.get(key, "")
-    return int(text) if text.isdecimal() and int(text) <= limits.IMAGE_TOKENS else 0
+def _stated(native: _engine.Model, projector: Header) -> tuple[int, int]:
+    """Image tokens at least and at most, as the projector's file states them, or else the model's own; 0 where neither
+    states one that can be."""
+    found = []
+    for key in ("lookhere.image_min_tokens", "lookhere.image_max_tokens"):
+        text = str(projector.whole(key) or native.metadata.get(key, ""))
+        found.append(int(text) if text.isdecimal() and int(text) <= limits.IMAGE_TOKENS else 0)
+    return found[0], found[1]
 
 
 def _special(native: _engine.Model, token: int) -> str:
