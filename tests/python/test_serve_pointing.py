@@ -360,7 +360,7 @@ def test_another_ask_ends_the_one_before(live, monkeypatch):
         gate.go(4)
         first = socket.until("begun")[-1]["id"]
         socket.say(type="ask", lookhere={"at": panel(2)})
-        live.until(lambda: live.desk.places.running == 2)  # the first is told to end, and has not ended yet
+        live.until(lambda: set(live.desk._answerings) - {first})  # the first is told to end
         gate.go(1000)
         heard = socket.until("ended")
         assert heard[-1]["id"] != first
