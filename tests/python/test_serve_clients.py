@@ -1,6 +1,7 @@
 """Clients that people have, against the server: what docs/clients.md and docs/server.md show of each."""
 
 import contextlib
+import gc
 import importlib.util
 import io
 import os
@@ -49,6 +50,8 @@ def run(live, *blocks):
     with contextlib.redirect_stdout(said):
         for block in blocks:
             exec(compile(here(live, block), "docs", "exec"), names)
+    names.clear()
+    gc.collect()  # what the clients leave goes here, and not in another test
     return said.getvalue()
 
 

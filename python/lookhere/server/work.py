@@ -66,9 +66,15 @@ class Work(Generic[T]):
                 if error is not None:
                     raise error
                 return
+            # not wait_for, which may lose a cancellation before Python 3.12
+            timer = None if every is None else self._loop.call_later(every, self._changed.set)
             try:
-                await asyncio.wait_for(self._wait(), every)
-            except asyncio.TimeoutError:
+                self._changed.clear()
+                await self._changed.wait()
+            finally:
+                if timer is not None:
+                    timer.cancel()
+            if not self._items and not self._ended:
                 yield None
 
     async def _wait(self) -> None:
