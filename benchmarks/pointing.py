@@ -63,7 +63,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Said:
-    """An answer: whether it is the paragraph, quotes it and no other, and is nearest to it by rare words."""
+    """An answer: whether its first line is the paragraph, it quotes that one alone, and it is nearest by rare words."""
 
     exact: bool
     quoted: bool
@@ -83,8 +83,9 @@ def items(first: int, count: int) -> list[Item]:
 def judged(item: Item, answer: str) -> Said:
     """Of an answer about the item's target."""
     text, wanted = answer.strip(), item.captions[item.target]
+    first = text.partition("\n")[0]
     quoted = [caption for caption in item.captions if caption in text]
-    return Said(text == wanted, quoted == [wanted], nearest(text, item.captions) == item.target, text)
+    return Said(first == wanted, quoted == [wanted], nearest(text, item.captions) == item.target, text)
 
 
 def perplexity(model: lookhere.Model, texts: Sequence[str]) -> float:
