@@ -34,6 +34,7 @@ from .named.heads import heads
 from .named.models import models
 from .narrate import narrate
 from .serve import serve
+from .try_ import try_
 
 LONGEST = 1200
 """Characters of an error. A longer one loses its middle, because its end says what to do."""
@@ -125,5 +126,5 @@ def main() -> None:
     """
 
 
-for command in (demo, describe, narrate, discover, evaluate, models, heads, info, doctor, serve):
+for command in (demo, describe, narrate, discover, evaluate, models, heads, info, doctor, serve, try_):
     main.add_command(command)

@@ -57,16 +57,16 @@ def serve(
     if given is not None and loading["model"] is not None:
         raise click.UsageError("The model is given twice; leave out --model.")
     loading["model"] = given if given is not None else loading["model"]
-    settings, run = _server()
+    settings, run = server()
     limits = {name: value for name, value in options.items() if value is not None}
     if max_body is not None:
         limits["body"] = max_body * 2**20
     made = settings(demo_limits, limits)
     with load(**loading) as model:
-        run(model, made, _name(loading["model"]), partial(click.echo, err=True))
+        run(model, made, name_of(loading["model"]), partial(click.echo, err=True))
 
 
-def _server() -> tuple[Callable[[bool, dict[str, Any]], Any], Callable[..., None]]:
+def server() -> tuple[Callable[[bool, dict[str, Any]], Any], Callable[..., None]]:
     """What makes settings, and what serves. click.ClickException where the extra is not installed."""
     try:
         from ..server.program import serve as run
@@ -78,7 +78,7 @@ def _server() -> tuple[Callable[[bool, dict[str, Any]], Any], Callable[..., None
     return lambda demo, limits: Settings(**{**(DEMO if demo else {}), **limits}), run
 
 
-def _name(model: Given | None) -> str:
+def name_of(model: Given | None) -> str:
     """What requests call it: its name, or its file's without the ending."""
     if model is None:
         return BUILT_IN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, WebSocket
@@ -19,6 +20,8 @@ from .desk import Desk
 from .events import Events
 from .fault import Fault
 from .gate.body import read_json
+from .page.files import Page
+from .page.visitors import Visitors
 from .socket import Socket
 
 SMALL = 2**20
@@ -34,12 +37,16 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class App:
-    """The routes of one server; ``asgi`` is what a web server runs."""
+    """The routes of one server; ``asgi`` is what a web server runs.
 
-    def __init__(self, desk: Desk) -> None:
+    photo: the image that the page opens with. when_gone: called once nobody has the page open any more.
+    """
+
+    def __init__(self, desk: Desk, photo: Path | None = None, when_gone: Callable[[], object] | None = None) -> None:
         self._desk = desk
         self._created = int(time.time())
-        self._sockets = 0
+        self._page = Page(desk.model, desk.settings, desk.name, photo)
+        self._visitors = Visitors(when_gone)
         self.asgi = self._routes()
 
     async def _chat(self, request: Request) -> Response:
@@ -91,14 +98,14 @@ class App:
 
     async def _socket(self, websocket: WebSocket) -> None:
         places = self._desk.places
-        if self._sockets >= places.together + places.queue:  # each may hold a message as large as a body
+        if self._visitors.count >= places.together + places.queue:  # each may hold a message as large as a body
             await websocket.close(1013)
             return
-        self._sockets += 1
+        self._visitors.enter()
         try:
             await Socket(self._desk, websocket).talk()
         finally:
-            self._sockets -= 1
+            self._visitors.leave()
 
     async def _models(self, request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [self._facts()]})
@@ -155,6 +162,12 @@ class App:
     def _routes(self) -> FastAPI:
         app = FastAPI(title="lookhere", version=lookhere.__version__, openapi_url=None, redirect_slashes=False)
         gets: dict[str, Handler] = {
+            "/": self._page.index,
+            "/page/facts.json": self._page.facts,
+            "/page/strip.png": self._page.strip,
+            "/page/strip-large.png": self._page.large_strip,
+            "/page/photo": self._page.photo,
+            "/page/{name}": self._page.file,
             "/v1/models": self._models,
             "/v1/models/{name:path}": self._model,
             "/health": self._health,

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -29,9 +30,10 @@ READERS = 2
 class Program(uvicorn.Server):  # type: ignore[misc,unused-ignore]  # where uvicorn is not installed
     """Ctrl-C once lets the answers end that are being made, twice ends at once."""
 
-    def __init__(self, desk: Desk, say: Callable[[str], object] = lambda text: None) -> None:
+    def __init__(self, desk: Desk, say: Callable[[str], object] = lambda text: None, photo: Path | None = None) -> None:
+        when_gone = None if photo is None else self._end
         config = uvicorn.Config(
-            Guard(App(desk).asgi, desk.settings),
+            Guard(App(desk, photo, when_gone).asgi, desk.settings),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -58,16 +60,30 @@ class Program(uvicorn.Server):  # type: ignore[misc,unused-ignore]  # where uvic
         super().handle_exit(sig, frame)
         self._desk.places.close()
 
+    def _end(self) -> None:
+        self.should_exit = True
+        self._desk.places.close()
 
-def serve(model: Model, settings: Settings, name: str, say: Callable[[str], object] = lambda text: None) -> None:
-    """Serves until it is stopped by Ctrl-C or SIGTERM. say: told what a person wants to know. OptionError where it
-    cannot listen."""
+
+def serve(
+    model: Model,
+    settings: Settings,
+    name: str,
+    say: Callable[[str], object] = lambda text: None,
+    *,
+    photo: Path | None = None,
+    show: Callable[[str], object] = lambda url: None,
+) -> None:
+    """Serves until it is stopped by Ctrl-C or SIGTERM. say: told what a person wants to know. photo: the image that the
+    page opens with; it then serves until the page is closed. show: called with the page's address. OptionError where
+    it cannot listen."""
     with listening(settings) as listener:
         desk = Desk(model, settings, name)
         say(f"Serving {name} at {address(settings, listener)} (OpenAI's base_url: {address(settings, listener)}/v1)")
+        show(address(settings, listener))  # the socket listens: what asks now is answered as soon as it serves
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            Program(desk, say).run(sockets=[listener])
+            Program(desk, say, photo).run(sockets=[listener])
         except KeyboardInterrupt:
             pass  # uvicorn says so once all is over
         finally:

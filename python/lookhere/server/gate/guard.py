@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,8 +14,8 @@ from ...errors import RequestError
 from ..fault import Fault
 from ..settings import Settings
 
-OPEN = ("/health",)
-"""Paths that need no token."""
+OPEN = re.compile(r"/|/health|/page/[\w-]+\.(css|js|svg)", re.ASCII)
+"""Paths that need no token: the page asks for it, and a browser that opens it has none yet."""
 
 PROTOCOL = "lookhere.token."
 """Begins the subprotocol by which a browser's WebSocket, which sends no headers, brings the token."""
@@ -60,7 +61,7 @@ class Guard:
                     403,
                     "wrong_origin",
                 )
-        if self._settings.token is not None and scope["path"] not in OPEN:
+        if self._settings.token is not None and not OPEN.fullmatch(scope["path"]):
             self._check_token(scope, headers)
         if scope["type"] == "http" and scope["method"] == "POST":
             kind = _only(headers, "content-type").partition(";")[0].strip().lower()

@@ -1,0 +1,46 @@
+"""What the page has to know of the server: the model, its heads, the limits, and how to load it elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import lookhere
+
+from ...loading.builtin import package_folder, warn_if_unknown
+from ...model import Model
+from ...steering.push import BIAS_MODES, MODES
+from ..settings import Settings
+
+
+def facts(model: Model, settings: Settings, name: str, photo: Path | None) -> str:
+    """As JSON."""
+    heads = model.head_set
+    built_in = Path(model.path).parent == package_folder("models")
+    found = {
+        "version": lookhere.__version__,
+        "model": name,
+        "title": model.name,
+        "load": [] if built_in else _as_given(model, settings),
+        "drawings_alone": model.notice is warn_if_unknown,
+        "question": model.prompt,
+        "layers": model.layers,
+        "heads_per_layer": model.heads_per_layer,
+        "heads": None if heads is None else [list(each) for each in heads.heads],
+        "strength": None if heads is None else heads.strength,
+        "mode": None if heads is None else heads.mode,
+        "modes": list(MODES),
+        "strong_modes": list(BIAS_MODES),
+        "fixed": settings.fixed,
+        "most_bytes": settings.body,
+        "most_pixels": settings.pixels,
+        "most_tokens": settings.tokens,
+        "photo": None if photo is None else photo.name,
+    }
+    return json.dumps(found, ensure_ascii=False)
+
+
+def _as_given(model: Model, settings: Settings) -> list[str]:
+    """The model as commands take it; its files without their folders where strangers may read it."""
+    alone = settings.loopback and not settings.hosts
+    return [each if alone else Path(each).name if Path(each).is_absolute() else each for each in model.as_given]

@@ -1,0 +1,93 @@
+// The light on the image: where heads looked stays bright, the rest is dimmed.
+
+const SECONDS = 0.18;
+const WIDEST = 1400; // pixels that are drawn at most; the browser stretches the rest
+
+export class Light {
+  #canvas;
+  #cells = document.createElement("canvas");
+  #heat = null;
+  #size = null;
+  #dim = 0; // as drawn now
+  #wanted = 0;
+  #values = null; // as drawn now, one array for each grid
+  #frame = 0;
+  #before = 0;
+  #still = matchMedia("(prefers-reduced-motion: reduce)");
+
+  constructor(canvas) {
+    this.#canvas = canvas;
+    new ResizeObserver(() => this.#wake()).observe(canvas);
+  }
+
+  /** dim: how dark it gets where nobody looked, 0 to 1. */
+  show(heat, size, dim) {
+    if (size !== this.#size) this.#values = null;
+    this.#size = size;
+    this.#wanted = heat ? dim : 0;
+    if (heat) {
+      this.#heat = heat;
+      if (this.#values?.length !== heat.maps.length || this.#values[0].length !== heat.maps[0].values.length) {
+        this.#values = heat.maps.map((map) => map.values.map((value) => value / heat.most));
+      }
+    }
+    this.#wake();
+  }
+
+  #wake() {
+    if (!this.#frame) {
+      this.#before = performance.now();
+      this.#frame = requestAnimationFrame((now) => this.#draw(now));
+    }
+  }
+
+  #draw(now) {
+    this.#frame = 0;
+    if (!this.#heat || !this.#size) return;
+    const step = this.#still.matches ? 1 : 1 - Math.exp(-(now - this.#before + 8) / 1000 / (SECONDS / 3));
+    this.#before = now;
+    let off = Math.abs(this.#wanted - this.#dim);
+    this.#dim += (this.#wanted - this.#dim) * step;
+    const most = this.#heat.most;
+    this.#heat.maps.forEach((map, k) => {
+      const values = this.#values[k];
+      for (let i = 0; i < values.length; i++) {
+        const left = map.values[i] / most - values[i];
+        values[i] += left * step;
+        off = Math.max(off, Math.abs(left * (1 - step)));
+      }
+    });
+    this.#paint();
+    if (off > 0.01) this.#frame = requestAnimationFrame((next) => this.#draw(next));
+  }
+
+  #paint() {
+    const canvas = this.#canvas;
+    const width = Math.round(Math.min(WIDEST, canvas.clientWidth * devicePixelRatio));
+    const height = Math.round((width * this.#size.height) / this.#size.width);
+    if (canvas.width !== width) canvas.width = width;
+    if (canvas.height !== height) canvas.height = height;
+    const context = canvas.getContext("2d");
+    context.globalCompositeOperation = "source-over";
+    context.clearRect(0, 0, width, height);
+    context.fillStyle = `rgb(18 14 10 / ${this.#dim})`;
+    context.fillRect(0, 0, width, height);
+    context.globalCompositeOperation = "destination-out";
+    context.imageSmoothingQuality = "high";
+    this.#heat.maps.forEach((map, k) => {
+      const [x0, y0, x1, y1] = this.#heat.grids[k].rectangle;
+      const scale = width / this.#size.width;
+      this.#fill(map, this.#values[k]);
+      context.drawImage(this.#cells, x0 * scale, y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale);
+    });
+  }
+
+  #fill(map, values) {
+    this.#cells.width = map.cols;
+    this.#cells.height = map.rows;
+    const context = this.#cells.getContext("2d");
+    const picture = context.createImageData(map.cols, map.rows);
+    for (let i = 0; i < values.length; i++) picture.data[4 * i + 3] = 255 * Math.sqrt(Math.min(1, values[i]));
+    context.putImageData(picture, 0, 0);
+  }
+}

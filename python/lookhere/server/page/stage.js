@@ -1,0 +1,73 @@
+// The image with what lies on it: the light, the outline of the place, and the numbers of kept answers.
+
+import { Light } from "./light.js";
+import { middle, path, told } from "./region.js";
+
+export class Stage {
+  picture = null;
+  #light;
+  #outline;
+
+  constructor(element) {
+    this.element = element;
+    this.image = element.querySelector("img");
+    this.#light = new Light(element.querySelector("canvas"));
+    this.#outline = element.querySelector("svg");
+    this.markers = element.querySelector("#markers");
+  }
+
+  open(picture) {
+    this.picture = picture;
+    this.image.src = picture.url;
+    this.image.alt = picture.name;
+    this.image.classList.toggle("small", picture.width < 400 && picture.url === picture.data);
+    this.element.style.setProperty("--ratio", `${picture.width / picture.height}`);
+    this.#outline.setAttribute("viewBox", `0 0 ${picture.width} ${picture.height}`);
+    this.#light.show(null, picture, 0);
+    this.place(null);
+  }
+
+  /** Draws a region; kind: "pinned" or "draft" or "". */
+  place(region, kind = "") {
+    const drawn = region ? path(region, this.picture) : "";
+    for (const each of this.#outline.children) each.setAttribute("d", drawn);
+    this.#outline.setAttribute("class", kind);
+    this.element.setAttribute("aria-label", `${this.picture.name}. ${told(region)}`);
+  }
+
+  /** A line that is being drawn. */
+  draw(corners) {
+    for (const each of this.#outline.children) each.setAttribute("d", `M${corners.map((each) => each.join(" ")).join("L")}`);
+    this.#outline.setAttribute("class", "draft");
+  }
+
+  shine(heat, dim) {
+    this.#light.show(heat, this.picture, dim);
+  }
+
+  /** Where a pointer is, in pixels of the picture; null outside. */
+  at(event) {
+    const box = this.image.getBoundingClientRect();
+    const x = ((event.clientX - box.left) / box.width) * this.picture.width;
+    const y = ((event.clientY - box.top) / box.height) * this.picture.height;
+    const inside = x >= 0 && y >= 0 && x < this.picture.width && y < this.picture.height;
+    return { x, y, inside };
+  }
+
+  /** entries: kept answers of this picture, each with its number. */
+  mark(entries, onOpen) {
+    this.markers.replaceChildren(
+      ...entries.map((entry) => {
+        const button = document.createElement("button");
+        const [x, y] = middle(entry.region, this.picture);
+        button.type = "button";
+        button.textContent = entry.number;
+        button.style.left = `${(x / this.picture.width) * 100}%`;
+        button.style.top = `${(y / this.picture.height) * 100}%`;
+        button.setAttribute("aria-label", `Kept answer ${entry.number}: ${entry.answer.text}`);
+        button.addEventListener("click", () => onOpen(entry));
+        return button;
+      }),
+    );
+  }
+}
