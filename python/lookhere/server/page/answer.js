@@ -17,8 +17,7 @@ export class Answer {
   firstWord = null; // milliseconds
   #sent = []; // regions that the server was told to look at
   #grids = [];
-  #heats = [];
-  #mean = null;
+  #sum = null; // of the maps of all tokens; a sum shows what a mean does
 
   constructor(request, onChange) {
     this.request = request;
@@ -34,10 +33,9 @@ export class Answer {
     return this.#sent.at(-1) ?? this.request.region;
   }
 
-  /** Mean over all tokens; null before the first. */
+  /** Over all tokens; null before the first. */
   get heat() {
-    this.#mean ??= Heat.mean(this.#heats);
-    return this.#mean;
+    return this.#sum;
   }
 
   follow(region) {
@@ -50,8 +48,7 @@ export class Answer {
     this.text = "";
     this.words = [];
     this.moves = [];
-    this.#heats = [];
-    this.#mean = null;
+    this.#sum = null;
     this.onChange(this);
   }
 
@@ -69,10 +66,8 @@ export class Answer {
     const region = told.move ? this.#sent[told.move - 1] : this.request.region;
     if (told.move > this.moves.length) this.moves.push({ index: told.index, region });
     const heat = told.gaze.length ? new Heat(this.#grids, told.gaze.map(decode)) : null;
-    if (heat) {
-      this.#heats.push(heat);
-      this.#mean = null;
-    }
+    if (heat && this.#sum) this.#sum.add(heat);
+    else if (heat) this.#sum = heat.copy();
     this.text += piece;
     if (!this.words.length || BEGINS.test(piece)) this.words.push({ text: "", heats: [], region });
     const word = this.words.at(-1);
@@ -101,7 +96,7 @@ export class Answer {
   }
 
   wordHeat(word) {
-    word.heat ??= word.heats.length ? Heat.mean(word.heats) : null;
+    word.heat ??= Heat.sum(word.heats);
     if (this.running && word === this.words.at(-1)) {
       const heat = word.heat;
       word.heat = undefined; // more of the word may come

@@ -22,15 +22,23 @@ export class Heat {
     this.maps = maps;
   }
 
-  static mean(heats) {
-    const [first, ...rest] = heats;
+  /** The sum of some; null of none. */
+  static sum([first, ...rest]) {
     if (!first || !rest.length) return first ?? null;
-    const maps = first.maps.map((map, k) => {
-      const values = Float32Array.from(map.values);
-      for (const heat of rest) heat.maps[k].values.forEach((value, i) => { values[i] += value; });
-      return { ...map, values: values.map((value) => value / heats.length) };
+    const found = first.copy();
+    for (const heat of rest) found.add(heat);
+    return found;
+  }
+
+  copy() {
+    return new Heat(this.grids, this.maps.map((map) => ({ ...map, values: Float32Array.from(map.values) })));
+  }
+
+  add(other) {
+    this.maps.forEach((map, k) => {
+      const more = other.maps[k].values;
+      for (let i = 0; i < more.length; i++) map.values[i] += more[i];
     });
-    return new Heat(first.grids, maps);
   }
 
   get most() {

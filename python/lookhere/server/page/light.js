@@ -22,7 +22,11 @@ export class Light {
 
   /** dim: how dark it gets where nobody looked, 0 to 1. */
   show(heat, size, dim) {
-    if (size !== this.#size) this.#values = null;
+    if (size !== this.#size) {
+      this.#heat = this.#values = null;
+      this.#dim = 0;
+      this.#canvas.width = 0; // nothing of the image before
+    }
     this.#size = size;
     this.#wanted = heat ? dim : 0;
     if (heat) {

@@ -42,6 +42,7 @@ class Page {
     this.pointer = new Pointer(this.stage, {
       onPlace: (region, asked) => this.#pointed(region, asked),
       onHover: (x, y) => this.steered.mark(x, y),
+      onRelease: () => this.#tellPlace(),
     });
     this.controls = new Controls($("#controls"), facts, (field) => this.#changed(field));
     this.steered = new Sentence($("#steered"), (word, answer) => this.#shine(word, answer));
@@ -90,10 +91,15 @@ class Page {
   }
 
   #pointed(region, asked) {
-    $("#place").textContent = told(region);
+    this.#tellPlace();
     clearTimeout(this.#timer);
     if (asked) this.#ask(true);
     else this.#timer = setTimeout(() => this.#follow(), REST);
+  }
+
+  #tellPlace() {
+    const pinned = this.pointer.pinned ? " · pinned until it is clicked again" : "";
+    $("#place").textContent = told(this.pointer.region) + pinned;
   }
 
   /** A place that moved: the answer that is being made goes on there, or another one begins. */
@@ -101,6 +107,7 @@ class Page {
     const region = this.pointer.region;
     if (this.controls.goesOn && this.#answer?.running && this.link.lookAt(region)) {
       this.#answer.follow(region);
+      this.#later();
       return;
     }
     this.#ask(false);
@@ -117,6 +124,7 @@ class Page {
     this.#kept = kept;
     this.steered.show(this.#answer);
     this.link.ask(request, this.#answer);
+    this.#snippet();
     this.#askPlain(request);
   }
 
@@ -138,6 +146,8 @@ class Page {
     if (answer.state === "done") {
       $("#live").textContent = `${told(answer.region)}: ${answer.text}`;
       if (this.#kept) this.history.keep(answer);
+      this.#snippet();
+    } else if (answer.state === "stopped") {
       this.#snippet();
     } else if (answer.state === "failed") {
       $("#live").textContent = answer.error;
@@ -176,7 +186,7 @@ class Page {
     clearTimeout(this.#timer);
     this.#answer = answer;
     this.pointer.show(region, true);
-    $("#place").textContent = told(region);
+    this.#tellPlace();
     this.steered.show(answer);
     this.#shine(null, answer);
     this.#snippet();

@@ -8,7 +8,8 @@ const STEP = 1 / 48; // of the image, for an arrow key
 
 /**
  * Calls onPlace(region, asked) where a region is pointed at: asked is true for a click, a drag or enter, false where the
- * pointer only passes; and onHover(x, y) where it is over the image, with nulls where it leaves.
+ * pointer only passes; onHover(x, y) where it is over the image, with nulls where it leaves; and
+ * onRelease() where a place that was pinned is let go.
  */
 export class Pointer {
   region = null;
@@ -19,10 +20,11 @@ export class Pointer {
   #side = 0.25; // of the image's shorter side, for a spot
   #drag = null;
 
-  constructor(stage, { onPlace, onHover }) {
+  constructor(stage, { onPlace, onHover, onRelease }) {
     this.#stage = stage;
     this.onPlace = onPlace;
     this.onHover = onHover;
+    this.onRelease = onRelease;
     const element = stage.element;
     element.addEventListener("pointermove", (event) => this.#move(event));
     element.addEventListener("pointerdown", (event) => this.#down(event));
@@ -144,11 +146,16 @@ export class Pointer {
   #click(x, y) {
     const picture = this.#stage.picture;
     if (this.pinned && this.#follows && contains(this.region, x, y, picture)) {
-      this.pinned = false;
-      this.#stage.place(this.region);
+      this.#release();
       return;
     }
     this.#set(this.#under(x, y) ?? spot(x, y, this.#pixels, picture), true);
+  }
+
+  #release() {
+    this.pinned = false;
+    this.#stage.place(this.region);
+    this.onRelease();
   }
 
   #cancel() {
@@ -176,8 +183,8 @@ export class Pointer {
       event.preventDefault();
       this.#set(this.region, true);
     } else if (event.key === "Escape") {
-      this.pinned = false;
       this.#cancel();
+      this.#release();
     }
   }
 }

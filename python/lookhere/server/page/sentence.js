@@ -57,8 +57,10 @@ export class Sentence {
     delete this.#box.dataset.stale;
   }
 
+  /** Only the last word that stands there may have grown. */
   #fill(answer) {
-    answer.words.forEach((word, k) => {
+    for (let k = Math.max(0, this.#spans.length - 1); k < answer.words.length; k++) {
+      const word = answer.words[k];
       let span = this.#spans[k];
       if (!span) {
         span = document.createElement("span");
@@ -71,7 +73,7 @@ export class Sentence {
       if (span.textContent !== text) span.textContent = text;
       const moved = k > 0 && word.region !== answer.words[k - 1].region;
       span.className = `word tint-${Math.round(answer.tint(word) * TINTS)}${moved ? " moved" : ""}`;
-    });
+    }
   }
 
   #told(answer) {

@@ -1,7 +1,7 @@
 // The image with what lies on it: the light, the outline of the place, and the numbers of kept answers.
 
 import { Light } from "./light.js";
-import { middle, path, told } from "./region.js";
+import { bounds, path, told } from "./region.js";
 
 export class Stage {
   picture = null;
@@ -54,17 +54,20 @@ export class Stage {
     return { x, y, inside };
   }
 
-  /** entries: kept answers of this picture, each with its number. */
+  /** entries: kept answers of this picture; each has its number at the upper left of its place, beside others there. */
   mark(entries, onOpen) {
+    const beside = new Map();
     this.markers.replaceChildren(
       ...entries.map((entry) => {
+        const { x0, y0 } = bounds(entry.region, this.picture);
+        const before = beside.get(`${x0} ${y0}`) ?? 0;
+        beside.set(`${x0} ${y0}`, before + 1);
         const button = document.createElement("button");
-        const [x, y] = middle(entry.region, this.picture);
         button.type = "button";
         button.textContent = entry.number;
-        button.style.left = `${(x / this.picture.width) * 100}%`;
-        button.style.top = `${(y / this.picture.height) * 100}%`;
-        button.setAttribute("aria-label", `Kept answer ${entry.number}: ${entry.answer.text}`);
+        button.style.left = `calc(${(x0 / this.picture.width) * 100}% + ${0.4 + 2 * before}rem)`;
+        button.style.top = `calc(${(y0 / this.picture.height) * 100}% + 0.4rem)`;
+        button.setAttribute("aria-label", `Kept answer ${entry.number}: ${entry.answer.text.trim()}`);
         button.addEventListener("click", () => onOpen(entry));
         return button;
       }),
