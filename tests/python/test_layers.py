@@ -30,7 +30,8 @@ FLOORS = (
     ("comics",),
     ("wire", "loading"),
     ("",),  # the public names
-    ("lab", "server"),
+    ("lab",),
+    ("server",),
     ("cli",),
     ("__main__",),
 )

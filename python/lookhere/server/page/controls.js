@@ -13,7 +13,7 @@ const MODES = {
 export class Controls {
   #facts;
   #form;
-  #draw = 0; // which random heads
+  #draw = -1; // which random heads
 
   constructor(form, facts, onChange) {
     this.#facts = facts;
@@ -26,7 +26,9 @@ export class Controls {
     const mode = this.#field("mode");
     mode.append(...facts.modes.map((each) => new Option(MODES[each] ?? each, each)));
     mode.value = facts.mode ?? facts.modes[0];
-    if (facts.fixed) for (const each of form.elements.arm) each.disabled = each.value !== "gaze";
+    for (const each of form.elements.arm) {
+      each.disabled = facts.fixed ? each.value !== "gaze" : each.value !== "all" && !facts.heads;
+    }
     if (!facts.heads) form.elements.arm.value = facts.fixed ? "gaze" : "all";
     form.addEventListener("input", () => this.#tell());
     form.addEventListener("change", (event) => {
@@ -75,7 +77,7 @@ export class Controls {
       found.strength = strength;
     }
     if (this.arm === "all") found.heads = "all";
-    else if (this.arm === "random") found.heads = this.#random();
+    else if (this.arm === "random") found.heads = facts.draws[this.#draw % facts.draws.length].slice(0, this.#count);
     else if (facts.heads && this.#count < facts.heads.length) found.heads = this.#count;
     if (this.#field("zoom").checked) found.zoom = true;
     return found;
@@ -91,22 +93,6 @@ export class Controls {
 
   #set(id, values) {
     Object.assign(this.#field(id), values);
-  }
-
-  /** As many heads that are no gaze heads, the same ones until they are drawn again. */
-  #random() {
-    const { layers, heads_per_layer: each, heads } = this.#facts;
-    const own = new Set((heads ?? []).map(String));
-    const others = [];
-    for (let layer = 0; layer < layers; layer++) {
-      for (let head = 0; head < each; head++) if (!own.has(String([layer, head]))) others.push([layer, head]);
-    }
-    const next = numbers(this.#draw);
-    for (let i = others.length - 1; i > 0; i--) {
-      const j = Math.floor(next() * (i + 1));
-      [others[i], others[j]] = [others[j], others[i]];
-    }
-    return others.slice(0, this.#count);
   }
 
   #tell() {
@@ -126,15 +112,4 @@ export class Controls {
     this.#field("strength-says").textContent = strong ? `${this.#field("strength").value} nats` : "not in this mode";
     this.#set("strength", { disabled: !strong });
   }
-}
-
-/** Pseudo-random numbers of a seed (mulberry32). */
-function numbers(seed) {
-  let state = (seed + 1) * 0x9e3779b9;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

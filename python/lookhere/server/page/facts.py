@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import lookhere
 
+from ...lab.arms import random_heads
 from ...loading.builtin import package_folder, warn_if_unknown
 from ...model import Model
+from ...steering.head_set import HeadSet
 from ...steering.push import BIAS_MODES, MODES
 from ..settings import Settings
+
+DRAWS = 12
+"""Sets of random heads that the page may try."""
 
 
 def facts(model: Model, settings: Settings, name: str, photo: Path | None) -> str:
@@ -27,6 +33,7 @@ def facts(model: Model, settings: Settings, name: str, photo: Path | None) -> st
         "layers": model.layers,
         "heads_per_layer": model.heads_per_layer,
         "heads": None if heads is None else [list(each) for each in heads.heads],
+        "draws": [] if heads is None else [_drawn(heads, draw) for draw in range(DRAWS)],
         "strength": None if heads is None else heads.strength,
         "mode": None if heads is None else heads.mode,
         "modes": list(MODES),
@@ -38,6 +45,13 @@ def facts(model: Model, settings: Settings, name: str, photo: Path | None) -> st
         "photo": None if photo is None else photo.name,
     }
     return json.dumps(found, ensure_ascii=False)
+
+
+def _drawn(heads: HeadSet, draw: int) -> list[list[int]]:
+    """Heads that are no gaze heads, in any order, so that the first few are as random as all."""
+    found = [list(each) for each in random_heads(heads, 0, draw).heads]
+    random.Random(draw).shuffle(found)
+    return found
 
 
 def _as_given(model: Model, settings: Settings) -> list[str]:

@@ -80,7 +80,7 @@ export class Sentence {
     if (answer.state === "failed") return answer.error;
     const parts = [];
     if (answer.state === "asked") parts.push("Looking…");
-    if (answer.firstWord !== null && !answer.running) parts.push(`First word after ${Math.round(answer.firstWord)} ms`);
+    if (answer.firstWord !== null && !answer.running) parts.push(`First word: ${Math.round(answer.firstWord)} ms`);
     if (answer.moves.length) parts.push(`the place moved ${answer.moves.length === 1 ? "once" : `${answer.moves.length} times`}`);
     if (answer.summary?.finish === "length") parts.push("cut at its longest");
     if (answer.state === "stopped") parts.push("stopped");
