@@ -8,6 +8,7 @@ from pathlib import Path
 
 import lookhere
 
+from ... import questions
 from ...lab.arms import random_heads
 from ...loading.builtin import package_folder, warn_if_unknown
 from ...model import Model
@@ -21,15 +22,16 @@ DRAWS = 12
 
 def facts(model: Model, settings: Settings, name: str, photo: Path | None) -> str:
     """As JSON."""
-    heads = model.head_set
+    heads, alone = model.head_set, model.notice is warn_if_unknown
     built_in = Path(model.path).parent == package_folder("models")
     found = {
         "version": lookhere.__version__,
         "model": name,
         "title": model.name,
         "load": [] if built_in else _as_given(model, settings),
-        "drawings_alone": model.notice is warn_if_unknown,
+        "drawings_alone": alone,
         "question": model.prompt,
+        "photo_question": questions.IMAGE if alone else questions.GENERAL,
         "layers": model.layers,
         "heads_per_layer": model.heads_per_layer,
         "heads": None if heads is None else [list(each) for each in heads.heads],

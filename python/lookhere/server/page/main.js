@@ -16,8 +16,11 @@ import { curl, python, shell } from "./snippet.js";
 import { Stage } from "./stage.js";
 
 const REST = 150; // milliseconds that a pointer rests before it is asked what is there
+const WIDE = 1.8; // times as wide as high: the words stand below an image, else beside it
 const DIM = 0.42; // of the image around what an answer looked at
 const DARK = 0.72; // around what a word looked at
+const UNKNOWN =
+  "The built-in model knows only what lookhere draws, and its answers mean little here. For photographs: lookhere serve qwen3-vl-2b";
 
 const $ = (selector) => document.querySelector(selector);
 const notice = (text) => {
@@ -37,7 +40,6 @@ class Page {
     this.facts = facts;
     this.door = door;
     $("#model").textContent = facts.title;
-    $("#question").value = facts.question ?? "What is here?";
     this.stage = new Stage($("#stage"));
     this.pointer = new Pointer(this.stage, {
       onPlace: (region, asked) => this.#pointed(region, asked),
@@ -64,8 +66,13 @@ class Page {
     this.steered.clear();
     this.plain.clear();
     this.stage.open(picture);
+    $("#main").style.setProperty("--ratio", `${picture.width / picture.height}`);
+    $("#main").classList.toggle("tall", picture.width < WIDE * picture.height);
     if (picture.panels) this.controls.grid = picture.panels;
     this.pointer.grid = this.controls.grid;
+    const { question, photo_question } = this.facts;
+    const usual = ["", question, photo_question].includes($("#question").value);
+    if (usual) $("#question").value = picture.panels ? question : photo_question;
     const tool = picture.panels ? "panel" : this.pointer.tool === "panel" ? "spot" : this.pointer.tool;
     $(`input[name=tool][value=${tool}]`).checked = true;
     this.pointer.tool = tool;
@@ -73,7 +80,7 @@ class Page {
     $("#save-image").href = picture.data;
     $("#save-image").download = picture.name;
     const unknown = this.facts.drawings_alone && !picture.panels;
-    notice(unknown ? "The built-in model knows only what lookhere draws; what it says of other images means little. Serve another model for photographs: lookhere serve qwen3-vl-2b" : picture.note);
+    notice(unknown ? UNKNOWN : picture.note);
     this.#marked();
     this.pointer.begin();
   }

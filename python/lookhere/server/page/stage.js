@@ -21,7 +21,6 @@ export class Stage {
     this.image.src = picture.url;
     this.image.alt = picture.name;
     this.image.classList.toggle("small", picture.width < 400 && picture.url === picture.data);
-    this.element.style.setProperty("--ratio", `${picture.width / picture.height}`);
     this.#outline.setAttribute("viewBox", `0 0 ${picture.width} ${picture.height}`);
     this.#light.show(null, picture, 0);
     this.place(null);
