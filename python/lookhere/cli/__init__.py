@@ -33,8 +33,7 @@ from .logs import Group
 from .named.heads import heads
 from .named.models import models
 from .narrate import narrate
-from .serve import serve
-from .try_ import try_
+from .serve import serve, try_
 
 LONGEST = 1200
 """Characters of an error. A longer one loses its middle, because its end says what to do."""

@@ -1,8 +1,10 @@
-"""``lookhere serve``: answers over HTTP, as OpenAI's clients ask for them, with a place to look at."""
+"""``lookhere serve``: answers over HTTP, as OpenAI's clients ask for them, with a place to look at; and
+``lookhere try``: its page in the browser."""
 
 from __future__ import annotations
 
 import os
+import webbrowser
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import click
 
+from ..image import Image
 from ..loading.load import load
 from ..loading.pair import Given
 from .options.model import FILE_OR_NAME, model_options
@@ -57,16 +60,37 @@ def serve(
     if given is not None and loading["model"] is not None:
         raise click.UsageError("The model is given twice; leave out --model.")
     loading["model"] = given if given is not None else loading["model"]
-    settings, run = server()
+    settings, run = _server()
     limits = {name: value for name, value in options.items() if value is not None}
     if max_body is not None:
         limits["body"] = max_body * 2**20
     made = settings(demo_limits, limits)
     with load(**loading) as model:
-        run(model, made, name_of(loading["model"]), partial(click.echo, err=True))
+        run(model, made, _name(loading["model"]), partial(click.echo, err=True))
 
 
-def server() -> tuple[Callable[[bool, dict[str, Any]], Any], Callable[..., None]]:
+@click.command("try", short_help="Point with the mouse: open an image in the browser.")
+@click.argument("photo", metavar="IMAGE", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Where to listen  [default: any free one]")
+@click.option("--no-browser", is_flag=True, help="Print the address alone.")
+@model_options
+def try_(photo: Path, port: int, no_browser: bool, loading: dict[str, Any]) -> None:
+    """Open IMAGE in the browser, and point at it with the mouse.
+
+    A server runs on this machine alone until the page is closed, or Ctrl-C.
+
+    \b
+      lookhere try photo.jpg --model qwen3-vl-2b
+    """
+    Image.open(photo)  # what is no image is refused before a model is loaded
+    settings, run = _server()
+    show: Callable[[str], object] = (lambda url: None) if no_browser else webbrowser.open
+    with load(**loading) as model:
+        made = settings(False, {"port": port})
+        run(model, made, _name(loading["model"]), partial(click.echo, err=True), photo=photo, show=show)
+
+
+def _server() -> tuple[Callable[[bool, dict[str, Any]], Any], Callable[..., None]]:
     """What makes settings, and what serves. click.ClickException where the extra is not installed."""
     try:
         from ..server.program import serve as run
@@ -78,7 +102,7 @@ def server() -> tuple[Callable[[bool, dict[str, Any]], Any], Callable[..., None]
     return lambda demo, limits: Settings(**{**(DEMO if demo else {}), **limits}), run
 
 
-def name_of(model: Given | None) -> str:
+def _name(model: Given | None) -> str:
     """What requests call it: its name, or its file's without the ending."""
     if model is None:
         return BUILT_IN

@@ -7,11 +7,12 @@ import mimetypes
 from functools import cached_property
 from pathlib import Path
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ...checks import short
 from ...comics import generate_strip
+from ...errors import RequestError
 from ...model import Model
 from ..settings import Settings
 from .facts import facts
@@ -76,14 +77,14 @@ class Page:
 
     async def photo(self, request: Request) -> Response:
         if self._photo is None:
-            raise HTTPException(404, "No image was given")
+            raise RequestError("The page was not given an image; lookhere try IMAGE gives it one.", 404, "not_found")
         kind = mimetypes.guess_type(self._photo.name)[0] or "application/octet-stream"
         return Response(self._photo.read_bytes(), headers=HEADERS, media_type=kind)
 
     def _file(self, name: str) -> Response:
         path = self._files.get(name)
         if path is None:
-            raise HTTPException(404, "Not Found")
+            raise RequestError(f"The page has no file {short(name)}.", 404, "not_found")
         return Response(path.read_bytes(), headers=HEADERS, media_type=KINDS[path.suffix])
 
     @cached_property
