@@ -98,6 +98,12 @@ def known_model(name: str) -> KnownModel | None:
     return next((model for model in known_models() if model.name == wanted), None)
 
 
+def always_sees(repository: str) -> bool:
+    """Whether a repository is called as one of the table, whoever owns it, so that its model has a projector."""
+    bare = repository.rpartition("/")[2].lower()
+    return any(bare == model.repository.rpartition("/")[2].lower() for model in known_models() if not model.shipped)
+
+
 def close_names(text: str) -> list[str]:
     """Short names that somebody may have meant with a text that is no path; none for what looks like one."""
     if "/" in text or "\\" in text or text.lower().endswith((".gguf", ".bin")):

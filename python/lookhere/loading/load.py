@@ -23,7 +23,7 @@ from ..prompt.chat import ChatTemplate
 from ..steering.head_set import HeadSet
 from . import builtin
 from .gguf import Header, read_header
-from .pair import locate, pair_or_language, projector_kind, warn_if_unverified
+from .pair import locate, pair_or_language, projector_kind, warn_if_alone, warn_if_unverified
 from .worth import warn_if_weak
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def load(
         square = square_of(header)
         checked_fit(fit, projector_kind(header), square)
         warn_if_unverified(projector_path)
+    else:
+        warn_if_alone(path)
     native = _language_model(path, number["gpu_layers"], mmap)
     cores = default_threads(native.parameters) if threads is None else number["threads"]
     try:

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ModelFileError, ProjectorError, UnverifiedFamilyWarning
+from ..errors import ModelFileError, NoProjectorWarning, ProjectorError, UnverifiedFamilyWarning
 from ..families import Family, family_of, refusal, verified_names
 from . import builtin as registry
 from .folder import Found, listed, look_into
@@ -28,12 +28,14 @@ _STATE_ANOTHER_WIDTH = ("mlp", "ldp", "ldpv2", "resampler", "adapter")
 @dataclass(frozen=True)
 class Located:
     """Where a model lies. path: its file, or a folder. mmproj: None for the projector beside it. names: what it is
-    called where it comes from. as_given: what was given for it on a command line, where that is a name."""
+    called where it comes from. as_given: what was given for it on a command line, where that is a name. alone: there
+    is no projector where it comes from."""
 
     path: Path
     mmproj: Path | None
     names: tuple[str, ...] = ()
     as_given: tuple[str, ...] = ()
+    alone: bool = False
 
 
 def find_pair(model: Given | None, mmproj: Given | None) -> tuple[Path, Path]:
@@ -46,8 +48,8 @@ def find_pair(model: Given | None, mmproj: Given | None) -> tuple[Path, Path]:
     return pair_of(located)
 
 
-def locate(model: Given | None, mmproj: Given | None) -> Located:
-    """The paths of what is given; what has a name is fetched where it is not on this machine."""
+def locate(model: Given | None, mmproj: Given | None, *, offline: bool = False) -> Located:
+    """The paths of what is given; what has a name is fetched where it is not on this machine, unless offline."""
     if model is None:
         path, found = registry.builtin_files()
         return Located(path, found if mmproj is None else Path(_projector_place(mmproj)))
@@ -60,15 +62,21 @@ def locate(model: Given | None, mmproj: Given | None) -> Located:
 
     own = None if mmproj is None else _projector_place(mmproj, repository=isinstance(given, name.HubName))
     wanted = own if isinstance(own, str) else None
-    fetched = fetch.get(given, wanted, vision=own is None or wanted is not None)
-    if fetched.mmproj is None and own is None:
+    fetched = fetch.get(given, wanted, vision=own is None or wanted is not None, offline=offline)
+    alone = fetched.mmproj is None and own is None
+    if alone and isinstance(given, name.OllamaName) and _has_vision(read_header(fetched.model)):
         raise ProjectorError(
-            f"{given.text}: Ollama has downloaded it without a projector file. It may be a text model, or a newer one "
-            "that Ollama keeps in one file, which llama.cpp does not see with. Give a short name (lookhere models) or "
+            f"{given.text}: Ollama has downloaded it without a projector file: it is one of the models that "
+            "Ollama keeps in one file, which llama.cpp does not see with. Give a short name (lookhere models) or "
             "owner/repo:Q4_K_M on Hugging Face."
         )
     words = (os.fsdecode(model), *(() if mmproj is None else ("--mmproj", os.fsdecode(mmproj))))
-    return Located(fetched.model, own if isinstance(own, Path) else fetched.mmproj, fetched.names, words)
+    return Located(fetched.model, own if isinstance(own, Path) else fetched.mmproj, fetched.names, words, alone)
+
+
+def _has_vision(header: Header) -> bool:
+    """Whether a language model is one of those that see, as far as its own file tells."""
+    return header.architecture in _WITH_VISION_ONLY or any(".vision." in key for key in header.values)
 
 
 def _refuse_unknown_name(path: Path) -> None:
@@ -108,30 +116,36 @@ def _projector_place(mmproj: Given, *, repository: bool = False) -> Path | str:
 def pair_of(located: Located) -> tuple[Path, Path]:
     """The two files, each checked, and that they belong together."""
     path = model_path(located.path)
+    if located.alone:
+        header = read_header(path)
+        raise ProjectorError(
+            f"The model {shown(path)} has no vision by itself: it needs its projector, a second GGUF file, and none is "
+            f"where it comes from. Name it with mmproj= (--mmproj); {usual_place(header, path)}."
+        )
     projector = projector_path(located.mmproj, path, located.path)
     check_projector(projector, path)
     return path, projector
 
 
 def pair_or_language(located: Located) -> tuple[Path, Path | None, str]:
-    """As ``pair_of``. Where no projector is given and none beside the model can be its own: None, and why; it may be a
-    text model, which looks at texts. ModelFileError, ProjectorError."""
+    """As ``pair_of``. Where no projector is given and none beside the model can be its own: None, and why; it looks at
+    texts alone then. ModelFileError, ProjectorError."""
     path = model_path(located.path)
     try:
         return (*pair_of(located), "")
     except ProjectorError as error:
-        if not may_be_language_alone(path, located):
+        if not is_alone(path, located):
             raise
         texts = "lookhere.Text, lookhere describe notes.txt, lookhere discover --text"
         return path, None, f"{error} Without one it looks at texts alone: {texts}."
 
 
-def may_be_language_alone(path: Path, located: Located) -> bool:
-    """Whether a model may be one of text: not of an architecture that always sees, and nothing is beside it that may be
-    its projector, though a broken or unknown one."""
+def is_alone(path: Path, located: Located) -> bool:
+    """Whether no projector is given, and nothing is beside a model that may be its own, though a broken or unknown
+    one."""
+    if located.mmproj is not None or located.alone:
+        return located.alone
     header = read_header(path)
-    if located.mmproj is not None or header.architecture in _WITH_VISION_ONLY:
-        return False
     folders = {path.parent, located.path} if located.path.is_dir() else {path.parent}
     beside = [look_into(folder) for folder in folders]
     if any("mmproj" in each.name.lower() for found in beside for each, _ in found.broken):
@@ -297,6 +311,18 @@ def check_projector(path: Path, model: Path) -> None:
             f"The projector {shown(path)} does not work with this model: {why}. Use the mmproj file that was published "
             "with the model."
         )
+
+
+def warn_if_alone(model: Path) -> None:
+    """A NoProjectorWarning, in the caller's name, if a model that is loaded for texts alone is one that sees."""
+    header = read_header(model)
+    if _has_vision(header):
+        warnings.warn(without_eyes(header, model), NoProjectorWarning, stacklevel=registry.caller())
+
+
+def without_eyes(header: Header, model: Path) -> str:
+    """What to know and do about a model that is loaded without a projector."""
+    return f"The model {shown(model)} looks at texts alone. Images need its projector: {usual_place(header, model)}."
 
 
 def warn_if_unverified(projector: Path) -> None:
