@@ -17,7 +17,7 @@ from lookhere import HubError, ModelFileError, ProjectorError
 from lookhere.hub import client, download, fetch, telling
 from lookhere.hub.name import HubName, OllamaName
 from lookhere.loading.doctor import examine
-from lookhere.loading.pair import find_pair, language_path, locate, pair_or_language
+from lookhere.loading.pair import find_pair, locate, locate_language, pair_or_language
 from stand_in_hub import MODEL, PROJECTOR, REPO, SECOND, Hub, gguf, in_place_of_the_hub
 
 
@@ -485,11 +485,11 @@ def test_find_and_get_are_one(home, published):
 def test_a_language_model_alone(hub, published):
     hub.add("a/text", {"m-Q4_K_M.gguf": published[MODEL]})
     hub.add(REPO, published)
-    assert language_path("a/text").read_bytes() == published[MODEL]
-    assert language_path(REPO).name == MODEL
+    assert locate_language("a/text").path.read_bytes() == published[MODEL]
+    assert locate_language(REPO).path.name == MODEL
     assert not [path for path in hub.downloads() if "mmproj" in path]
     asked = len(hub.asked)
-    assert language_path("a/text").read_bytes() == published[MODEL]
+    assert locate_language("a/text").path.read_bytes() == published[MODEL]
     assert len(hub.asked) == asked
 
 

@@ -162,14 +162,18 @@ def _of_another(model: Header, projector: Path) -> bool:
     return bool(misfit(model, header)) and not refusal(projector_kind(header))
 
 
-def language_path(model: Given) -> Path:
-    """The file of a language model alone, which is fetched where it has a name. ModelFileError, HubError."""
+def locate_language(model: Given | None) -> Located:
+    """The file of a language model alone, which is fetched where it has a name, and None for the built-in one's.
+    ModelFileError, HubError."""
+    if model is None:
+        return Located(registry.builtin_files()[0], None)
     given = placed(model, "model", ModelFileError)
     if isinstance(given, Path):
-        return model_path(given)
+        return Located(model_path(given), None)
     from ..hub import fetch
 
-    return model_path(fetch.get(given, vision=False).model)
+    fetched = fetch.get(given, vision=False)
+    return Located(model_path(fetched.model), None, fetched.names, (os.fsdecode(model),))
 
 
 def model_path(given: Path) -> Path:
