@@ -12,6 +12,7 @@ import pytest
 from lookhere import engine
 from lookhere.loading import builtin as registry
 from lookhere.process import control_groups
+from PIL import Image
 
 HEAD = """
 import os, sys, threading, time
@@ -318,8 +319,9 @@ def test_the_source_without_the_engine_says_so(tmp_path, python_path):
     assert "pip install" in said
     assert "no compiled engine" in said
     assert str(root) in said
+    Image.new("RGB", (32, 32)).save(tmp_path / "x.png")
     done = subprocess.run(
-        [sys.executable, "-m", "lookhere", "describe", "x.png"], capture_output=True, text=True, check=False, **place
+        [sys.executable, "-m", "lookhere", "describe", tmp_path / "x.png"], capture_output=True, text=True, check=False, **place
     )
     assert done.returncode == 1
     assert "no compiled engine" in done.stderr
