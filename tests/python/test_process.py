@@ -320,9 +320,8 @@ def test_the_source_without_the_engine_says_so(tmp_path, python_path):
     assert "no compiled engine" in said
     assert str(root) in said
     Image.new("RGB", (32, 32)).save(tmp_path / "x.png")
-    done = subprocess.run(
-        [sys.executable, "-m", "lookhere", "describe", tmp_path / "x.png"], capture_output=True, text=True, check=False, **place
-    )
+    command = [sys.executable, "-m", "lookhere", "describe", tmp_path / "x.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **place)
     assert done.returncode == 1
     assert "no compiled engine" in done.stderr
     assert "Traceback" not in done.stderr
