@@ -113,11 +113,6 @@ def close_names(text: str) -> list[str]:
     return [bare[each] for each in near]
 
 
-def known_files() -> dict[str, KnownModel]:
-    """The table by the sha256 of its language models' files."""
-    return {file.sha256: model for model in known_models() for file in model.files}
-
-
 def _read(entry: Mapping[str, Any]) -> KnownModel:
     values = dict(entry)
     values["files"] = tuple(map(_file, values["files"]))

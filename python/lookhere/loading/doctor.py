@@ -20,19 +20,8 @@ from . import builtin
 from .gguf import Header, read_header
 from .head_choice import Match, match, of_base
 from .not_here import not_here
-from .pair import (
-    Given,
-    Located,
-    check_projector,
-    is_alone,
-    locate,
-    misfit,
-    model_path,
-    projector_kind,
-    projector_path,
-    unverified,
-    without_eyes,
-)
+from .pair import Given, Located, is_alone, locate, model_path, without_eyes
+from .projector import check_projector, misfit, projector_kind, projector_path, unverified
 from .split import parts_of
 
 AGAIN = "Mend this, and run lookhere doctor again."
