@@ -46,6 +46,10 @@ class UnverifiedFamilyWarning(UserWarning):
     """A model is of a family that llama.cpp runs and no test of this package does. No error: it loads."""
 
 
+class NoProjectorWarning(UserWarning):
+    """A model with vision is loaded without its projector. No error: it looks at texts."""
+
+
 class WeakHeadSetWarning(UserWarning):
     """A head set is loaded that hardly steers, or that nobody measured on images. No error: it is used."""
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 import stock
 
 ROOT = Path(__file__).parents[2]
+
+
+def processor_time() -> float:
+    """Seconds of the processes that have ended."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 @pytest.mark.parametrize("missing", [("CC", "CXX"), ("CXX",)])
@@ -22,7 +27,7 @@ def test_what_to_install(tmp_path: Path, missing: tuple[str, ...]) -> None:
         shutil.copy(ROOT / name, source / name)
     nowhere = {name: str(tmp_path / "no" / name) for name in missing}
     ninja = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={stock.tool('ninja')}"]
-    begun = time.monotonic()
+    begun = processor_time()
     done = subprocess.run(
         [stock.tool("cmake"), *ninja, "-S", source, "-B", tmp_path / "b"],
         capture_output=True,
@@ -31,7 +36,7 @@ def test_what_to_install(tmp_path: Path, missing: tuple[str, ...]) -> None:
         env=os.environ | nowhere,
     )
     assert done.returncode != 0
-    assert time.monotonic() - begun < 20
+    assert processor_time() - begun < 20
     said = done.stderr
     assert f"no working compiler for {'C and C++' if 'CC' in missing else 'C++'} was found" in said
     for name, words in {

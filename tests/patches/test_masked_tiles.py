@@ -59,3 +59,19 @@ def test_a_hidden_tile_may_hold_anything(patched: Api) -> None:
     case.k[:, TILE : 2 * TILE] = np.nan
     case.v[:, TILE : 2 * TILE] = np.inf
     np.testing.assert_array_equal(case.run(patched, grouped=False), before)
+
+
+@pytest.mark.parametrize("rows", [1, 6, 20, 64, 130])
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("where", ["all keys", "one key"])
+def test_scores_that_are_no_numbers_are_seen_in_the_result(patched: Api, rows: int, grouped: bool, where: str) -> None:
+    """A damaged file must not be answered from as if its attention were 0: upstream passes over rows of NaN alone."""
+    case = Case(4, 2, 64, 200, rows=rows, kind=F16, seed=rows)
+    victims = np.arange(rows) % 3 == 0
+    case.q[:, victims] = np.nan
+    if where == "one key":
+        case.q[:, victims] = 1.0
+        case.k[:, 5] = np.nan
+        victims[:] = True
+    found = case.run(patched, grouped=grouped, threads=2)
+    np.testing.assert_array_equal(np.isnan(found).all((-1, -2)), np.broadcast_to(victims, found.shape[:2]))

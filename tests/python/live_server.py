@@ -97,7 +97,7 @@ class Live:
         connection.sendall(head.encode() + b"\r\n\r\n" + data)
         return connection
 
-    def until(self, what, seconds=10.0):
+    def until(self, what, seconds=30.0):
         """Waits until something holds."""
         end = time.monotonic() + seconds
         while not what():

@@ -279,8 +279,8 @@ def test_boxes_are_those_of_the_upright_image(run):
     assert "the image, which is 32 x 96 pixels" in wrong.stderr
 
 
-@pytest.mark.parametrize("content", [b"", b"no image"])
-def test_standard_input_that_is_no_image(run, content):
+@pytest.mark.parametrize("content", [b"", b"\x89 no image"])
+def test_standard_input_that_is_neither_image_nor_text(run, content):
     result = run("describe", "-", input=content)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: ")

@@ -184,9 +184,9 @@ def test_a_large_file_takes_no_longer_than_its_table_of_tokens(folder):
     files.write(model, values, [(f"blk.{k}.weight", (4096, 4096), 8) for k in range(400)])
     with model.open("r+b") as file:
         file.truncate(20 * 2**30)  # a sparse file
-    start = time.perf_counter()
+    start = time.process_time()
     report = examine(folder)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert report.model.size == 20 * 2**30
     assert report.model.parameters == 400 * 4096 * 4096
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from lookhere import ImagePart, Message
 from lookhere.families import FAMILIES, HEARING, family_of, image_markers, projector_kinds
 from lookhere.loading.doctor import examine
-from lookhere.loading.pair import find_pair, unverified, warn_if_unverified
+from lookhere.loading.pair import find_pair
+from lookhere.loading.projector import unverified, warn_if_unverified
 from lookhere.prompt.chat import CHATML, ChatTemplate
 
 KINDS = [(family, kind) for family in FAMILIES for kind in family.projectors]
@@ -124,7 +125,7 @@ def test_a_family_loads_warns_or_is_refused(written, family, kind):
 
 
 def test_loading_warns_once_in_the_callers_name(engine, pair, monkeypatch):
-    monkeypatch.setattr("lookhere.loading.pair.projector_kind", lambda header: "gemma3nv")
+    monkeypatch.setattr("lookhere.loading.projector.projector_kind", lambda header: "gemma3nv")
     with pytest.warns(lookhere.UnverifiedFamilyWarning, match="Gemma 3n") as told:
         lookhere.load(pair[0]).close()
     assert [warning.filename for warning in told] == [__file__]

@@ -9,7 +9,7 @@ from lookhere.images.fit import checked_fit
 from lookhere.loading import load as loading
 from lookhere.loading.gguf import read_header
 from lookhere.loading.load import square_of
-from lookhere.loading.pair import projector_kind
+from lookhere.loading.projector import projector_kind
 
 SIDE = 64  # 4 x 4 tokens of the fake engine
 

@@ -34,8 +34,8 @@ GGUF = (files.LANGUAGE, files.PROJECTOR, {"split.no": 1, "split.count": 2}, {"ge
 
 
 def read_bounded(path):
-    """The header or a named error, and no more time and memory than such a small file can need."""
-    start, said = time.perf_counter(), ""
+    """The header or a named error, and no more processor time and memory than such a small file can need."""
+    start, said = time.process_time(), ""
     tracemalloc.start()
     try:
         header = read_header(path)
@@ -49,7 +49,7 @@ def read_bounded(path):
         tracemalloc.stop()
     assert len(said) < 1000
     assert most < 8 * 2**20
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @given(values=st.sampled_from(GGUF), data=st.data())

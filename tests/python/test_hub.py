@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fake_engine as fake
 import gguf_files as files
 import lookhere
 import pytest
@@ -16,7 +17,7 @@ from lookhere import HubError, ModelFileError, ProjectorError
 from lookhere.hub import client, download, fetch, telling
 from lookhere.hub.name import HubName, OllamaName
 from lookhere.loading.doctor import examine
-from lookhere.loading.pair import find_pair, language_path, locate
+from lookhere.loading.pair import find_pair, locate, locate_language, pair_or_language
 from stand_in_hub import MODEL, PROJECTOR, REPO, SECOND, Hub, gguf, in_place_of_the_hub
 
 
@@ -141,8 +142,8 @@ def test_what_is_not_there(hub, published):
         HubError, match=r"There is no file or folder 'a/none' here, and no repository a/none on http.*hf auth login"
     ):
         find_pair("a/none", None)
-    with pytest.raises(HubError, match=r"a/text has no projector .*mmproj="):
-        find_pair("a/text", None)
+    with pytest.raises(HubError, match=r"a/text has no projector 'F16'"):
+        find_pair("a/text", "F16")
     with pytest.raises(HubError, match=r"a/weights has no GGUF file .*it holds \.safetensors files.*-GGUF"):
         find_pair("a/weights", None)
     with pytest.raises(HubError, match=r"has no revision 'gone'; expected main or a commit"):
@@ -323,7 +324,7 @@ def ollama(folder, steps, layers):
     """What Ollama keeps of a model. layers: bytes by kind."""
     (folder / "blobs").mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifests" / steps
-    manifest.parent.mkdir(parents=True)
+    manifest.parent.mkdir(parents=True, exist_ok=True)
     entries = []
     for kind, data in layers.items():
         digest = hashlib.sha256(data).hexdigest()
@@ -346,8 +347,11 @@ def test_what_ollama_has_downloaded_is_used(home, published, told, monkeypatch):
     ollama(home / "other", f"hf.co/{REPO}/Q4_K_M", both)
     assert find_pair(f"{REPO}:q4_k_m", None)[0].read_bytes() == published[MODEL]
     ollama(home / "other", "registry.ollama.ai/me/eyes/1b", {"model": published[MODEL]})
-    with pytest.raises(ProjectorError, match=r"me/eyes:1b: Ollama .* without a projector file"):
-        find_pair("me/eyes:1b", None)
+    one_file = gguf(home / "one", {**files.LANGUAGE, "general.architecture": "gemma3", "gemma3.vision.block_count": 27})
+    ollama(home / "other", "registry.ollama.ai/me/eyes/3b", {"model": one_file})
+    for seeing in ("me/eyes:1b", "me/eyes:3b"):
+        with pytest.raises(ProjectorError, match=rf"{seeing}: Ollama .* without a projector file"):
+            locate(seeing, None)
     (home / "other" / "manifests" / "registry.ollama.ai" / "me" / "eyes" / "2b").write_text('{"layers": [3]}')
     with pytest.raises(HubError, match="no model of this name"):
         find_pair("me/eyes:2b", None)
@@ -360,6 +364,84 @@ def test_only_what_is_whole_is_taken_from_others(home, published):
     (home / ".lmstudio" / "models" / REPO / PROJECTOR).write_bytes(published[PROJECTOR])
     with pytest.raises(HubError, match="HF_HUB_OFFLINE"):
         find_pair(f"{REPO}:Q8_0", None)
+
+
+TEXT_MODEL = {"general.architecture": "llama", "general.name": "Reader", "tokenizer.ggml.model": "gpt2"}
+
+
+@pytest.fixture
+def text_model(tmp_path):
+    """The bytes of a language model that never sees."""
+    return gguf(tmp_path / "text.gguf", TEXT_MODEL)
+
+
+def for_texts(name):
+    """The file of a model that looks at texts alone, and how that is told to who shows it an image."""
+    path, projector, why = pair_or_language(locate(name, None))
+    assert projector is None
+    assert re.search(r"needs its projector.*looks at texts alone", why)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a/text:Q4_K_M", "a/text", "a/text/t-Q4_K_M.gguf", "https://huggingface.co/a/text"])
+def test_a_repository_of_a_language_model(hub, home, text_model, told, name, monkeypatch):
+    hub.add("a/text", {"t-Q4_K_M.gguf": text_model})
+    path = for_texts(name)
+    assert path.read_bytes() == text_model
+    assert told[0].startswith("a/text has no projector (mmproj-*.gguf): its model looks at texts alone.")
+    assert len(told) == 2
+    assert for_texts(name) == path
+    assert len(hub.downloads()) == 1
+    assert examine(name).loads  # the network is not asked
+    hub.status = 503
+    assert for_texts(name) == path
+    assert told[-1].endswith("the language model is on this machine, and no projector. It looks at texts alone.")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert for_texts(name) == path
+
+
+def test_a_name_of_a_language_model_loads(hub, engine, run, tmp_path):
+    hub.add("a/text-GGUF", {"t-Q4_K_M.gguf": Path(fake.write_gguf(tmp_path / "t.gguf")).read_bytes()})
+    with lookhere.load("a/text-GGUF:Q4_K_M") as model:
+        assert (model.sees, model.facts.aliases, model.as_given) == (False, ("text",), ("a/text-GGUF:Q4_K_M",))
+        assert model.look(lookhere.Text("A cat.")).describe().text == fake.UNSTEERED
+        with pytest.raises(ProjectorError, match=r"none is where it comes from.*looks at texts alone"):
+            model.look("strip.png")
+    result = run("models", "get", "a/text-GGUF")
+    assert (result.exit_code, result.stdout) == (0, f"{model.path}\n")
+    assert "a/text-GGUF has no projector" in result.stderr
+
+
+def test_a_projector_beside_is_another_model_s(home, published, tmp_path):
+    """All of Ollama's blobs lie in one folder, and all of older llama.cpp's files."""
+    values = {**TEXT_MODEL, "llama.embedding_length": 2048, "llama.n_deepstack_layers": 3}
+    both = {"model": published[MODEL], "projector": published[PROJECTOR]}
+    ollama(home / ".ollama" / "models", "registry.ollama.ai/library/qwen3-vl/2b", both)
+    reader = gguf(tmp_path / "reader.gguf", values)
+    ollama(home / ".ollama" / "models", "registry.ollama.ai/library/reader/1b", {"model": reader})
+    assert for_texts("reader:1b").read_bytes() == reader
+    flat = home / ".cache" / "llama.cpp"
+    flat.mkdir(parents=True)
+    (flat / f"{REPO.replace('/', '_')}_{PROJECTOR}").write_bytes(published[PROJECTOR])
+    (flat / "a_reader_r-Q8_0.gguf").write_bytes(reader)
+    assert for_texts("a/reader") == flat / "a_reader_r-Q8_0.gguf"
+
+
+def test_a_projector_that_is_published_is_fetched(hub, home, published, told):
+    """Although the language model is here alone, and would do for texts."""
+    hub.add("a/eyes", published)
+    lay(home / ".lmstudio" / "models" / "a/eyes", published, (MODEL,))
+    assert find_pair("a/eyes", None)[1].read_bytes() == published[PROJECTOR]
+    assert not any("texts alone" in line for line in told)
+
+
+@pytest.mark.parametrize("name", ["qwen3-vl-2b", REPO, "Else/Qwen3-VL-2B-Instruct-gguf", f"{REPO}:Q4_K_M"])
+def test_a_model_that_is_known_to_see(hub, published, looked_up, name):
+    for repository in (REPO, "Else/Qwen3-VL-2B-Instruct-gguf"):
+        hub.add(repository, {MODEL: published[MODEL]}, revisions=("main", looked_up["qwen3-vl-2b"].revision))
+    with pytest.raises(HubError, match=r"has no projector .*mmproj="):
+        locate(name, None)
+    assert not hub.downloads()
 
 
 def test_nothing_is_asked_for_a_path(hub, published, tmp_path):
@@ -403,11 +485,11 @@ def test_find_and_get_are_one(home, published):
 def test_a_language_model_alone(hub, published):
     hub.add("a/text", {"m-Q4_K_M.gguf": published[MODEL]})
     hub.add(REPO, published)
-    assert language_path("a/text").read_bytes() == published[MODEL]
-    assert language_path(REPO).name == MODEL
+    assert locate_language("a/text").path.read_bytes() == published[MODEL]
+    assert locate_language(REPO).path.name == MODEL
     assert not [path for path in hub.downloads() if "mmproj" in path]
     asked = len(hub.asked)
-    assert language_path("a/text").read_bytes() == published[MODEL]
+    assert locate_language("a/text").path.read_bytes() == published[MODEL]
     assert len(hub.asked) == asked
 
 

@@ -39,6 +39,30 @@ def test_no_projector_or_too_many(engine, pair, tmp_path):
         lookhere.load(pair[0], mmproj=tmp_path / "missing.gguf")
 
 
+@pytest.mark.filterwarnings("default::lookhere.NoProjectorWarning")
+def test_a_model_that_sees_without_its_projector(engine, run, tmp_path, monkeypatch):
+    """It loads for texts, and says what images need."""
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    fake.write_gguf(folder / "seeing.gguf", "qwen3vl", name="Qwen3 VL 2B Instruct")
+    needs = r"'seeing.gguf' looks at texts alone\. Images need its projector: it is published in Qwen/"
+    monkeypatch.chdir(folder)
+    with pytest.warns(lookhere.NoProjectorWarning, match=needs) as caught:
+        model = lookhere.load("seeing.gguf")
+    assert caught[0].filename == __file__
+    with model:
+        assert model.look(lookhere.Text("A cat.")).describe().text == fake.UNSTEERED
+        with pytest.raises(ProjectorError, match=r"none is beside it.*looks at texts alone"):
+            model.look(np.zeros((32, 32, 3), np.uint8))
+    (folder / "notes.txt").write_text("A cat.")
+    result = run("describe", "notes.txt", "--model", "seeing.gguf")
+    assert (result.exit_code, result.stdout) == (0, f"{fake.UNSTEERED}\n")
+    assert re.fullmatch(rf"Warning: The model {needs}.*\n", result.stderr)
+    (folder / "mmproj-seeing.gguf").write_bytes(b"<html>")  # one that may be its own
+    with pytest.raises(ProjectorError, match="cannot be used"):
+        lookhere.load(folder)
+
+
 def test_files_in_the_wrong_place(engine, pair, tmp_path):
     with pytest.raises(ModelFileError, match="is a projector"):
         lookhere.load(pair[1])

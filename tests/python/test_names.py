@@ -24,6 +24,7 @@ from lookhere.loading import builtin as registry
 from lookhere.loading.doctor import examine
 from lookhere.loading.gguf import Header
 from lookhere.loading.head_choice import known_heads, match
+from lookhere.loading.pair import find_pair
 from lookhere.steering.head_set import ModelFacts
 from stand_in_hub import MODEL, PROJECTOR, REPO
 
@@ -399,11 +400,12 @@ def test_doctor_by_name(hub, published, looked_up):
 
 def test_a_missing_projector_is_told_where_it_is(tmp_path):
     model = files.write(tmp_path / "model.gguf", files.LANGUAGE)
-    with pytest.raises(
-        lookhere.ProjectorError,
-        match=rf"published in {REPO} as mmproj-Qwen3VL-2B-Instruct-F16.gguf, and load\('qwen3-vl-2b'\)",
-    ):
-        lookhere.load(model)
+    place = rf"published in {REPO} as mmproj-Qwen3VL-2B-Instruct-F16.gguf, and load\('qwen3-vl-2b'\)"
+    with pytest.raises(lookhere.ProjectorError, match=place):
+        find_pair(model, None)
+    report = examine(model)
+    assert (report.loads, report.vision) == (True, False)
+    assert re.search(rf"texts alone. Images need its projector: it is {place}", report.steps[0])
 
 
 def test_heads_are_listed_shown_compared_and_checked(home, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from lookhere.regions import box, region
 from lookhere.scenes import seen
 from lookhere.steering.push import Push
 from lookhere.tokens import coverage
+from lookhere.tokens.frame import Frame
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def counts(monkeypatch):
         monkeypatch.setattr(owner, name, counted)
 
     count(box.Box, "__post_init__", "boxes")
-    count(seen, "placed")
+    count(Frame, "placed")
     count(seen, "coverage")
     count(seen, "target")
     count(coverage, "shares")

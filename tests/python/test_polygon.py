@@ -112,7 +112,7 @@ def test_repr_is_short():
         ([(0.1, 0.1), (0.2, 0.2), (0.3, 0.3)], "no area"),
         ([(0, 0), (5, 0), (10, 0)], "is a line"),
         ([(3, 0), (3, 9), (3, 4)], "is a line"),
-        ([(1, 1), (1, 1), (1, 1), (1, 1)], "is a line"),
+        ([(1, 1), (1, 1), (1, 1), (1, 1)], "1 corners; expected at least 3 different ones"),
         ([(0, 0), (5, 0), (5, 5), (5, 0)], "no area"),
         ([(0, 0), (9, 0), (9, 9), (0, 0), (9, 0), (9, 9)], "no area"),
         ([(0, 0), (5, float("nan")), (5, 5)], "y is nan; expected a finite number"),

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lookhere import Box, Mask, Panel, Point, Polygon, RegionError, Weighted
 from lookhere.regions.region import as_regions, placed
@@ -194,7 +194,28 @@ def test_percent(text, region):
     assert {3: read_box, 1: read_point}.get(text.count(","), read_polygon)(text) == region
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=8), st.integers(1, 9999))
+few = st.sampled_from([0.0, 5e-324, 1e-310, 0.5, 1.0])
+outlines = st.lists(st.tuples(parts, parts) | st.tuples(few, few), min_size=3, max_size=8)
+
+
+@given(outlines)
+@example([(1, 0), (0, 0), (0, 1), (1, 0), (1, 0)])
+@example([(0, 1), (1, 1), (1, 1e-320), (0, 0)])
+def test_the_corners_of_a_polygon_make_the_same_one(corners):
+    """Also where the outline is closed twice, or its lines are almost parallel."""
+    try:
+        polygon = Polygon(corners)
+    except RegionError:
+        return
+    assert polygon.corners[0] != polygon.corners[-1]
+    assert Polygon(polygon.corners) == polygon
+    assert Polygon([*corners, corners[0], corners[0]]) == polygon
+    assert Polygon.relative(corners).corners == polygon.corners
+    assert Polygon.thousandths(polygon.corners) == Polygon.thousandths([*corners, corners[0]])
+
+
+@given(outlines, st.integers(1, 9999))
+@example([(1, 0), (0, 0), (0, 1), (1, 0), (1, 0)], 7)
 def test_a_relative_polygon_is_that_part_of_any_image(corners, width):
     try:
         relative, pixels = Polygon.relative(corners), Polygon([(x * width, y * 480) for x, y in corners])

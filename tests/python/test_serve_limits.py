@@ -62,10 +62,10 @@ def test_a_caller_that_goes_frees_its_place(slow, model, path, stream, reset):
         if reset:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
-        gone = time.monotonic()
+        then = slow.batches
         live.until(lambda: live.desk.places.inside == 0)
-        assert time.monotonic() - gone < 1
         before = slow.batches
+        assert before < then + 50  # a second of them
         time.sleep(5 * slow.seconds)
         assert slow.batches <= before + 1
         assert "lookhere_gone_total 1.0" in live.get("/metrics").body.decode()
@@ -129,13 +129,13 @@ def test_the_time_of_an_answer(slow, model):
         assert 2 <= reply.json["usage"]["completion_tokens"] < 100
         chunks = live.chat(max_tokens=2000, stream=True).chunks
         assert chunks[-1]["choices"][0]["finish_reason"] == "length"
-        slow.seconds = 2
+        slow.seconds = 20
         began = time.monotonic()
         for stream in (False, True):
             reply = live.chat(stream=stream)
             assert (reply.status, reply.error["code"]) == (504, "timeout")
         assert live.post("/v1/lookhere/describe", {"image": data_uri(), "at": [None]}).status == 504
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < slow.seconds
         live.until(lambda: live.desk.places.inside == 0)
 
 

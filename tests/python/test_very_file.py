@@ -28,7 +28,8 @@ from lookhere.loading import builtin as registry
 from lookhere.loading.doctor import examine
 from lookhere.loading.gguf import read_header
 from lookhere.loading.head_choice import match
-from lookhere.loading.pair import find_pair, language_path, locate
+from lookhere.loading.language import load_language_model
+from lookhere.loading.pair import find_pair, locate, locate_language
 from lookhere.loading.published import usual_place
 from lookhere.steering.head_set import ModelFacts
 from stand_in_hub import Hub, in_place_of_the_hub
@@ -110,7 +111,7 @@ def test_the_hub_is_asked_first(hub, home, entry, smol, index, told):
     assert re.search(rf"Fetching {REPO} \(licence apache-2.0\) .*: {FILE} \(50 kB\)\.", told[0])
     asked = len(hub.asked)
     assert find_pair("SmolLM2-Eyes", None) == (model, eyes)
-    assert language_path("smollm2-eyes") == model
+    assert locate_language("smollm2-eyes").path == model
     assert len(hub.asked) == asked
     assert not index.asked
 
@@ -442,6 +443,8 @@ def test_its_head_set_is_found_by_the_name_that_was_asked_for(heads, home, entry
     with lookhere.load("smollm2-eyes") as model:
         assert model.facts.aliases == names  # a head set that is found on it lists them
         assert HeadSet(model.facts, ((0, 0),)).model.aliases == names
+    with load_language_model("smollm2-eyes") as alone:
+        assert (alone.facts, alone.as_given) == (model.facts, model.as_given)
 
 
 def test_its_own_file_without_a_projector_is_told_of_the_eyes(entry, tmp_path):

@@ -17,6 +17,7 @@ from .. import _start
 from ..errors import (
     BaseHeadSetWarning,
     LookhereError,
+    NoProjectorWarning,
     UnknownImageWarning,
     UnverifiedFamilyWarning,
     WeakHeadSetWarning,
@@ -92,7 +93,7 @@ def _show(
     line: str | None = None,
 ) -> None:
     """A warning of ours as a line for a person, any other one as Python writes it."""
-    if issubclass(category, (BaseHeadSetWarning, UnverifiedFamilyWarning, WeakHeadSetWarning)):
+    if issubclass(category, (BaseHeadSetWarning, NoProjectorWarning, UnverifiedFamilyWarning, WeakHeadSetWarning)):
         click.echo(f"Warning: {one_line(str(message))}", err=True)
     else:
         click.echo(warnings.formatwarning(message, category, filename, lineno), err=True, nl=False)

@@ -13,9 +13,9 @@ from ..errors import HubError
 from . import client, stores, very_file
 from .choice import DEFAULT, Chosen, HubFile, choose, choose_projector
 from .download import check_room, fetch, is_here
-from .known import known_models
+from .known import always_sees, known_models
 from .name import HubName, OllamaName
-from .telling import say, size
+from .telling import say, size, unheard
 
 _log = logging.getLogger("lookhere.hub")
 _MOST_NAMED = 8
@@ -23,8 +23,8 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True)
 class Fetched:
-    """The files of a model on this machine. mmproj: None where it has none. names: what the model is called, for its
-    head set."""
+    """The files of a model on this machine. mmproj: None where it has none, and looks at texts alone. names: what the
+    model is called, for its head set."""
 
     model: Path
     mmproj: Path | None
@@ -59,10 +59,20 @@ def find(name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool 
     return Fetched(*pair, _names(name))
 
 
-def get(name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool = True) -> Fetched:
+def find_for_texts(name: HubName | OllamaName, mmproj: str | None = None) -> Fetched | None:
+    """A language model that is on this machine without a projector; None where it is not, or is known to have one."""
+    if isinstance(name, OllamaName) or name.known or mmproj is not None or always_sees(name.repository):
+        return None
+    with unheard():
+        return find(name, vision=False)
+
+
+def get(
+    name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool = True, offline: bool = False
+) -> Fetched:
     """A model by its name, fetched where it is not on this machine. HubError.
 
-    vision: False for the language model alone.
+    vision: False for the language model alone. offline: nothing is asked of the network, nor fetched.
     """
     if isinstance(name, HubName) and name.known and name.known.shipped:
         if mmproj is not None:
@@ -71,27 +81,44 @@ def get(name: HubName | OllamaName, mmproj: str | None = None, *, vision: bool =
                 "out, or give the path of another one."
             )
         eyes = very_file.eyes(name.known) if vision else None
-        path = very_file.get(name, name.known, lambda: _from_hub(name, None, vision=False).model)
+        path = very_file.get(name, name.known, lambda: _from_hub(*_listed(name), None, vision=False).model)
         return Fetched(path, eyes, _names(name))
     found = find(name, mmproj, vision=vision)
     if found is not None:
         return found
     if isinstance(name, OllamaName):
         raise HubError(_not_of_ollama(name))
-    if client.offline():
-        raise HubError(client.of_offline(name.text))
-    return _from_hub(name, mmproj, vision)
+    here = find_for_texts(name, mmproj) if vision else None
+    try:
+        if offline or client.offline():
+            raise HubError(client.of_offline(name.text))
+        listed = _listed(name)
+    except HubError:
+        if here is None:
+            raise
+        say(f"{name.text}: the language model is on this machine, and no projector. It looks at texts alone.")
+        return here
+    return _from_hub(*listed, mmproj, vision=vision, here=here)
 
 
-def _from_hub(name: HubName, mmproj: str | None, vision: bool) -> Fetched:
-    name, listing = _listed(name)
+def _from_hub(
+    name: HubName, listing: client.Listing, mmproj: str | None, *, vision: bool, here: Fetched | None = None
+) -> Fetched:
+    """here: what is taken if the repository has no projector."""
     chosen = _chosen(name, listing.files, mmproj)
     if chosen.projector is None and vision:
-        raise HubError(
-            f"{name.repository} has no projector (mmproj-*.gguf), without which a model sees nothing: it may hold a "
-            "text model, or its projector is published elsewhere. Look for another repository of the model, or give "
-            "its file with mmproj= (--mmproj)."
+        if name.known or always_sees(name.repository):
+            raise HubError(
+                f"{name.repository} has no projector (mmproj-*.gguf), without which a model sees nothing: it is "
+                "published elsewhere. Look for another repository of the model, or give its file with mmproj= "
+                "(--mmproj)."
+            )
+        say(
+            f"{name.repository} has no projector (mmproj-*.gguf): its model looks at texts alone. If it has vision, "
+            "give its projector with mmproj= (--mmproj)."
         )
+        if here is not None:
+            return here
     projector = chosen.projector if vision else None
     files = [_as_looked_up(name, file) for file in (*chosen.model.files, *([projector] if projector else []))]
     _state(name, files, listing.licence)

@@ -98,6 +98,12 @@ def known_model(name: str) -> KnownModel | None:
     return next((model for model in known_models() if model.name == wanted), None)
 
 
+def always_sees(repository: str) -> bool:
+    """Whether a repository is called as one of the table, whoever owns it, so that its model has a projector."""
+    bare = repository.rpartition("/")[2].lower()
+    return any(bare == model.repository.rpartition("/")[2].lower() for model in known_models() if not model.shipped)
+
+
 def close_names(text: str) -> list[str]:
     """Short names that somebody may have meant with a text that is no path; none for what looks like one."""
     if "/" in text or "\\" in text or text.lower().endswith((".gguf", ".bin")):
@@ -105,11 +111,6 @@ def close_names(text: str) -> list[str]:
     bare = {re.sub(r"[^a-z0-9]", "", model.name): model.name for model in known_models()}
     near = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", text[:80].lower()), bare, n=3, cutoff=0.8)
     return [bare[each] for each in near]
-
-
-def known_files() -> dict[str, KnownModel]:
-    """The table by the sha256 of its language models' files."""
-    return {file.sha256: model for model in known_models() for file in model.files}
 
 
 def _read(entry: Mapping[str, Any]) -> KnownModel:

@@ -20,18 +20,8 @@ from . import builtin
 from .gguf import Header, read_header
 from .head_choice import Match, match, of_base
 from .not_here import not_here
-from .pair import (
-    Given,
-    Located,
-    check_projector,
-    locate,
-    may_be_language_alone,
-    misfit,
-    model_path,
-    projector_kind,
-    projector_path,
-    unverified,
-)
+from .pair import Given, Located, is_alone, locate, model_path, without_eyes
+from .projector import check_projector, misfit, projector_kind, projector_path, unverified
 from .split import parts_of
 
 AGAIN = "Mend this, and run lookhere doctor again."
@@ -126,7 +116,7 @@ def examine(model: Given | None = None, *, mmproj: Given | None = None) -> Repor
     try:
         if (missing := not_here(model, mmproj)) is not None:
             return Report(problems=(missing.why,), steps=missing.steps, here=False)
-        located = locate(model, mmproj)
+        located = locate(model, mmproj, offline=True)
         path = model_path(located.path)
         header = read_header(path)
         files = parts_of(path, header)
@@ -155,7 +145,7 @@ def examine(model: Given | None = None, *, mmproj: Given | None = None) -> Repor
         tuple(problems),
     )
     words = located.as_given or (str(path), *(("--mmproj", found.file) if found else ()))
-    steps = _steps(report, heads, "" if model is None else shlex.join(words))
+    steps = _steps(report, heads, "" if model is None else shlex.join(words), without_eyes(header, path))
     return replace(report, steps=(*steps, *([of_base(heads, facts)] if heads and heads.how == "base" else [])))
 
 
@@ -178,11 +168,13 @@ def _projector(path: Path, model: Header, located: Located, *, named: bool) -> t
     """-> the projector, where one can be read, and what is wrong with it."""
     found = None
     try:
+        if located.alone:
+            return None, []
         found = projector_path(located.mmproj, path, located.path)
         check_projector(found, path)
         problems = []
     except ProjectorError as error:
-        if may_be_language_alone(path, located):
+        if is_alone(path, located):
             return None, []
         problems = [str(error)]
     if found is None:
@@ -248,15 +240,16 @@ def _template(header: Header, family: Family | None, *, sees: bool) -> Template:
     return Template(bool(source))
 
 
-def _steps(report: Report, heads: Match | None, files: str) -> list[str]:
-    """files: the model as a command line takes it; '' for the built-in one."""
+def _steps(report: Report, heads: Match | None, files: str, alone: str) -> list[str]:
+    """files: the model as a command line takes it; '' for the built-in one. alone: what to know where it has no
+    projector."""
     if not report.loads or report.model is None:
         return [AGAIN]
     steps = []
     if report.template and report.template.why:
         steps.append("Give a chat template that takes images: load(..., chat_template=...).")
     if report.projector is None:
-        return [*steps, *_steps_of_text(heads, files)]
+        return [*steps, alone, *_steps_of_text(heads, files)]
     family = family_of(report.projector.kind)
     if family is not None and not family.verified:
         steps.append(unverified(family))
@@ -281,7 +274,7 @@ def _steps(report: Report, heads: Match | None, files: str) -> list[str]:
 
 
 def _steps_of_text(heads: Match | None, files: str) -> list[str]:
-    steps = ["It looks at texts alone; to look at images, fetch the model's mmproj file, too, and put it beside it."]
+    steps = []
     asked = f"lookhere describe notes.txt --model {files} --paragraph 1"
     if heads is None:
         steps.append(f"Find the heads that steer it: lookhere discover {files} --text -o heads.json")

@@ -232,3 +232,12 @@ class _Reader:
         if self._at > self._end:
             raise ValueError("it ends inside a value")
         self._file.seek(size, 1)
+
+
+def check_whole(path: Path, header: Header) -> None:
+    """ModelFileError for a file that is shorter than its header says."""
+    if header.missing:
+        raise ModelFileError(
+            f"{shown(path)} is cut off: it has {header.size:,} bytes, by its header {header.missing:,} are missing. "
+            "Fetch it again."
+        )

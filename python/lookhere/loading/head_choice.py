@@ -1,5 +1,5 @@
 """Which known head set steers a model: the set of this very file, of this name, of another name that it goes by, or of
-the model that it was made from."""
+the model that it was made from. What is weak is told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .. import checks
-from ..errors import BaseHeadSetWarning, HeadSetError
+from ..errors import BaseHeadSetWarning, HeadSetError, WeakHeadSetWarning
 from ..steering.head_set import HeadSet, ModelFacts
 from . import builtin
 from .gguf import Header, read_header
@@ -202,3 +202,27 @@ def _of_user() -> Iterator[KnownHeads]:
             yield KnownHeads(HeadSet.read(file), file, False)
         except HeadSetError as error:
             _log.warning("%s", error)
+
+
+_WHY = {
+    "weak": "hardly steers this model",
+    "prior": "was found on text alone, and was not tried on images",
+}
+
+
+def warn_if_weak(heads: HeadSet | None, *, sees: bool = True) -> None:
+    """A WeakHeadSetWarning, in the caller's name, with what lookhere discover marked the head set with.
+
+    sees: whether the model looks at images; a head set that was found on texts is right for one that does not.
+    """
+    worth = heads.evidence.get("worth") if heads is not None else None
+    if heads is None or not isinstance(worth, dict) or worth.get("verdict") not in _WHY:
+        return
+    if worth["verdict"] == "prior" and not sees:
+        return
+    why, advice = (checks.label(str(worth.get(key, "")), 400) for key in ("why", "advice"))
+    warnings.warn(
+        f"The head set for {checks.label(heads.model.name, 48)} {_WHY[worth['verdict']]}: {why}. {advice}".strip(),
+        WeakHeadSetWarning,
+        stacklevel=builtin.caller(),
+    )

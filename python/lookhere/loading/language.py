@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from .. import checks, limits
 from ..engine import default_threads
@@ -11,9 +12,8 @@ from ..kv.cache import Cache
 from ..kv.session import Session
 from ..model import Model
 from ..prompt.chat import ChatTemplate
-from .builtin import builtin_files
 from .load import _check_attention, _language_model, _special
-from .pair import language_path
+from .pair import locate_language
 
 BLIND = "The model was loaded without its projector, for texts alone; load it with lookhere.load to look at images."
 
@@ -29,7 +29,8 @@ def load_language_model(
     if threads is not None:
         threads = checks.whole("threads", threads, 1, limits.THREADS)
     layers = checks.whole("gpu_layers", gpu_layers, 0, limits.GPU_LAYERS)
-    path = builtin_files()[0] if model is None else language_path(model)
+    located = locate_language(model)
+    path = located.path
     native = _language_model(path, layers, mmap=False)
     try:
         _check_attention(path, native)
@@ -39,9 +40,12 @@ def load_language_model(
         )  # fmt: skip
         source = native.chat_template or ChatTemplate.source
         template = ChatTemplate(source, _special(native, native.bos_token), _special(native, native.eos_token))
-        return Model(
+        loaded = Model(
             native, None, Session(cache), projector_path=None, images=ImageCache(0), template=template, blind=BLIND
         )
+        loaded.facts = replace(loaded.facts, aliases=tuple(dict.fromkeys(located.names)))
+        loaded.as_given = located.as_given or loaded.as_given
+        return loaded
     except BaseException:
         native.close()
         raise

@@ -23,8 +23,8 @@ from ..prompt.chat import ChatTemplate
 from ..steering.head_set import HeadSet
 from . import builtin
 from .gguf import Header, read_header
-from .pair import locate, pair_or_language, projector_kind, warn_if_unverified
-from .worth import warn_if_weak
+from .pair import locate, pair_or_language, warn_if_alone
+from .projector import projector_kind, warn_if_unverified
 
 if TYPE_CHECKING:
     from .. import _engine
@@ -89,7 +89,7 @@ def load(
     checks.one_of("fit", fit, FITS)
     if chat_template is not None:
         checks.text("chat_template", chat_template)
-    from .head_choice import given_heads, heads_of  # not at import, which stays light
+    from .head_choice import given_heads, heads_of, warn_if_weak  # not at import, which stays light
 
     given = given_heads(heads)
     located = locate(model, mmproj)
@@ -100,6 +100,8 @@ def load(
         square = square_of(header)
         checked_fit(fit, projector_kind(header), square)
         warn_if_unverified(projector_path)
+    else:
+        warn_if_alone(path)
     native = _language_model(path, number["gpu_layers"], mmap)
     cores = default_threads(native.parameters) if threads is None else number["threads"]
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelFileError, ProjectorError
-from ..hub.fetch import find, find_projector
+from ..hub.fetch import find, find_for_texts, find_projector
 from ..hub.name import HubName
 from ..hub.telling import size, unheard
 from ..kv import memory
@@ -36,7 +36,7 @@ def not_here(model: Given | None, mmproj: Given | None = None) -> NotHere | None
         return None
     own = os.fspath(eyes) if isinstance(eyes, Path) and not eyes.exists() else None
     with unheard():
-        if find(name, own, vision=eyes is None or own is not None) is not None:
+        if find(name, own, vision=eyes is None or own is not None) is not None or find_for_texts(name, own) is not None:
             return None
     known = getattr(name, "known", None)
     why = f"{name.text} is not on this machine, or not all of it."

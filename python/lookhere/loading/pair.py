@@ -7,33 +7,31 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ModelFileError, ProjectorError, UnverifiedFamilyWarning
-from ..families import Family, family_of, refusal, verified_names
+from ..errors import ModelFileError, NoProjectorWarning, ProjectorError
+from ..families import refusal
 from . import builtin as registry
 from .folder import Found, listed, look_into
-from .gguf import Header, read_header
+from .gguf import Header, check_whole, read_header
 from .head_bytes import shown
 from .place import placed
+from .projector import WITH_VISION_ONLY, check_projector, misfit, projector_kind, projector_path
 from .published import usual_place
 from .split import parts_of, refuse_part
 
 Given = str | os.PathLike[str]
 
-_WITH_VISION_ONLY = ("qwen2vl", "qwen3vl", "qwen3vlmoe", "paddleocr", "hunyuan_vl", "cogvlm")
-"""Architectures that no text model has."""
-_STATE_ANOTHER_WIDTH = ("mlp", "ldp", "ldpv2", "resampler", "adapter")
-"""Kinds whose older files say how wide the vision encoder's own projection was."""
-
 
 @dataclass(frozen=True)
 class Located:
     """Where a model lies. path: its file, or a folder. mmproj: None for the projector beside it. names: what it is
-    called where it comes from. as_given: what was given for it on a command line, where that is a name."""
+    called where it comes from. as_given: what was given for it on a command line, where that is a name. alone: there
+    is no projector where it comes from."""
 
     path: Path
     mmproj: Path | None
     names: tuple[str, ...] = ()
     as_given: tuple[str, ...] = ()
+    alone: bool = False
 
 
 def find_pair(model: Given | None, mmproj: Given | None) -> tuple[Path, Path]:
@@ -46,8 +44,8 @@ def find_pair(model: Given | None, mmproj: Given | None) -> tuple[Path, Path]:
     return pair_of(located)
 
 
-def locate(model: Given | None, mmproj: Given | None) -> Located:
-    """The paths of what is given; what has a name is fetched where it is not on this machine."""
+def locate(model: Given | None, mmproj: Given | None, *, offline: bool = False) -> Located:
+    """The paths of what is given; what has a name is fetched where it is not on this machine, unless offline."""
     if model is None:
         path, found = registry.builtin_files()
         return Located(path, found if mmproj is None else Path(_projector_place(mmproj)))
@@ -60,15 +58,21 @@ def locate(model: Given | None, mmproj: Given | None) -> Located:
 
     own = None if mmproj is None else _projector_place(mmproj, repository=isinstance(given, name.HubName))
     wanted = own if isinstance(own, str) else None
-    fetched = fetch.get(given, wanted, vision=own is None or wanted is not None)
-    if fetched.mmproj is None and own is None:
+    fetched = fetch.get(given, wanted, vision=own is None or wanted is not None, offline=offline)
+    alone = fetched.mmproj is None and own is None
+    if alone and isinstance(given, name.OllamaName) and _has_vision(read_header(fetched.model)):
         raise ProjectorError(
-            f"{given.text}: Ollama has downloaded it without a projector file. It may be a text model, or a newer one "
-            "that Ollama keeps in one file, which llama.cpp does not see with. Give a short name (lookhere models) or "
+            f"{given.text}: Ollama has downloaded it without a projector file: it is one of the models that "
+            "Ollama keeps in one file, which llama.cpp does not see with. Give a short name (lookhere models) or "
             "owner/repo:Q4_K_M on Hugging Face."
         )
     words = (os.fsdecode(model), *(() if mmproj is None else ("--mmproj", os.fsdecode(mmproj))))
-    return Located(fetched.model, own if isinstance(own, Path) else fetched.mmproj, fetched.names, words)
+    return Located(fetched.model, own if isinstance(own, Path) else fetched.mmproj, fetched.names, words, alone)
+
+
+def _has_vision(header: Header) -> bool:
+    """Whether a language model is one of those that see, as far as its own file tells."""
+    return header.architecture in WITH_VISION_ONLY or any(".vision." in key for key in header.values)
 
 
 def _refuse_unknown_name(path: Path) -> None:
@@ -108,30 +112,36 @@ def _projector_place(mmproj: Given, *, repository: bool = False) -> Path | str:
 def pair_of(located: Located) -> tuple[Path, Path]:
     """The two files, each checked, and that they belong together."""
     path = model_path(located.path)
+    if located.alone:
+        header = read_header(path)
+        raise ProjectorError(
+            f"The model {shown(path)} has no vision by itself: it needs its projector, a second GGUF file, and none is "
+            f"where it comes from. Name it with mmproj= (--mmproj); {usual_place(header, path)}."
+        )
     projector = projector_path(located.mmproj, path, located.path)
     check_projector(projector, path)
     return path, projector
 
 
 def pair_or_language(located: Located) -> tuple[Path, Path | None, str]:
-    """As ``pair_of``. Where no projector is given and none beside the model can be its own: None, and why; it may be a
-    text model, which looks at texts. ModelFileError, ProjectorError."""
+    """As ``pair_of``. Where no projector is given and none beside the model can be its own: None, and why; it looks at
+    texts alone then. ModelFileError, ProjectorError."""
     path = model_path(located.path)
     try:
         return (*pair_of(located), "")
     except ProjectorError as error:
-        if not may_be_language_alone(path, located):
+        if not is_alone(path, located):
             raise
         texts = "lookhere.Text, lookhere describe notes.txt, lookhere discover --text"
         return path, None, f"{error} Without one it looks at texts alone: {texts}."
 
 
-def may_be_language_alone(path: Path, located: Located) -> bool:
-    """Whether a model may be one of text: not of an architecture that always sees, and nothing is beside it that may be
-    its projector, though a broken or unknown one."""
+def is_alone(path: Path, located: Located) -> bool:
+    """Whether no projector is given, and nothing is beside a model that may be its own, though a broken or unknown
+    one."""
+    if located.mmproj is not None or located.alone:
+        return located.alone
     header = read_header(path)
-    if located.mmproj is not None or header.architecture in _WITH_VISION_ONLY:
-        return False
     folders = {path.parent, located.path} if located.path.is_dir() else {path.parent}
     beside = [look_into(folder) for folder in folders]
     if any("mmproj" in each.name.lower() for found in beside for each, _ in found.broken):
@@ -148,14 +158,18 @@ def _of_another(model: Header, projector: Path) -> bool:
     return bool(misfit(model, header)) and not refusal(projector_kind(header))
 
 
-def language_path(model: Given) -> Path:
-    """The file of a language model alone, which is fetched where it has a name. ModelFileError, HubError."""
+def locate_language(model: Given | None) -> Located:
+    """The file of a language model alone, which is fetched where it has a name, and None for the built-in one's.
+    ModelFileError, HubError."""
+    if model is None:
+        return Located(registry.builtin_files()[0], None)
     given = placed(model, "model", ModelFileError)
     if isinstance(given, Path):
-        return model_path(given)
+        return Located(model_path(given), None)
     from ..hub import fetch
 
-    return model_path(fetch.get(given, vision=False).model)
+    fetched = fetch.get(given, vision=False)
+    return Located(model_path(fetched.model), None, fetched.names, (os.fsdecode(model),))
 
 
 def model_path(given: Path) -> Path:
@@ -183,16 +197,8 @@ def model_path(given: Path) -> Path:
     if header.kind == "part":
         refuse_part(path, header)
     for part in parts_of(path, header):
-        _check_whole(part, header if part == path else read_header(part))
+        check_whole(part, header if part == path else read_header(part))
     return path
-
-
-def _check_whole(path: Path, header: Header) -> None:
-    if header.missing:
-        raise ModelFileError(
-            f"{shown(path)} is cut off: it has {header.size:,} bytes, by its header {header.missing:,} are missing. "
-            "Fetch it again."
-        )
 
 
 def _only_model(folder: Path) -> Path:
@@ -224,115 +230,13 @@ def _instead(found: Found, folder: Path) -> str:
     return "; expected a GGUF file in it, for instance model.gguf, and its mmproj."
 
 
-def projector_path(mmproj: Path | None, model: Path, given: Path) -> Path:
-    """The projector that is given, or the only one beside the model that fits. ProjectorError.
-
-    given: what was given as the model, perhaps a folder around the model's own, in which a projector may lie, too.
-    """
-    if mmproj is not None:
-        return _only_projector(model, mmproj) if mmproj.is_dir() else mmproj
-    beside = look_into(model.parent).projectors
-    return _only_projector(model, given if given.is_dir() and not beside else model.parent)
-
-
-def _only_projector(model: Path, folder: Path) -> Path:
-    beside = look_into(folder)
-    found = beside.projectors
+def warn_if_alone(model: Path) -> None:
+    """A NoProjectorWarning, in the caller's name, if a model that is loaded for texts alone is one that sees."""
     header = read_header(model)
-    fitting = [path for path in found if _may_fit(header, path)] if len(found) > 1 else found
-    named = [path for path in fitting if "mmproj" in path.name.lower()]
-    if len(fitting) == 1 or len(named) == 1:
-        return (named or fitting)[0]
-    if fitting:
-        raise ProjectorError(
-            f"The model {shown(model)} needs its projector, a second GGUF file that is usually called mmproj-*.gguf; "
-            f"{len(fitting)} of them are beside it ({listed(fitting, folder)}). Name it with mmproj= (--mmproj)."
-        )
-    for path, why in beside.broken:
-        if "mmproj" in path.name.lower():
-            raise ProjectorError(f"The projector beside the model cannot be used: {why}")
-    others = f"; none of {listed(found, folder)} fits" if found else ""
-    alone = (
-        ""
-        if header.architecture in _WITH_VISION_ONLY
-        else f" Of the architecture {header.architecture}, it may be a text model, which has no vision; of "
-        f"models with vision, {verified_names()} are verified."
-    )
-    raise ProjectorError(
-        f"The model {shown(model)} has no vision by itself: it needs its projector, a second GGUF file that is usually "
-        f"called mmproj-*.gguf; none is beside it{others}. Name it with mmproj= (--mmproj); "
-        f"{usual_place(header, model)}.{alone}"
-    )
+    if _has_vision(header):
+        warnings.warn(without_eyes(header, model), NoProjectorWarning, stacklevel=registry.caller())
 
 
-def _may_fit(model: Header, projector: Path) -> bool:
-    try:
-        return not misfit(model, read_header(projector))
-    except ModelFileError:  # another one beside it may be whole
-        return False
-
-
-def check_projector(path: Path, model: Path) -> None:
-    """ProjectorError if it is none, or one that cannot belong to this model."""
-    try:
-        header = read_header(path)
-    except ModelFileError as error:
-        raise ProjectorError(
-            f"The projector of {model.name!r}: {error} Give the mmproj file that was published with the model."
-        ) from error
-    if header.kind != "projector":
-        what = "a LoRA adapter" if header.kind == "adapter" else "a language model"
-        raise ProjectorError(
-            f"{shown(path)} is {what} ({header.architecture}), not a projector; expected the mmproj file "
-            f"that was published with {model.name!r}."
-        )
-    try:
-        _check_whole(path, header)
-    except ModelFileError as error:
-        raise ProjectorError(f"{error} Use the mmproj file that was published with the model.") from error
-    if why := refusal(projector_kind(header)):
-        raise ProjectorError(f"The projector {shown(path)} cannot be used: {why}.")
-    if why := misfit(read_header(model), header):
-        raise ProjectorError(
-            f"The projector {shown(path)} does not work with this model: {why}. Use the mmproj file that was published "
-            "with the model."
-        )
-
-
-def warn_if_unverified(projector: Path) -> None:
-    """An UnverifiedFamilyWarning, in the caller's name, if no test runs models with this projector."""
-    family = family_of(projector_kind(read_header(projector)))
-    if family is not None and not family.verified:
-        warnings.warn(unverified(family), UnverifiedFamilyWarning, stacklevel=registry.caller())
-
-
-def unverified(family: Family) -> str:
-    """What to know and do about a family that no test runs."""
-    return (
-        f"Models of the family {family.name} load, but no test of lookhere runs one: regions may land on the wrong "
-        "tokens. Look at scene.grids or describe --show-grid, and steer to a few places that you know before you rely "
-        "on it; see docs/families.md."
-    )
-
-
-def projector_kind(header: Header) -> str:
-    """As mmproj files name it, for instance 'qwen3vl_merger'; may be empty."""
-    return header.text("clip.projector_type") or header.text("clip.vision.projector_type")
-
-
-def misfit(model: Header, projector: Header) -> str:
-    """Why a projector cannot belong to a model; '' where it fits, or where that is not known."""
-    kind = projector_kind(projector)
-    if not kind:
-        return ""
-    if why := refusal(kind):
-        return why
-    given, taken = projector.whole("clip.vision.projection_dim"), model.of_model("embedding_length")
-    if given and taken and given != taken and kind not in _STATE_ANOTHER_WIDTH:
-        return f"it gives rows of {given} numbers, the model takes rows of {taken}"
-    deep = projector.values.get("clip.vision.is_deepstack_layers", ())
-    given = sum(map(bool, deep)) if isinstance(deep, tuple) else 0
-    taken = model.of_model("n_deepstack_layers")
-    if given != taken:
-        return f"it feeds {given} layers of the model with what its own layers see, the model expects {taken}"
-    return ""
+def without_eyes(header: Header, model: Path) -> str:
+    """What to know and do about a model that is loaded without a projector."""
+    return f"The model {shown(model)} looks at texts alone. Images need its projector: {usual_place(header, model)}."

@@ -87,7 +87,7 @@ def crossings(top: Floats, bottom: Floats) -> Floats:
         here = slice(start, start + rows)
         apart = top[None, start:] - top[here, None]
         turn = _cross(run[here, None], run[None, start:])
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # nearly parallel ones meet far away
             along = _cross(apart, run[None, start:]) / turn
             across = _cross(apart, run[here, None]) / turn
         meet = (turn != 0) & (along > 0) & (along < 1) & (across > 0) & (across < 1)

@@ -26,7 +26,7 @@ class Polygon:
     """An outline through (x, y) corners in pixels, closed by itself; concave ones are fine.
 
     Where it crosses itself, the even-odd rule says what is inside: what a ray to the outside leaves through an odd
-    number of lines. A last corner that repeats the first one is dropped.
+    number of lines. Last corners that repeat the first one are dropped.
     """
 
     corners: Corners
@@ -155,7 +155,7 @@ def _checked(corners: object) -> Corners:
         if max(abs(x), abs(y)) > _FARTHEST:
             raise RegionError(f"Polygon: a corner is ({x:g}, {y:g}), far from any image; {expected}.")
         pairs.append((float(x), float(y)))
-    if len(pairs) > 1 and pairs[0] == pairs[-1]:
+    while len(pairs) > 1 and pairs[0] == pairs[-1]:
         pairs.pop()
     if len(pairs) < 3:
         raise RegionError(f"Polygon: {len(pairs)} corners; expected at least 3 different ones.")

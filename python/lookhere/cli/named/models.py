@@ -11,7 +11,7 @@ import click
 from ...errors import ModelFileError
 from ...hub.known import KnownFile, KnownModel, close_names, known_model
 from ...hub.telling import size
-from ...loading.pair import find_pair
+from ...loading.pair import locate, pair_or_language
 from .. import terminal
 from ..logs import Group
 from .overview import Overview, overview
@@ -43,14 +43,15 @@ def models(ctx: click.Context, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--mmproj", metavar="QUANT|FILE", help="Which projector of the repository  [default: F16]")
 def get(name: str, mmproj: str | None) -> None:
-    """Fetch the model NAME with its projector, unless it is on this machine, and print the paths of both files.
+    """Fetch the model NAME with its projector, if it has one, unless it is on this machine, and print the paths.
 
     NAME is a short name, owner/repo, owner/repo:QUANT, owner/repo/FILE or an address on Hugging Face, or a name of
     Ollama's. What an interrupted download has is kept: the same command goes on there.
     """
     if Path(name).exists():
         raise ModelFileError(f"{name!r} is a file or folder here; expected the name of a model, as owner/repo:Q4_K_M.")
-    for path in find_pair(name, mmproj):
+    model, projector, _ = pair_or_language(locate(name, mmproj))
+    for path in filter(None, (model, projector)):
         click.echo(terminal.plain(path))
 
 
