@@ -21,7 +21,7 @@ def served():
     found.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open an event loop runs, which other tests may not find
 def browser():
     from playwright.sync_api import Error, sync_playwright
 
