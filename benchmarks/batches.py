@@ -103,16 +103,19 @@ def serving(
             process.terminate()
 
 
-def asked(port: int, image: Image.Image, system: str, tokens: int) -> int:
-    """One answer of the server; how many tokens it has."""
+def question(image: Image.Image, system: str, tokens: int, **more: object) -> dict[str, object]:
+    """The body of a request for one answer."""
     png = io.BytesIO()
     image.save(png, "PNG", compress_level=1)
     address = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
     content = [{"type": "image_url", "image_url": {"url": address}}, {"type": "text", "text": "What is it?"}]
-    body = {
-        "messages": [{"role": "system", "content": system}, {"role": "user", "content": content}],
-        "max_tokens": tokens, "temperature": 0, "ignore_eos": True, "cache_prompt": False,
-    }  # fmt: skip
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": content}]
+    return {"messages": messages, "max_tokens": tokens, "temperature": 0, **more}
+
+
+def asked(port: int, image: Image.Image, system: str, tokens: int) -> int:
+    """One answer of the server; how many tokens it has."""
+    body = question(image, system, tokens, ignore_eos=True, cache_prompt=False)
     request = urllib.request.Request(
         f"http://{HOST}:{port}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )

@@ -12,9 +12,7 @@ ratios within a round, with the interval that holds 95 % of medians of resampled
 from __future__ import annotations
 
 import argparse
-import base64
 import http.client
-import io
 import itertools
 import json
 import subprocess
@@ -29,7 +27,7 @@ from typing import Any
 
 import machine
 import page
-from batches import HOST, pictures, serving
+from batches import HOST, pictures, question, serving
 from heads import heads_for
 from PIL import Image
 from ratio import median
@@ -37,14 +35,7 @@ from ratio import median
 
 def asked(port: int, image: Image.Image, system: str, tokens: int, more: dict[str, Any]) -> float:
     """Seconds to the first word of one answer, which has so many tokens."""
-    png = io.BytesIO()
-    image.save(png, "PNG", compress_level=1)
-    address = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
-    content = [{"type": "image_url", "image_url": {"url": address}}, {"type": "text", "text": "What is it?"}]
-    body = {
-        "messages": [{"role": "system", "content": system}, {"role": "user", "content": content}],
-        "max_tokens": tokens, "temperature": 0, "stream": True, "stream_options": {"include_usage": True}, **more,
-    }  # fmt: skip
+    body = question(image, system, tokens, stream=True, stream_options={"include_usage": True}, **more)
     connection = http.client.HTTPConnection(HOST, port, timeout=3600)
     began, first, count = time.perf_counter(), 0.0, 0
     connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
