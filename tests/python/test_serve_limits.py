@@ -1,5 +1,7 @@
 """Callers that go, that are slow, that are many; the time of an answer; Ctrl-C."""
 
+import contextlib
+import json
 import signal
 import socket
 import struct
@@ -8,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import fake_engine as fake
 import numpy as np
@@ -178,32 +181,68 @@ def test_stopping(slow, model):
             live.desk.places.enter()
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c(times):
-    """Once: running answers end, and then the process. Twice: at once."""
+@contextmanager
+def own_process():
+    """A server of the built-in model in a process of its own, and what reaches it."""
     pytest.importorskip("lookhere._engine")
     command = [sys.executable, "-m", "lookhere", "serve", "--port", "0", "--max-tokens", "100000", "--context", "4096"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         line = process.stderr.readline()
         assert line.startswith("Serving lookhere at http://127.0.0.1:"), line
-        live = Live(None, int(line.split("127.0.0.1:")[1].split(" ")[0]))
-        tokens = 400 if times == 1 else 3000
-        hello = [{"role": "user", "content": "What is it?"}]
-        body = {"messages": hello, "max_tokens": tokens, "temperature": 100.0, "stream": True}
-        connection = live.begin(body)
+        yield process, Live(None, int(line.split("127.0.0.1:")[1].split(" ")[0]))
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def interrupt(process, times):
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)  # a moment, in which no answer of so many tokens ends
+
+
+def long_ask(times):
+    """More tokens than are made until a signal is sent; many more where the answer is not to end."""
+    hello = [{"role": "user", "content": "What is it?"}]
+    return {"messages": hello, "max_tokens": 400 if times == 1 else 3000, "temperature": 100.0}
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c(times):
+    """Once: running answers end, and then the process. Twice: at once."""
+    with own_process() as (process, live):
+        connection = live.begin({**long_ask(times), "stream": True})
         with connection, connection.makefile("rb") as file:
             while not file.readline().startswith(b"data: "):
                 pass
-            for _ in range(times):
-                process.send_signal(signal.SIGINT)
-                time.sleep(0.05)  # a moment, in which no answer of so many tokens ends
+            interrupt(process, times)
             if times == 1:
                 rest = file.read()
                 assert b'finish_reason":"' in rest
                 assert b"[DONE]" in rest
             assert process.wait(20) == 0
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_while_a_websocket_is_answered(times):
+    """The same; meanwhile the WebSocket takes no other ask."""
+    client = pytest.importorskip("websockets.sync.client")
+    from websockets.exceptions import ConnectionClosed
+
+    with own_process() as (process, live), client.connect(f"ws://127.0.0.1:{live.port}/v1/lookhere/socket") as socket:
+        with client.connect(f"ws://127.0.0.1:{live.port}/v1/lookhere/socket") as idle:
+            socket.send(json.dumps({"type": "ask", **long_ask(times)}))
+            heard = [json.loads(socket.recv(20)) for _ in range(3)]
+            interrupt(process, times)
+            if times == 1:
+                idle.send(json.dumps({"type": "ask", **long_ask(times)}))
+                assert json.loads(idle.recv(20))["status"] == 503
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                heard.append(json.loads(socket.recv(20)))
+        assert process.wait(20) == 0
+        assert (heard[-1]["type"] == "ended") == (times == 1)
+        if times == 1:
+            assert heard[-2]["chunk"]["choices"][0]["finish_reason"]

@@ -47,7 +47,13 @@ class App:
         self._created = int(time.time())
         self._page = Page(desk.model, desk.settings, desk.name, photo)
         self._visitors = Visitors(when_gone)
+        self._sockets: set[Socket] = set()
         self.asgi = self._routes()
+
+    @property
+    def answers_a_socket(self) -> bool:
+        """Whether an answer is being told over a WebSocket."""
+        return any(each.answering for each in self._sockets)
 
     async def _chat(self, request: Request) -> Response:
         ticket = self._desk.places.enter()
@@ -101,11 +107,14 @@ class App:
         if self._visitors.count >= places.together + places.queue:  # each may hold a message as large as a body
             await websocket.close(1013)
             return
+        socket = Socket(self._desk, websocket)
+        self._sockets.add(socket)
         self._visitors.enter()
         try:
-            await Socket(self._desk, websocket).talk()
+            await socket.talk()
         finally:
             self._visitors.leave()
+            self._sockets.discard(socket)
 
     async def _models(self, request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [self._facts()]})

@@ -26,14 +26,18 @@ CONNECTIONS = 1000
 READERS = 2
 """Threads that read requests: few, since each keeps the memory of the largest that it has read."""
 
+TICK = 0.05
+"""Seconds between two looks at whether all is said."""
+
 
 class Program(uvicorn.Server):  # type: ignore[misc,unused-ignore]  # where uvicorn is not installed
     """Ctrl-C once lets the answers end that are being made, twice ends at once."""
 
     def __init__(self, desk: Desk, say: Callable[[str], object] = lambda text: None, photo: Path | None = None) -> None:
         when_gone = None if photo is None else self._end
+        self._app = App(desk, photo, when_gone)
         config = uvicorn.Config(
-            Guard(App(desk, photo, when_gone).asgi, desk.settings),
+            Guard(self._app.asgi, desk.settings),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -51,6 +55,12 @@ class Program(uvicorn.Server):  # type: ignore[misc,unused-ignore]  # where uvic
         readers = ThreadPoolExecutor(READERS, thread_name_prefix="lookhere-read")
         asyncio.get_running_loop().set_default_executor(readers)
         await super().serve(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends all connections; WebSockets only once they have told their answers, which uvicorn does not wait for."""
+        while self._app.answers_a_socket and not self.force_exit:
+            await asyncio.sleep(TICK)
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal to stop."""

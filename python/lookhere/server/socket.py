@@ -39,6 +39,11 @@ class Socket:
         self._answering: Answering | None = None
         self._messages: Any = None
 
+    @property
+    def answering(self) -> bool:
+        """Whether an answer is asked for, or being told."""
+        return self._task is not None and not self._task.done()
+
     async def talk(self) -> None:
         """Until the caller goes."""
         offered = self._websocket.scope.get("subprotocols", [])
