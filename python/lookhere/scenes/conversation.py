@@ -72,12 +72,12 @@ class Conversation:
     def cover(self, at: Region | Sequence[Region]) -> tuple[tuple[Map, ...], tuple[Map, ...]]:
         """-> coverage and target, one (rows, cols) float32 map per token grid of all images; 0 on images that no region
         is on. RegionError."""
-        by_image = self._by_image(as_regions(at))
+        placed = by_image(as_regions(at), len(self.images))
         covered: list[Map] = []
         targets: list[Map] = []
         for number, image in enumerate(self.images, 1):
-            if number in by_image:
-                shares, weighted = image.cover(by_image[number])
+            if number in placed:
+                shares, weighted = image.cover(placed[number])
             else:
                 shares = weighted = tuple(np.zeros((grid.rows, grid.cols), np.float32) for grid in image.grids)
             covered += shares
@@ -99,11 +99,11 @@ class Conversation:
             HeadSet(model.facts, ask.readers)  # HeadSetError if the model lacks one of them
         seen, at, push = self, ask.at, ask.push
         if ask.zoom and at is not None:
-            by_image = self._by_image(at.regions if isinstance(at, Steering) else at)
+            placed = by_image(at.regions if isinstance(at, Steering) else at, len(self.images))
             seen = Conversation(
                 model,
                 [
-                    _zoomed(image, by_image[number], cancel) if number in by_image else image
+                    _zoomed(image, placed[number], cancel) if number in placed else image
                     for number, image in enumerate(self.images, 1)
                 ],
             )
@@ -119,26 +119,26 @@ class Conversation:
             cancel=cancel,
         )
 
-    def _by_image(self, regions: Sequence[Region]) -> dict[int, list[Region]]:
-        """The regions by the image that they are on, counted from 1. RegionError."""
-        found: dict[int, list[Region]] = {}
-        count = len(self.images)
-        for region in regions:
-            if isinstance(region, OnImage):
-                number = region.image
-                if number > count:
-                    raise RegionError(f"{region} names image {number}; the conversation has {count}, counted from 1.")
-            elif count == 1:
-                number = 1
-            elif count == 0:
-                raise RegionError(f"{region} has no image to lie on: the conversation has none. Leave at= out.")
-            else:
-                raise RegionError(
-                    f"{region} does not say on which of the {count} images it lies; write lookhere.OnImage({region}, "
-                    f"{count}) for the last one."
-                )
-            found.setdefault(number, []).append(region)
-        return found
+
+def by_image(regions: Sequence[Region], count: int) -> dict[int, list[Region]]:
+    """The regions by the image that they are on, counted from 1. count: of the images. RegionError."""
+    found: dict[int, list[Region]] = {}
+    for region in regions:
+        if isinstance(region, OnImage):
+            number = region.image
+            if number > count:
+                raise RegionError(f"{region} names image {number}; the conversation has {count}, counted from 1.")
+        elif count == 1:
+            number = 1
+        elif count == 0:
+            raise RegionError(f"{region} has no image to lie on: the conversation has none. Leave at= out.")
+        else:
+            raise RegionError(
+                f"{region} does not say on which of the {count} images it lies; write lookhere.OnImage({region}, "
+                f"{count}) for the last one."
+            )
+        found.setdefault(number, []).append(region)
+    return found
 
 
 def _zoomed(image: Seen, regions: Sequence[Region], cancel: CancelFlag | None) -> Seen:
