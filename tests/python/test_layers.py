@@ -31,7 +31,7 @@ FLOORS = (
     ("wire", "loading"),
     ("",),  # the public names
     ("lab",),
-    ("server",),
+    ("server", "mcp"),
     ("cli",),
     ("__main__",),
 )

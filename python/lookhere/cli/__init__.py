@@ -24,6 +24,7 @@ from ..errors import (
 )
 from ..hub import telling
 from . import kept, terminal
+from .batch import batch
 from .demo import demo
 from .describe import describe
 from .discover import discover
@@ -34,7 +35,8 @@ from .logs import Group
 from .named.heads import heads
 from .named.models import models
 from .narrate import narrate
-from .serve import serve, try_
+from .programs.mcp import mcp
+from .programs.serve import serve, try_
 
 LONGEST = 1200
 """Characters of an error. A longer one loses its middle, because its end says what to do."""
@@ -126,5 +128,5 @@ def main() -> None:
     """
 
 
-for command in (demo, describe, narrate, discover, evaluate, models, heads, info, doctor, serve, try_):
+for command in (demo, describe, narrate, batch, discover, evaluate, models, heads, info, doctor, serve, try_, mcp):
     main.add_command(command)

@@ -50,13 +50,18 @@ def pointed_question(scene: Asking, plan: Schedule) -> str:
 
 
 def say_if_unknown(scene: Asking) -> None:
-    """Says on stderr that a model of ours does not know what an image shows, as far as its colours tell, or that the
-    built-in one does not read."""
+    """Says on stderr that a model of ours does not know what it was shown."""
+    note = unknown(scene)
+    if note is not None:
+        click.echo(note, err=True)
+
+
+def unknown(scene: Asking) -> str | None:
+    """What to say where a model of ours does not know what an image shows, as far as its colours tell, or where the
+    built-in one was shown a text, which it does not read."""
     if not isinstance(scene, Scene):
-        if scene.model.path == str(package_folder("models") / "model.gguf"):
-            click.echo(UNREAD, err=True)
-    elif scene.model.notice is warn_if_unknown and drawn_kind(scene) is None:
-        click.echo(UNKNOWN, err=True)
+        return UNREAD if scene.model.path == str(package_folder("models") / "model.gguf") else None
+    return UNKNOWN if scene.model.notice is warn_if_unknown and drawn_kind(scene) is None else None
 
 
 def drawn_kind(scene: Scene) -> Kind | None:

@@ -50,7 +50,7 @@ def read(source: Any) -> tuple[bytes, str, str]:
         if scheme.startswith("data:"):
             return _data_uri(source), "The data URI", "a data URI"
         if scheme.startswith("file:"):
-            path = _local(source)
+            path = local_path(source)
             return _file(path), f"The file {checks.short(path)}", _name(path)
     path = _path(source)
     return _file(path), f"The file {checks.short(path)}", _name(path)
@@ -98,7 +98,7 @@ def _path(source: str | os.PathLike[Any]) -> str:
         raise ImageError(f"{checks.short(source)} is no path: {words(error)}. Give the path as text.") from error
 
 
-def _local(address: str) -> str:
+def local_path(address: str) -> str:
     """The path in ``file:///folder/name.png``."""
     from urllib.parse import unquote, urlsplit
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from ..image import Image
-from ..loading.load import load
-from ..loading.pair import Given
-from .options.model import FILE_OR_NAME, model_options
-from .options.sections import Sectioned
+from ...image import Image
+from ...loading.load import load
+from ...loading.pair import Given
+from ..options.model import FILE_OR_NAME, model_options
+from ..options.sections import Sectioned
 
 BUILT_IN = "lookhere"
 """What requests call the built-in model."""
@@ -93,8 +93,8 @@ def try_(photo: Path, port: int, no_browser: bool, loading: dict[str, Any]) -> N
 def _server() -> tuple[Callable[[bool, dict[str, Any]], Any], Callable[..., None]]:
     """What makes settings, and what serves. click.ClickException where the extra is not installed."""
     try:
-        from ..server.program import serve as run
-        from ..server.settings import DEMO, Settings
+        from ...server.program import serve as run
+        from ...server.settings import DEMO, Settings
     except ImportError as error:
         raise click.ClickException(
             f"The server needs more packages ({error}). Install them: pip install 'lookhere[server]'"

@@ -1,0 +1,92 @@
+"""The process that an agent's host starts: the protocol on its standard streams, until the host closes them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+from mcp.server import Server
+from mcp.server.stdio import stdio_server
+
+from ..model import Model
+from .coming import ComingModel
+from .folders import Folders
+from .looking import Looking, Note, Question
+from .pictures import Pictures
+from .server import make_server
+
+_PIECE = 2**16
+
+
+def serve(
+    load: Callable[[], Model],
+    allow: Sequence[str | os.PathLike[str]],
+    question: Question,
+    note: Note,
+    say: Callable[[str], object] = lambda text: None,
+) -> None:
+    """Serves until standard input is closed, or Ctrl-C. Nothing but the protocol goes to standard output: whatever
+    else writes there meanwhile, writes to standard error.
+
+    load: gives the model; called once, in a thread. allow: folders whose images may be read. say: told what a person
+    wants to know. OptionError where one of them is no folder.
+    """
+    folders = Folders(allow)
+    coming = ComingModel(load, say)
+    read = f"images in {', '.join(map(str, folders.paths))}" if folders.paths else "no files (--allow FOLDER)"
+    say(f"Serving tools over standard input and output; reads {read}")
+    try:
+        anyio.run(_serve, make_server(Looking(Pictures(folders), question, note), coming))
+    except Exception as error:
+        if not _is_gone(error):
+            raise
+    finally:
+        if not coming.here:
+            _leave()
+        coming.close()
+
+
+async def _serve(server: Server[Any]) -> None:
+    lines: Any = _lines(sys.stdin.fileno())
+    async with stdio_server(stdin=lines) as (reading, writing):
+        await server.run(reading, writing, server.create_initialization_options())
+
+
+async def _lines(file: int) -> AsyncIterator[str]:
+    """The lines of a descriptor. Not the SDK's own reader: its thread cannot be called off, and after Ctrl-C it would
+    keep the process until the host closes the stream."""
+    parts: list[bytes] = []
+    while True:
+        try:
+            await anyio.wait_readable(file)
+        except PermissionError:  # a file, which is always ready
+            await anyio.lowlevel.checkpoint()
+        piece = os.read(file, _PIECE)
+        *ended, rest = piece.split(b"\n")
+        for line in ended:
+            yield b"".join([*parts, line]).decode("utf-8", "replace")
+            parts.clear()
+        parts.append(rest)
+        if not piece:
+            if rest := b"".join(parts):
+                yield rest.decode("utf-8", "replace")
+            return
+
+
+def _is_gone(error: BaseException) -> bool:
+    """Whether all that went wrong is that nobody reads our answers any more."""
+    inner = getattr(error, "exceptions", None)
+    if inner is not None:
+        return all(map(_is_gone, inner))
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
+
+
+def _leave() -> None:
+    """Ends a process whose model is still being loaded: its thread would hinder an end in order."""
+    sys.stderr.flush()
+    os._exit(130 if isinstance(sys.exc_info()[1], KeyboardInterrupt) else 0)
