@@ -15,6 +15,7 @@ import uvicorn
 from .. import checks
 from ..errors import OptionError
 from ..model import Model
+from ..process.heap import give_back_large
 from .app import App
 from .desk import Desk
 from .gate.guard import Guard
@@ -88,6 +89,7 @@ def serve(
     page opens with; it then serves until the page is closed. show: called with the page's address. OptionError where
     it cannot listen."""
     with listening(settings) as listener:
+        give_back_large()
         desk = Desk(model, settings, name)
         say(f"Serving {name} at {address(settings, listener)} (OpenAI's base_url: {address(settings, listener)}/v1)")
         show(address(settings, listener))  # the socket listens: what asks now is answered as soon as it serves
