@@ -26,6 +26,17 @@ def test_notices_are_in_the_package() -> None:
     assert about["License-Expression"] == "MIT AND MIT-0 AND MIT-CMU AND BSD-2-Clause AND BSD-3-Clause"
 
 
+def imported_by(module: Path) -> set[str]:
+    """Modules of JavaScript that a module needs, those that they need included."""
+    found: set[str] = set()
+    left = [module]
+    while left:
+        new = set(re.findall(r'from "\./([\w.]+)"', left.pop().read_text(encoding="utf-8"))) - found
+        found |= new
+        left += [module.parent / name for name in new]
+    return found
+
+
 def test_entry_point() -> None:
     scripts = {script.name: script.value for script in metadata.distribution("lookhere").entry_points}
     assert scripts["lookhere"] == "lookhere.cli:main"
@@ -41,8 +52,13 @@ def test_data_and_types_are_in_the_package() -> None:
         for path in PACKAGE.glob(pattern)
     }
     assert len(wanted) == 2 + 2 + 1 + 4
+    pages = {"index.html", "style.css", "icon.svg", "main.js", *imported_by(PACKAGE / "server/page/main.js")}
+    assert pages == {path.name for path in (PACKAGE / "server/page").iterdir() if path.suffix not in (".py", "")}
+    wanted |= {f"server/page/{name}" for name in pages}
     assert {f"lookhere/{name}" for name in wanted} <= files
-    assert not [name for name in files if name.startswith("lookhere/data/") and name.endswith((".jsonl", ".log", ".csv"))]
+    assert not [
+        name for name in files if name.startswith("lookhere/data/") and name.endswith((".jsonl", ".log", ".csv"))
+    ]
     assert not [
         name for name in files if "__pycache__" in name and name.startswith("lookhere/") and name.endswith(".py")
     ]
