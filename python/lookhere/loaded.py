@@ -39,6 +39,7 @@ class LoadedModel:
     would take more is refused; 0 for no bound. fit: how images are given where nothing else is said: pad, stretch or
     tile. square: pixels of the square that the model sees; None where it sees other shapes, too. question: asked where
     the head set brings none. as_given: the model as commands of lookhere take it, by its name or its paths.
+    heads_as_given: the same of the head set; None for the one that is known for the model.
     sees: whether it has a projector; without one it looks at texts alone. stated_tokens: of an image at most, as the
     files of a model of ours state; 0 where they do not.
     """
@@ -127,6 +128,7 @@ class LoadedModel:
         if heads is not None:
             heads.check(self.facts)
         self._head_set = heads
+        self.heads_as_given: str | None = None
 
     @property
     def heads(self) -> HeadSet | None:

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
+import lookhere
 from click.testing import CliRunner
 from live_server import STRIP, serving
 from lookhere.cli import main
@@ -54,12 +55,35 @@ def test_facts(live, model):
     assert (found["title"], found["layers"]) == (model.name, model.layers)
     assert found["heads"] == [list(each) for each in model.head_set.heads]
     assert {len(each) for each in found["draws"]} == {len(found["heads"])}
-    assert found["load"] == list(model.as_given)
+    assert found["load"] == {"model": model.as_given[0], "mmproj": model.as_given[2]}
 
 
-def test_strangers_are_not_told_folders(model):
+@pytest.fixture
+def given(engine, pair, head_set, tmp_path):
+    """A model that was loaded with all that answers depend on, and that."""
+    heads = tmp_path / "heads of mine.json"
+    head_set.write(heads)
+    options = {"mmproj": str(pair[1]), "heads": str(heads), "max_image_tokens": 100}
+    with lookhere.load(pair[0], **options) as loaded:
+        loaded.fit = "tile"  # which the fake engine's kind of model does not take
+        yield loaded, {"model": str(pair[0]), **options, "fit": "tile"}
+
+
+def test_the_page_is_told_what_the_model_was_loaded_with(given):
+    model, options = given
+    with serving(model) as live:
+        assert live.get("/page/facts.json").json["load"] == options
+    model.head_set = model.head_set.top(1)
+    with serving(model) as live:
+        assert "heads" not in live.get("/page/facts.json").json["load"]
+
+
+def test_strangers_are_not_told_folders(given):
+    model, options = given
     with serving(model, hosts=("demo.example",)) as live:
-        assert not any("/" in each for each in live.get("/page/facts.json").json["load"])
+        found = live.get("/page/facts.json").json["load"]
+    assert found.keys() == options.keys()
+    assert not any("/" in str(each) for each in found.values())
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,7 @@ def load(
         loaded.head_set = given or (
             builtin.builtin_head_set() if model is None else heads_of(loaded.facts, path, located.names)
         )
+        loaded.heads_as_given = None if heads is None or isinstance(heads, HeadSet) else os.fspath(heads)
         warn_if_weak(loaded.head_set, sees=loaded.sees)
         loaded.as_given = located.as_given or loaded.as_given
         if model is None or (header and builtin.knows_drawings_alone(header)):

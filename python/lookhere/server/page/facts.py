@@ -28,7 +28,7 @@ def facts(model: Model, settings: Settings, name: str, photo: Path | None) -> st
         "version": lookhere.__version__,
         "model": name,
         "title": model.name,
-        "load": [] if built_in else _as_given(model, settings),
+        "load": _loading(model, settings, built_in),
         "drawings_alone": alone,
         "question": model.prompt,
         "photo_question": questions.IMAGE if alone else questions.GENERAL,
@@ -56,7 +56,22 @@ def _drawn(heads: HeadSet, draw: int) -> list[list[int]]:
     return found
 
 
-def _as_given(model: Model, settings: Settings) -> list[str]:
-    """The model as commands take it; its files without their folders where strangers may read it."""
+def _loading(model: Model, settings: Settings, built_in: bool) -> dict[str, str | int]:
+    """The arguments of ``load`` that answers depend on; files without their folders where strangers may read it."""
     alone = settings.loopback and not settings.hosts
-    return [each if alone else Path(each).name if Path(each).is_absolute() else each for each in model.as_given]
+
+    def shown(file: str) -> str:
+        return Path(file).name if Path(file).is_absolute() and not alone else file
+
+    name, *more = model.as_given
+    found: dict[str, str | int] = {}
+    if not built_in:
+        found["model"] = shown(name)
+        found |= {word.removeprefix("--"): shown(file) for word, file in zip(more[::2], more[1::2], strict=True)}
+    if model.heads_as_given is not None:
+        found["heads"] = shown(model.heads_as_given)
+    if model.fit != "pad":
+        found["fit"] = model.fit
+    if model.max_image_tokens:
+        found["max_image_tokens"] = model.max_image_tokens
+    return found

@@ -4,6 +4,8 @@ import { told } from "./region.js";
 
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
+const HEADS = "these-heads.json"; // no name that a file of one's own has
+
 /** A Python literal; JSON's strings are Python's. */
 const literal = (text) => JSON.stringify(text);
 
@@ -37,9 +39,14 @@ function option(region) {
   }
 }
 
-/** facts.load: the model as commands take it, [MODEL, "--mmproj", FILE] or a part of it. */
-function pythonLoad({ load: [model, , projector] }) {
-  return [model && literal(model), projector && `mmproj=${literal(projector)}`].filter(Boolean).join(", ");
+/** facts.load: what the server's model was loaded with, by the names of Python's arguments. */
+function pythonLoad({ load: { model, ...more } }) {
+  const given = Object.entries(more).map(([name, value]) => `${name}=${literal(value)}`);
+  return [...(model ? [literal(model)] : []), ...given].join(", ");
+}
+
+function loadOptions({ load }, own) {
+  return Object.entries({ ...load, ...own }).map(([name, value]) => `--${name.replaceAll("_", "-")} ${quoted(String(value))}`);
 }
 
 /** Other heads than the model's, as a Python expression; null where they are the model's. */
@@ -84,19 +91,17 @@ export function python(answer, facts) {
 export function shell(answer, facts) {
   const { request } = answer;
   const { options, region } = request;
-  const model = facts.load.length ? `--model ${facts.load.map(quoted).join(" ")}` : "";
-  const parts = [`lookhere describe ${quoted(request.picture.name)}`, ...(model ? [model] : [])];
+  const heads = region && pythonHeads(options, facts.heads);
   const before = [];
+  if (heads) {
+    before.push(
+      "python - <<'END'", "from dataclasses import replace", "import lookhere",
+      `with lookhere.load(${pythonLoad(facts)}) as model:`, `    (${heads}).write(${literal(HEADS)})`, "END",
+    );
+  }
+  const parts = [`lookhere describe ${quoted(request.picture.name)}`, ...loadOptions(facts, heads ? { heads: HEADS } : {})];
   if (region) {
     parts.push(option(region));
-    const heads = pythonHeads(options, facts.heads);
-    if (heads) {
-      before.push(
-        "python - <<'END'", "from dataclasses import replace", "import lookhere",
-        `with lookhere.load(${pythonLoad(facts)}) as model:`, `    (${heads}).write("heads.json")`, "END",
-      );
-      parts.push("--heads heads.json");
-    }
     if (options.strength !== undefined) parts.push(`--strength ${options.strength}`);
     if (options.mode !== undefined) parts.push(`--mode ${options.mode}`);
   }
