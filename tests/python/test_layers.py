@@ -14,7 +14,7 @@ PACKAGE = Path(lookhere.__file__).parent
 FLOORS = (
     ("errors", "limits", "families", "questions", "process", "_start"),
     ("_engine",),
-    ("checks", "atomic", "engine"),
+    ("checks", "atomic", "engine", "markup"),
     ("cancel", "strict", "hub"),
     ("images",),
     ("image", "texts"),  # the first is a public name of images

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from .. import checks
+from .. import checks, markup
 from ..errors import CancelledError, OptionError
 from ..images.image import Image
 from ..pictures.gaze_picture import gaze_picture
@@ -21,7 +21,7 @@ from ..tokens.gaze import Gaze, GridMaps
 from ..tokens.readback import Where
 from ..tokens.text_frame import TextFrame
 from .attention import save_attention
-from .shading import shaded
+from .shading import answer_html
 from .word import Word, words_of
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ class Step:
 
     def _repr_html_(self) -> str:
         """For a notebook."""
-        return _html(escape(self.text), f"step {self.index}, token {self.token}", self.reading or self.gaze)
+        told = markup.prose(escape(self.text)) + markup.small(f"step {self.index}, token {self.token}")
+        return _html(told, self.reading or self.gaze)
 
     @property
     def frame(self) -> Frame | None:
@@ -106,15 +107,11 @@ class Answer:
         return f"<Answer {checks.short(self.text, 76)}, {len(self.steps)} tokens, {self.finish}{steered}>"
 
     def _repr_html_(self) -> str:
-        """For a notebook: the text, how it came about, and the gaze in colours. Words are shaded by how much of their
-        gaze fell on what was pointed at."""
-        told = f"{len(self.steps)} tokens, {self.finish}"
-        text = escape(self.text)
-        if self.steering:
-            told += f", {self.steering!r}; a word is the darker the more of its gaze fell there"
-            texts, readings = [step.text for step in self.steps], [step.reading or step.gaze for step in self.steps]
-            text = shaded(texts, readings, self.steering.regions) if "".join(texts) == self.text else text
-        return _html(text, told, self.reading or self.gaze)
+        """For a notebook: the text, how it came about, and the gaze in colours. Words are tinted by how much of their
+        gaze fell on what was pointed at. ``lookhere.show(answer, scene)`` shows the image, too."""
+        texts, readings = [step.text for step in self.steps], [step.reading or step.gaze for step in self.steps]
+        told = answer_html(self.text, texts, readings, self.steering, self.finish)
+        return _html(told, self.reading or self.gaze)
 
     @property
     def frame(self) -> Frame | None:
@@ -183,10 +180,9 @@ class Answer:
         )
 
 
-def _html(text: str, told: str, gaze: Gaze) -> str:
-    """text: as HTML. Nothing that a model or a caller wrote is read as such."""
-    shown = gaze._repr_html_() if gaze else ""
-    return f'<div><div style="white-space: pre-wrap">{text}</div><small>{escape(told)}</small>{shown}</div>'
+def _html(told: str, gaze: Gaze) -> str:
+    """told: HTML, in which nothing that a model or a caller wrote is read as such."""
+    return markup.block(told, gaze._repr_html_() if gaze else "")
 
 
 def joined_steps(

@@ -1,14 +1,35 @@
-"""The text of an answer for a notebook, token by token, darker where the model looked at what it was pointed at."""
+"""The text of an answer for a notebook, word by word, tinted by how much the model looked at what it was pointed at."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
+from .. import markup
 from ..errors import RegionError
 from ..regions.region import Region
+from ..steering.steering import Steering
 from ..tokens.coverage import coverage
 from ..tokens.gaze import Gaze
+
+_BEGINS = re.compile(r"[\s\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""What a token begins with that begins a word: a space, or a kana or Han character."""
+
+
+def answer_html(
+    text: str, texts: Sequence[str], readings: Sequence[Gaze], steering: Steering | None, finish: str
+) -> str:
+    """HTML: the text, tinted where it was steered, and a line about how it came to be.
+
+    texts: what each token adds. readings: where the model looked for it.
+    """
+    told = f"{len(texts)} tokens, {finish}"
+    words = escape(text)
+    if steering is not None:
+        told += f", {steering!r}; a word is the deeper tinted the more of its gaze fell there"
+        words = shaded(texts, readings, steering.regions) if "".join(texts) == text else words
+    return markup.prose(words) + markup.small(told)
 
 
 def shaded(texts: Sequence[str], readings: Sequence[Gaze], regions: Sequence[Region]) -> str:
@@ -16,26 +37,38 @@ def shaded(texts: Sequence[str], readings: Sequence[Gaze], regions: Sequence[Reg
 
     texts: what each token adds. readings: where the model looked for it. regions: the target.
     """
-    shares = on_target(readings, regions)
-    return "".join(
-        f'<span style="background: rgba(245, 120, 40, {0.8 * share:.2f})">{escape(text)}</span>' if share is not None
-        else escape(text)
-        for text, share in zip(texts, shares, strict=True)
-    )  # fmt: skip
+    words: list[tuple[str, list[Gaze]]] = []
+    for text, reading in zip(texts, readings, strict=True):
+        if not words or _BEGINS.match(text):
+            words.append(("", []))
+        before, gazes = words[-1]
+        words[-1] = before + text, [*gazes, reading]
+    target = _target(readings, regions)
+    return "".join(markup.tinted(text, _share(gazes, target) or 0.0) for text, gazes in words)
 
 
 def on_target(readings: Sequence[Gaze], regions: Sequence[Region]) -> list[float | None]:
     """The share of each gaze that lies on the regions; None where that is not known."""
+    target = _target(readings, regions)
+    return [_share([gaze], target) for gaze in readings]
+
+
+def _target(readings: Sequence[Gaze], regions: Sequence[Region]) -> Gaze | None:
+    """What the regions cover of each token grid; None where that is not known."""
     frame = next((gaze.frame for gaze in readings if gaze.frame is not None), None)
     if frame is None or not regions:
-        return [None] * len(readings)
+        return None
     try:
-        target = coverage(frame.placed(regions), frame.grids)
+        return Gaze(coverage(frame.placed(regions), frame.grids), (frame,))
     except RegionError:  # made for another image, by hand
-        return [None] * len(readings)
-    found: list[float | None] = []
-    for gaze in readings:
-        total = sum(float(each.sum()) for each in gaze) if gaze.frame == frame else 0.0
-        on = sum(float((each * share).sum()) for each, share in zip(gaze, target, strict=False))
-        found.append(min(max(on / total, 0.0), 1.0) if total > 0 else None)
-    return found
+        return None
+
+
+def _share(gazes: Sequence[Gaze], target: Gaze | None) -> float | None:
+    """Of several gazes together."""
+    if target is None:
+        return None
+    known = [gaze for gaze in gazes if gaze and gaze.frames == target.frames]
+    total = sum(float(each.sum()) for gaze in known for each in gaze)
+    on = sum(float((each * share).sum()) for gaze in known for each, share in zip(gaze, target, strict=True))
+    return min(max(on / total, 0.0), 1.0) if total > 0 else None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, TypeVar
 
+from .. import markup
 from ..cancel import CancelFlag
 from ..checks import label
 from ..errors import RegionError
 from ..images.image import Image, ImageSource
-from ..images.inline import inline
+from ..images.inline import inline_small
 from ..loaded import LoadedModel
 from ..regions.box import Box
 from ..regions.region import Region, as_regions
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Self = TypeVar("Self", bound="SeenImage")
 
-_THUMBNAIL = 240
+_THUMBNAIL = 480
 """Pixels of an image in a notebook, at its long side."""
 
 
@@ -85,7 +85,8 @@ class SeenImage(Seen):
         """For a notebook: the image, small, and what it is."""
         picture = self.image.pillow()
         picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
-        return f'<div><img src="{inline(picture)}" alt=""><br><small>{escape(repr(self))}</small></div>'
+        image = markup.picture(inline_small(picture), self.image.name, "display: block")
+        return markup.block(image, markup.small(repr(self)))
 
     @property
     def width(self) -> int:

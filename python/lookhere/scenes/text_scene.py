@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from .. import checks, questions
+from .. import checks, markup, questions
 from ..errors import TextError
 from ..loaded import LoadedModel
 from ..prompt.message import DocumentPart
@@ -44,7 +44,7 @@ class TextScene(Asking, OfText):
         """For a notebook: the text, its beginning if it is long, and what it is."""
         whole = self.text.document
         shown = whole if len(whole) <= _SHOWN else whole[:_SHOWN] + " …"
-        return f'<div><div style="white-space: pre-wrap">{escape(shown)}</div><small>{escape(repr(self))}</small></div>'
+        return markup.block(markup.prose(escape(shown)), markup.small(repr(self)))
 
     @property
     def question(self) -> str:

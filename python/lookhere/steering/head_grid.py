@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 
+from .. import markup
 from ..images.heat_colours import colours
 from ..images.inline import inline
 
@@ -20,9 +20,8 @@ def head_grid(
     told: str, layers: int, heads: int, steered: Sequence[tuple[int, int]], readers: Sequence[tuple[int, int]] = ()
 ) -> str:
     """HTML: what is told, and a row for each layer. Steered heads are bright, the best most; readers are darker."""
-    line = f"<div><small>{escape(told)}</small>"
     if layers * heads > LARGEST:
-        return f"{line}</div>"
+        return markup.block(markup.small(told))
     from PIL import Image as pillow
 
     values = np.zeros((layers, heads))
@@ -30,8 +29,13 @@ def head_grid(
         values[layer, head] = 0.4
     for rank, (layer, head) in enumerate(steered):
         values[layer, head] = 1 - 0.35 * rank / len(steered)
-    return (
-        f'{line}<br><img src="{inline(pillow.fromarray(colours(values)))}" alt="" style="image-rendering: pixelated; '
-        f'width: {_CELL * heads}px; height: {_CELL * layers}px"><br><small>rows: layer 0 to {layers - 1}; columns: '
-        f"head 0 to {heads - 1}; bright: steered{', darker: readers' if readers else ''}</small></div>"
+    size = f"width: {_CELL * heads}px; aspect-ratio: {heads} / {layers}"
+    grid = markup.picture(
+        inline(pillow.fromarray(colours(values))), "heads of each layer", f"image-rendering: pixelated; {size}"
+    )
+    key = f"bright: steered{', darker: readers' if readers else ''}"
+    return markup.block(
+        markup.small(told),
+        grid,
+        markup.small(f"rows: layer 0 to {layers - 1}; columns: head 0 to {heads - 1}; {key}"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import checks
+from .. import checks, markup
 from ..errors import OptionError
 from ..images.heat_colours import colours
 from ..images.inline import inline
@@ -26,6 +27,8 @@ _WIDTH = 240
 """Pixels of a grid in a notebook, of its long side."""
 _LINE = 12
 """Pixels of the line of a text in a notebook."""
+_DRAWN = 24_000
+"""Tokens that a notebook is given one by one, of all grids; of larger grids neighbours are joined."""
 
 
 class GridMaps(tuple[NDArray[Any], ...]):
@@ -135,9 +138,12 @@ class Gaze(GridMaps):
             scale = _WIDTH / max(wide, high, 1)
             low = _LINE if index < len(grids) and isinstance(grids[index], TextGrid) else 1
             tokens = pillow.fromarray(colours(np.nan_to_num(values / most if most > 0 else values)))
+            joined = math.ceil(math.sqrt(values.size * min(len(self), SHOWN) / _DRAWN))
+            size = f"width: {max(wide * scale, 1):.0f}px; height: {max(high * scale, low):.0f}px"
+            style = f"image-rendering: pixelated; display: inline-block; {size}"
+            source = inline(tokens.reduce(joined) if joined > 1 else tokens)
             shown.append(
-                f'<img src="{inline(tokens)}" alt="" style="image-rendering: pixelated; '
-                f'display: inline-block; width: {max(wide * scale, 1):.0f}px; height: {max(high * scale, low):.0f}px">'
+                markup.picture(source, f"where the heads looked, {' x '.join(map(str, values.shape))} tokens", style)
             )
         more = f" and {len(self) - SHOWN} more" if len(self) > SHOWN else ""
         return f"<div>{' '.join(shown)}{more}</div>" if shown else "<div>no gaze was read</div>"
