@@ -66,6 +66,10 @@ class LabelsError(LookhereError):
     """A file of labelled boxes is missing, is not in COCO's format, or names images that are not there."""
 
 
+class JobsError(LookhereError):
+    """A job of ``lookhere batch`` cannot be asked, or the answers that are there are of other jobs."""
+
+
 class UnknownPicturesError(LookhereError):
     """What a model says about pictures has nothing to do with them: no heads can be found or measured on these."""
 

@@ -31,6 +31,7 @@ FLOORS = (
     ("wire", "loading"),
     ("",),  # the public names
     ("lab",),
+    ("batch",),
     ("server", "mcp"),
     ("cli",),
     ("__main__",),

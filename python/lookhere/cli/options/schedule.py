@@ -37,7 +37,7 @@ class _Every(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generi
         return "N|line|sentence"
 
 
-class _Grid(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+class Grid(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """Rows and columns of panels."""
 
     name = "grid"
@@ -61,7 +61,7 @@ def schedule_options(*, required: bool) -> Callable[[Command], Command]:
     def add(command: Command) -> Command:
         for option in (
             click.option(
-                "--panels", "panel_grid", type=_Grid(),
+                "--panels", "panel_grid", type=Grid(),
                 help=f"The panels that a schedule numbers, row by row  [default: {PANELS}, side by side]",
             ),
             click.option(

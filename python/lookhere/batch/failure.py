@@ -1,0 +1,54 @@
+"""Rows that failed: which, and why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import LookhereError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """number: of the row, from 0. name: its id, None where it has none. error: the kind. message: begins with the
+    row."""
+
+    number: int
+    name: str | int | None
+    error: str
+    message: str
+
+    @classmethod
+    def of(cls, number: int, what: str | None, name: str | int | None, error: LookhereError) -> Failure:
+        """what: names the row, where the message may not do it."""
+        message = str(error)
+        if what is not None and not message.startswith(what):
+            message = f"{what}: {message}"
+        return cls(number, name, type(error).__name__, message)
+
+    def as_json(self) -> dict[str, Any]:
+        """The id, the kind of the error, and its message."""
+        return {"id": self.name, "error": self.error, "message": self.message}
+
+
+class Failures:
+    """A file of them in JSON Lines, made with the first one; what an earlier run left there goes at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.count = path, 0
+        self._file: IO[bytes] | None = None
+        path.unlink(missing_ok=True)
+
+    def add(self, failure: Failure) -> None:
+        """OSError."""
+        if self._file is None:
+            self._file = open(self.path, "wb", buffering=0)  # noqa: SIM115  # closed by close
+        self.count += 1
+        self._file.write(json.dumps(failure.as_json(), ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._file is not None:
+            self._file.close()
