@@ -35,12 +35,15 @@ class Outcome:
         return self.row, self.ask, self.answer
 
 
-Asked = Callable[[int], tuple[Row, Ask]]
-"""What reads a row by its number, in any thread."""
+RowOf = Callable[[int], Row]
+AskOf = Callable[[Row], Ask]
+Take = Callable[[list[Outcome]], None]
 
 
-def answer_each(model: Model, numbers: Iterable[int], asked: Asked, take: Callable[[list[Outcome]], None]) -> None:
+def answer_each(model: Model, numbers: Iterable[int], row_of: RowOf, ask_of: AskOf, take: Take) -> None:
     """Every row is answered, or fails for itself; ``take`` gets them as they end, in one other thread.
+
+    row_of, ask_of: called in any thread.
 
     However many there are, 16 are held at a time. Ctrl-C ends within one batch of the engine, after ``take`` got all
     that ended before; so does an error of ``take``. Errors that are not of one row are raised: ClosedError, and what is
@@ -48,7 +51,7 @@ def answer_each(model: Model, numbers: Iterable[int], asked: Asked, take: Callab
     """
     flag = CancelFlag()
     with ThreadPoolExecutor(1, thread_name_prefix="lookhere-take") as one:  # where no Ctrl-C comes between two lines
-        work = one.submit(_answer_each, model, numbers, asked, take, flag)
+        work = one.submit(_answer_each, model, numbers, row_of, ask_of, take, flag)
         try:
             work.result()
         except BaseException:
@@ -57,14 +60,15 @@ def answer_each(model: Model, numbers: Iterable[int], asked: Asked, take: Callab
 
 
 def _answer_each(
-    model: Model, numbers: Iterable[int], asked: Asked, take: Callable[[list[Outcome]], None], flag: CancelFlag
+    model: Model, numbers: Iterable[int], row_of: RowOf, ask_of: AskOf, take: Take, flag: CancelFlag
 ) -> None:
     ended: SimpleQueue[Outcome | BaseException] = SimpleQueue()
 
     def answer(number: int) -> None:
         row = ask = None
         try:
-            row, ask = asked(number)
+            row = row_of(number)
+            ask = ask_of(row)
             ended.put(Outcome(number, row, ask, model.run(ask, cancel=flag).join()))
         except (ClosedError, BusyError, CancelledError) as error:
             ended.put(error)

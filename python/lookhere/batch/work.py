@@ -96,9 +96,8 @@ class Batch:
                 failures.add(failure)
                 failed(failure)
 
-            def asked(number: int) -> tuple[Row, Ask]:
-                row = self.plan.jobs.row(number)
-                return row, row.ask(question, self.plan.options, self.opened)
+            def ask_of(row: Row) -> Ask:
+                return row.ask(question, self.plan.options, self.opened)
 
             def take(outcomes: list[Outcome]) -> None:
                 lines = [(each.number, self._line(each, model.name)) for each in outcomes if each.answer is not None]
@@ -114,7 +113,7 @@ class Batch:
                     fail(failure)
                 left = [number for number in self.plan.by_image() if not kept.has(number)]
                 begun(before, len(left))
-                answer_each(model, left, asked, take)
+                answer_each(model, left, self.plan.jobs.row, ask_of, take)
             finally:
                 failures.close()
             kept.sort()

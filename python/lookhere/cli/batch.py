@@ -16,7 +16,7 @@ from ..batch.listing import boxes_in, grid_of, images_in
 from ..batch.plan import Plan
 from ..batch.row import beside
 from ..batch.work import Batch, Files, Summary, needs
-from ..checks import file, label, short
+from ..checks import file, short
 from ..loading.load import load
 from ..model import Model
 from ..regions.region import Region
@@ -34,6 +34,8 @@ FAILED = 3
 """The exit code where some rows failed and all others are answered."""
 TOLD = 10
 """Failed rows that stderr names; the others are only in the file."""
+LONGEST = 400
+"""Characters of what it says of one."""
 ENDINGS = (".jsonl", ".ndjson", ".parquet")
 
 
@@ -220,4 +222,5 @@ def _is_default(name: str) -> bool:
 
 def _line(message: str) -> str:
     """A message on one line, cut where it is long."""
-    return label(" ".join(message.split()), 400)
+    line = " ".join(message.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
