@@ -44,6 +44,7 @@ from .errors import (
 from .loading.load import load
 from .model import Model
 from .prompt.message import DocumentPart, ImagePart, Message
+from .notebook.shown import show
 from .regions.region import Box, Mask, OnImage, Panel, Paragraph, Point, Polygon, Span, Weighted
 from .scenes.scene import Scene
 from .scenes.text_scene import TextScene
@@ -115,6 +116,7 @@ __all__ = [
     "read_back",
 ]
 
+    "show",
 logging.getLogger("lookhere").addHandler(logging.NullHandler())
 
 

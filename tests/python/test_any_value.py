@@ -102,6 +102,7 @@ IN_TEXT = {"at": Paragraph(2), "max_tokens": 2}
 CALLS = {
     # what looks and answers
     "load": lambda w: (lookhere.load, {"model": w.pair[0], "heads": w.heads}),
+    "show": lambda w: (lookhere.show, {"value": w.answer, "image": w.scene}),
     "read_back": lambda w: (lookhere.read_back, {"maps": w.answer.gaze, "frame": w.scene.frame}),
     "Model.look": lambda w: (w.model.look, {"image": STRIP, "fit": "pad"}),
     "Model.image_tokens": lambda w: (w.model.image_tokens, {"image": STRIP}),

@@ -14,7 +14,7 @@ PACKAGE = Path(lookhere.__file__).parent
 FLOORS = (
     ("errors", "limits", "families", "questions", "process", "_start"),
     ("_engine",),
-    ("checks", "atomic", "engine", "markup"),
+    ("checks", "atomic", "engine"),
     ("cancel", "strict", "hub"),
     ("images",),
     ("image", "texts"),  # the first is a public name of images
@@ -30,6 +30,7 @@ FLOORS = (
     ("comics",),
     ("wire", "loading"),
     ("",),  # the public names
+    ("notebook",),
     ("lab",),
     ("batch",),
     ("server", "mcp"),

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from .. import checks, markup
+from .. import checks
 from ..errors import CancelledError, OptionError
+from ..images import markup
 from ..images.image import Image
 from ..pictures.gaze_picture import gaze_picture
 from ..regions.region import OnImage

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from .. import markup
 from ..errors import RegionError
+from ..images import markup
 from ..regions.region import Region
 from ..steering.steering import Steering
 from ..tokens.coverage import coverage

@@ -22,10 +22,12 @@ def inline(picture: PillowImage) -> str:
 
 
 def inline_small(picture: PillowImage, most: int = LARGEST) -> str:
-    """A data URI of at most so many bytes before base64: WebP, or JPEG where Pillow was built without, the coarser the
-    more there is to see, and smaller in the end."""
+    """A data URI of at most so many bytes before base64: a PNG of few pixels, else WebP, or JPEG where Pillow was built
+    without; the coarser the more there is to see, and smaller in the end."""
     from PIL import features
 
+    if picture.width * picture.height * 3 <= most:
+        return inline(picture)
     kind = "webp" if features.check("webp") else "jpeg"
     while True:
         for quality in _QUALITIES:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from .. import markup
 from ..cancel import CancelFlag
 from ..checks import label
 from ..errors import RegionError
+from ..images import markup
 from ..images.image import Image, ImageSource
 from ..images.inline import inline_small
 from ..loaded import LoadedModel

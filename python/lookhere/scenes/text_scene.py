@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from .. import checks, markup, questions
+from .. import checks, questions
 from ..errors import TextError
+from ..images import markup
 from ..loaded import LoadedModel
 from ..prompt.message import DocumentPart
 from ..prompt.tokenized import TokenizedText

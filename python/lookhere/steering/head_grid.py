@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .. import markup
+from ..images import markup
 from ..images.heat_colours import colours
 from ..images.inline import inline
 

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import checks, markup
+from .. import checks
 from ..errors import OptionError
+from ..images import markup
 from ..images.heat_colours import colours
 from ..images.inline import inline
 from .frame import Frame

@@ -95,7 +95,7 @@ export class Sentence {
   /** One stop of the tab key for the whole sentence; arrows go from word to word. */
   #step(event) {
     const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
-    const at = this.#spans.indexOf(document.activeElement);
+    const at = this.#spans.indexOf(this.#box.getRootNode().activeElement);
     const next = this.#spans[at + (steps[event.key] ?? NaN)];
     if (at < 0 || !next) return;
     event.preventDefault();
