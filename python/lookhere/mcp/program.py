@@ -6,13 +6,14 @@ import errno
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import anyio.lowlevel
 from mcp.server import Server
 from mcp.server.stdio import stdio_server
 
+from .. import _start
 from ..model import Model
 from .coming import ComingModel
 from .folders import Folders
@@ -29,9 +30,10 @@ def serve(
     question: Question,
     note: Note,
     say: Callable[[str], object] = lambda text: None,
-) -> None:
-    """Serves until standard input is closed, or Ctrl-C. Nothing but the protocol goes to standard output: whatever
-    else writes there meanwhile, writes to standard error.
+) -> NoReturn:
+    """Serves until standard input is closed, or Ctrl-C, and ends the process.
+
+    Nothing but the protocol goes to standard output: whatever else writes there meanwhile, writes to standard error.
 
     load: gives the model; called once, in a thread. allow: folders whose images may be read. say: told what a person
     wants to know. OptionError where one of them is no folder.
@@ -40,15 +42,16 @@ def serve(
     coming = ComingModel(load, say)
     read = f"images in {', '.join(map(str, folders.paths))}" if folders.paths else "no files (--allow FOLDER)"
     say(f"Serving tools over standard input and output; reads {read}")
+    code = 0
     try:
         anyio.run(_serve, make_server(Looking(Pictures(folders), question, note), coming))
+    except KeyboardInterrupt:
+        code = _start.INTERRUPTED
     except Exception as error:
         if not _is_gone(error):
             raise
-    finally:
-        if not coming.here:
-            _leave()
-        coming.close()
+    coming.close()
+    _leave(code)
 
 
 async def _serve(server: Server[Any]) -> None:
@@ -86,7 +89,8 @@ def _is_gone(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno == errno.EPIPE
 
 
-def _leave() -> None:
-    """Ends a process whose model is still being loaded: its thread would hinder an end in order."""
+def _leave(code: int) -> NoReturn:
+    """Ends the process at once. A model that is still being loaded cannot be called off; and Python takes longer to
+    take the SDK's modules down than hosts wait on a busy machine, before they kill."""
     sys.stderr.flush()
-    os._exit(130 if isinstance(sys.exc_info()[1], KeyboardInterrupt) else 0)
+    os._exit(code)
