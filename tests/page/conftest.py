@@ -37,14 +37,14 @@ def browser():
 
 @pytest.fixture
 def opened(browser, served, tmp_path):
-    """Opens the page; what it says in the console, and where it fails, fails the test."""
+    """Opens the page; what it says in the console, and where it fails, fails the test. script: what runs before it."""
     contexts, wrong = [], []
 
-    def open_page(url=None, wait=True, expected=(), **options):
+    def open_page(url=None, wait=True, expected=(), script="", timeout=15_000, **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(timeout)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on(
             "console",
@@ -54,6 +54,7 @@ def opened(browser, served, tmp_path):
                 and wrong.append(told.text)
             ),
         )
+        page.add_init_script(script)
         page.goto(url or served.url)
         if wait:
             answered(page)

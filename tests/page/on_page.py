@@ -14,6 +14,31 @@ CAPTIONS = (
     "Panda paints a picture in the city at night.",
 )
 
+SOCKET = """
+    const answers = {}; // what is done with each type of message: (socket, data) => ...
+    window.sent = [];
+    window.WebSocket = class extends EventTarget {
+      static OPEN = 1;
+      readyState = 1;
+      constructor() {
+        super();
+        setTimeout(() => this.dispatchEvent(new Event('open')));
+      }
+      tell(data) {
+        this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(data) }));
+      }
+      token(content, lookhere) {
+        this.tell({ type: 'chunk', chunk: { choices: [{ delta: { content } }], lookhere } });
+      }
+      send(text) {
+        const data = JSON.parse(text);
+        sent.push(data);
+        answers[data.type]?.(this, data);
+      }
+    };
+"""
+"""A connection within the page, whose server a test plays."""
+
 
 class Served:
     """A process of ``lookhere``, and where it serves. arguments: of the command line."""
@@ -28,9 +53,12 @@ class Served:
             [*self._command, "--port", str(port)], stderr=subprocess.PIPE, text=True, env=self._environment
         )
         assert self.process.stderr is not None
-        line = self.process.stderr.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
-        assert found, line + self.process.stderr.read()
+        told, found = "", None
+        for line in self.process.stderr:  # warnings may stand before it
+            told += line
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
+                break
+        assert found, told
         self.url, self.port = found[0], int(found[1])
 
     def stop(self) -> None:

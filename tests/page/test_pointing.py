@@ -1,7 +1,7 @@
 """Pointing on the page: with the mouse, a finger, the keyboard."""
 
 import pytest
-from on_page import CAPTIONS, answered, panel, spot
+from on_page import CAPTIONS, SOCKET, answered, panel, spot
 
 
 def test_the_answer_follows_the_pointer(opened):
@@ -110,9 +110,9 @@ def test_words_and_places_tell_of_each_other(opened):
     tints = page.locator("#steered .word").evaluate_all("all => all.map(each => each.className)")
     assert sum("tint-8" in each or "tint-7" in each for each in tints) >= 4
     page.mouse.move(*spot(page, *panel(3)))
-    assert page.locator("#steered .from-here").count() >= 4
+    page.wait_for_function("() => document.querySelectorAll('#steered [data-here]').length >= 4")
     page.mouse.move(*spot(page, *panel(6)))
-    assert page.locator("#steered .from-here").count() == 0
+    page.wait_for_function("() => !document.querySelector('#steered [data-here]')")
     dark = "() => document.querySelector('#light').getContext('2d').getImageData({}, 40, 1, 1).data[3]"
     page.locator("#steered .word", has_text="book").hover()
     page.wait_for_timeout(900)
@@ -140,3 +140,41 @@ def test_the_place_moves_mid_sentence(opened, follow):
     assert moved.count() == (1 if follow == "on" else 0)
     page.locator("#copy").evaluate("details => { details.open = true; }")
     assert ("run.look_at(" in page.locator("#code").text_content()) == (follow == "on")
+
+
+LATE = """
+    const gaze = [{ shape: [1, 1], float16: 'ADw=' }];
+    const images = [{ grids: [{ rows: 1, cols: 1, rectangle: [0, 0, 384, 64] }] }];
+    answers.ask = (socket, data) => {
+      socket.tell({ type: 'begun', id: 'x' });
+      socket.token('One', { index: 0, move: 0, gaze, images });
+      socket.token(' two', { index: 1, move: 0, gaze });
+      socket.left = () => socket.tell({ type: 'ended', id: 'x' });
+    };
+    answers.look_at = (socket) => {
+      socket.tell({ type: 'moved', id: 'x', move: ++socket.moves || (socket.moves = 1) });
+      if (socket.moves === 1) return;
+      if (TOO_LATE) socket.left();
+      else for (const index of [2, 3]) socket.token(' more', { index, move: socket.moves, gaze });
+    };
+"""
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_move_that_comes_too_late_is_asked_about(opened, late):
+    """Two moves between two tokens, the second one too late where no token obeys."""
+    page = opened(wait=False, script=SOCKET + LATE.replace("TOO_LATE", str(late).lower()))
+    page.wait_for_function("() => document.querySelectorAll('#steered .word').length === 2")
+    page.evaluate("() => { document.querySelector('input[name=follow][value=on]').checked = true; }")
+    for number in (2, 5):
+        page.mouse.move(*spot(page, *panel(number)))
+        page.wait_for_function("n => sent.filter((each) => each.type === 'look_at').length === n", arg=number // 2)
+    places = "() => sent.filter((each) => each.type === 'ask' && each.lookhere.at).map((each) => each.lookhere.at.col)"
+    if late:
+        page.wait_for_function(f"() => ({places})().length === 2")
+        assert page.evaluate(places) == [1, 5]
+    else:
+        page.wait_for_function("() => document.querySelectorAll('#steered .word').length === 4")
+        assert page.locator("#steered .word.moved").count() == 1
+        assert page.locator("#steered .status").text_content().count("the place moved once") == 1
+        assert page.evaluate(places) == [1]

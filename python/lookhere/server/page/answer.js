@@ -4,7 +4,7 @@ import { decode, Heat } from "./heat.js";
 
 const BEGINS = /^[\s\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u;
 
-/** onChange is called after each change. */
+/** onChange is called after each change, onMissed where it does not look where it was last told to. */
 export class Answer {
   id = null;
   text = "";
@@ -16,6 +16,7 @@ export class Answer {
   began = performance.now();
   firstWord = null; // milliseconds
   #sent = []; // regions that the server was told to look at
+  #obeyed = 0; // of them, by the last token
   #grids = [];
   #sum = null; // of the maps of all tokens; a sum shows what a mean does
 
@@ -43,13 +44,17 @@ export class Answer {
   }
 
   begun(id) {
+    const moved = this.#sent.length > 0; // it begins again, since the connection was gone, and where it did before
     this.id = id;
     this.state = "running";
     this.text = "";
     this.words = [];
     this.moves = [];
+    this.#sent = [];
+    this.#obeyed = 0;
     this.#sum = null;
     this.onChange(this);
+    if (moved) this.onMissed?.(this);
   }
 
   chunk(chunk) {
@@ -64,7 +69,8 @@ export class Answer {
   #token(told, piece) {
     if (told.images) this.#grids = told.images[0].grids;
     const region = told.move ? this.#sent[told.move - 1] : this.request.region;
-    if (told.move > this.moves.length) this.moves.push({ index: told.index, region });
+    if (told.move > this.#obeyed) this.moves.push({ index: told.index, region });
+    this.#obeyed = told.move;
     const heat = told.gaze.length ? new Heat(this.#grids, told.gaze.map(decode)) : null;
     if (heat && this.#sum) this.#sum.add(heat);
     else if (heat) this.#sum = heat.copy();
@@ -75,12 +81,13 @@ export class Answer {
     if (heat) word.heats.push(heat);
   }
 
-  moved() {}
-
   ended(state = "done") {
     if (!this.running) return;
     this.state = state;
+    const missed = state === "done" && this.#sent.length > this.#obeyed; // it was over before it could look elsewhere
+    if (missed) this.#sent.length = this.#obeyed;
     this.onChange(this);
+    if (missed) this.onMissed?.(this);
   }
 
   failed(message) {
@@ -89,26 +96,22 @@ export class Answer {
     this.onChange(this);
   }
 
-  /** It was over before it could look elsewhere. */
-  missed() {
-    this.#sent.pop();
-    this.onMissed?.(this);
-  }
-
   wordHeat(word) {
-    word.heat ??= Heat.sum(word.heats);
-    if (this.running && word === this.words.at(-1)) {
-      const heat = word.heat;
-      word.heat = undefined; // more of the word may come
-      return heat;
-    }
-    return word.heat;
+    const heat = word.heat ?? Heat.sum(word.heats);
+    if (!this.#grows(word)) word.heat = heat;
+    return heat;
   }
 
-  /** How deep a word's tint is, 0 to 1: what of it looked at the place it was told to; without a place, how narrowly. */
+  /** How deep a word's tint is, 0 to 1: what of it looked at the place it was told to; without a place, not at all. */
   tint(word) {
-    const heat = this.wordHeat(word);
-    if (!heat) return 0;
-    return word.region ? heat.share(word.region, this.request.picture) : 0;
+    const heat = word.region && this.wordHeat(word);
+    const tint = word.tint ?? heat?.share(word.region, this.request.picture) ?? 0;
+    if (!this.#grows(word)) word.tint = tint; // an answer may be opened again
+    return tint;
+  }
+
+  /** Whether more of the word may come. */
+  #grows(word) {
+    return this.running && word === this.words.at(-1);
   }
 }

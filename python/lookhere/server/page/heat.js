@@ -15,8 +15,13 @@ export function decode({ shape, float16 }) {
   return { rows: shape[0], cols: shape[1], values };
 }
 
+const FINEST = 96; // cells of a side of the map over several grids
+
 /** Maps of one token or of several, with the grids they belong to. */
 export class Heat {
+  #whole = null;
+  #most = null;
+
   constructor(grids, maps) {
     this.grids = grids;
     this.maps = maps;
@@ -35,54 +40,78 @@ export class Heat {
   }
 
   add(other) {
+    this.#whole = this.#most = null;
     this.maps.forEach((map, k) => {
       const more = other.maps[k].values;
       for (let i = 0; i < more.length; i++) map.values[i] += more[i];
     });
   }
 
+  /** One map {rows, cols, values, rectangle} of attention for each pixel: that of grids that overlap is added. */
+  get whole() {
+    this.#whole ??= this.maps.length === 1 ? { ...this.maps[0], rectangle: this.grids[0].rectangle } : this.#joined();
+    return this.#whole;
+  }
+
   get most() {
-    return Math.max(1e-9, ...this.maps.map((map) => map.values.reduce((most, value) => Math.max(most, value), 0)));
+    this.#most ??= this.whole.values.reduce((most, value) => Math.max(most, value), 1e-9);
+    return this.#most;
   }
 
   /** How much of what was looked at lies within a region, 0 to 1. */
   share(region, size) {
+    const { rows, cols, values, rectangle } = this.whole;
+    const [x0, y0, x1, y1] = rectangle;
+    const [width, height] = [(x1 - x0) / cols, (y1 - y0) / rows];
     let inside = 0;
     let all = 0;
-    this.#cells((x, y, value, [x0, y0, x1, y1], map) => {
-      all += value;
-      const near =
-        region.kind === "point" &&
-        Math.abs(x - region.x) <= (x1 - x0) / map.cols && Math.abs(y - region.y) <= (y1 - y0) / map.rows;
-      if (near || contains(region, x, y, size)) inside += value;
-    });
+    for (let i = 0; i < values.length; i++) {
+      all += values[i];
+      const x = x0 + ((i % cols) + 0.5) * width;
+      const y = y0 + (Math.floor(i / cols) + 0.5) * height;
+      const near = region.kind === "point" && Math.abs(x - region.x) <= width && Math.abs(y - region.y) <= height;
+      if (near || contains(region, x, y, size)) inside += values[i];
+    }
     if (inside === 0 && all > 0) return this.at(...middle(region, size)) / this.most; // smaller than a cell
     return all > 0 ? inside / all : 0;
   }
 
   /** The value at a place. */
   at(x, y) {
-    let found = 0;
-    this.maps.forEach((map, k) => {
-      const [x0, y0, x1, y1] = this.grids[k].rectangle;
-      const col = Math.floor(((x - x0) / (x1 - x0)) * map.cols);
-      const row = Math.floor(((y - y0) / (y1 - y0)) * map.rows);
-      if (col >= 0 && col < map.cols && row >= 0 && row < map.rows) {
-        found = Math.max(found, map.values[row * map.cols + col]);
-      }
-    });
-    return found;
+    const { rows, cols, values, rectangle } = this.whole;
+    const [x0, y0, x1, y1] = rectangle;
+    const [row, col] = [cellOf(y, y0, y1, rows), cellOf(x, x0, x1, cols)];
+    return row < 0 || col < 0 ? 0 : values[row * cols + col];
   }
 
-  #cells(visit) {
+  #joined() {
+    const side = (from, to, count) => {
+      const least = Math.min(...this.grids.map(({ rectangle }) => rectangle[from]));
+      const most = Math.max(...this.grids.map(({ rectangle }) => rectangle[to]));
+      const cell = Math.min(...this.grids.map(({ rectangle }, k) => (rectangle[to] - rectangle[from]) / this.maps[k][count]));
+      return [least, most, Math.min(FINEST, Math.max(1, Math.round((most - least) / cell)))];
+    };
+    const [x0, x1, cols] = side(0, 2, "cols");
+    const [y0, y1, rows] = side(1, 3, "rows");
+    const values = new Float32Array(rows * cols);
     this.maps.forEach((map, k) => {
-      const rectangle = this.grids[k].rectangle;
-      const [x0, y0, x1, y1] = rectangle;
-      for (let i = 0; i < map.values.length; i++) {
-        const x = x0 + (((i % map.cols) + 0.5) / map.cols) * (x1 - x0);
-        const y = y0 + ((Math.floor(i / map.cols) + 0.5) / map.rows) * (y1 - y0);
-        visit(x, y, map.values[i], rectangle, map);
+      const [left, top, right, bottom] = this.grids[k].rectangle;
+      const area = ((right - left) * (bottom - top)) / map.values.length;
+      const across = Array.from({ length: cols }, (_, col) => cellOf(x0 + ((col + 0.5) / cols) * (x1 - x0), left, right, map.cols));
+      for (let row = 0; row < rows; row++) {
+        const own = cellOf(y0 + ((row + 0.5) / rows) * (y1 - y0), top, bottom, map.rows);
+        if (own < 0) continue;
+        for (let col = 0; col < cols; col++) {
+          if (across[col] >= 0) values[row * cols + col] += map.values[own * map.cols + across[col]] / area;
+        }
       }
     });
+    return { rows, cols, values, rectangle: [x0, y0, x1, y1] };
   }
+}
+
+/** Which of so many cells from low to high a value lies in; -1 for none. */
+function cellOf(value, low, high, count) {
+  const found = Math.floor(((value - low) / (high - low)) * count);
+  return found >= 0 && found < count ? found : -1;
 }

@@ -1,5 +1,11 @@
 // Answers that are kept, each with its number, pinned to the image that it is about.
 
+const LONGEST = 280; // characters of an answer in the list; opened, it stands there whole
+
+function beginning(text) {
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST).replace(/\s+\S*$/, "")} …`;
+}
+
 export class History {
   entries = [];
   #section;
@@ -48,7 +54,7 @@ export class History {
     const number = document.createElement("b");
     number.textContent = entry.number;
     const text = document.createElement("span");
-    text.textContent = entry.answer.text.trim();
+    text.textContent = beginning(entry.answer.text.trim());
     open.append(number, text);
     open.addEventListener("click", () => this.onOpen(entry));
     const away = document.createElement("button");

@@ -1,7 +1,7 @@
 // The light on the image: where heads looked stays bright, the rest is dimmed.
 
 const SECONDS = 0.18;
-const WIDEST = 1400; // pixels that are drawn at most; the browser stretches the rest
+const LONGEST = 384; // pixels of a side that are drawn at most: light is soft, and the browser stretches it off the main thread
 
 export class Light {
   #canvas;
@@ -10,7 +10,8 @@ export class Light {
   #size = null;
   #dim = 0; // as drawn now
   #wanted = 0;
-  #values = null; // as drawn now, one array for each grid
+  #values = null; // as drawn now
+  #rectangle = null; // that they lie on
   #frame = 0;
   #before = 0;
   #still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -31,9 +32,10 @@ export class Light {
     this.#wanted = heat ? dim : 0;
     if (heat) {
       this.#heat = heat;
-      if (this.#values?.length !== heat.maps.length || this.#values[0].length !== heat.maps[0].values.length) {
-        this.#values = heat.maps.map((map) => map.values.map((value) => value / heat.most));
-      }
+      const { values, rectangle } = heat.whole;
+      const alike = this.#values?.length === values.length && rectangle.every((each, k) => each === this.#rectangle[k]);
+      this.#rectangle = rectangle;
+      if (!alike) this.#values = values.map((value) => value / heat.most);
     }
     this.#wake();
   }
@@ -52,23 +54,22 @@ export class Light {
     this.#before = now;
     let off = Math.abs(this.#wanted - this.#dim);
     this.#dim += (this.#wanted - this.#dim) * step;
-    const most = this.#heat.most;
-    this.#heat.maps.forEach((map, k) => {
-      const values = this.#values[k];
-      for (let i = 0; i < values.length; i++) {
-        const left = map.values[i] / most - values[i];
-        values[i] += left * step;
-        off = Math.max(off, Math.abs(left * (1 - step)));
-      }
-    });
+    const { most, whole } = this.#heat;
+    for (let i = 0; i < this.#values.length; i++) {
+      const left = whole.values[i] / most - this.#values[i];
+      this.#values[i] += left * step;
+      off = Math.max(off, Math.abs(left * (1 - step)));
+    }
     this.#paint();
     if (off > 0.01) this.#frame = requestAnimationFrame((next) => this.#draw(next));
   }
 
   #paint() {
     const canvas = this.#canvas;
-    const width = Math.round(Math.min(WIDEST, canvas.clientWidth * devicePixelRatio));
-    const height = Math.round((width * this.#size.height) / this.#size.width);
+    const shape = this.#size;
+    const scale = Math.min(canvas.clientWidth * devicePixelRatio, LONGEST * Math.min(1, shape.width / shape.height)) / shape.width;
+    const width = Math.max(1, Math.round(shape.width * scale));
+    const height = Math.max(1, Math.round(shape.height * scale));
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
     const context = canvas.getContext("2d");
@@ -78,12 +79,9 @@ export class Light {
     context.fillRect(0, 0, width, height);
     context.globalCompositeOperation = "destination-out";
     context.imageSmoothingQuality = "high";
-    this.#heat.maps.forEach((map, k) => {
-      const [x0, y0, x1, y1] = this.#heat.grids[k].rectangle;
-      const scale = width / this.#size.width;
-      this.#fill(map, this.#values[k]);
-      context.drawImage(this.#cells, x0 * scale, y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale);
-    });
+    const [x0, y0, x1, y1] = this.#rectangle;
+    this.#fill(this.#heat.whole, this.#values);
+    context.drawImage(this.#cells, x0 * scale, y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale);
   }
 
   #fill(map, values) {

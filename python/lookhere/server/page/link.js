@@ -84,16 +84,12 @@ export class Link {
       case "chunk":
         if (!this.#pending) answer.chunk(data.chunk);
         break;
-      case "moved":
-        if (!this.#pending) answer.moved(data.move);
-        break;
       case "ended":
         if (!this.#pending) answer.ended();
         break;
       case "error":
-        if (data.error.code === "ended") {
-          answer.missed();
-        } else if (data.id === undefined || data.id === answer.id) {
+        if (data.error.code === "ended") break; // a move came too late; that it ended is told, too
+        if (data.id === undefined || data.id === answer.id) {
           this.#pending = false;
           this.#messages = "";
           answer.failed(data.error.message);

@@ -34,6 +34,7 @@ class Page {
   #kept = false; // whether the answer that is being made is to be kept
   #timer = 0;
   #hovered = null; // a word
+  #under = [null, null]; // where in the image the pointer is
   #frame = 0;
 
   constructor(facts, door) {
@@ -43,7 +44,10 @@ class Page {
     this.stage = new Stage($("#stage"));
     this.pointer = new Pointer(this.stage, {
       onPlace: (region, asked) => this.#pointed(region, asked),
-      onHover: (x, y) => this.steered.mark(x, y),
+      onHover: (x, y) => {
+        this.#under = [x, y];
+        this.#later();
+      },
       onRelease: () => this.#tellPlace(),
     });
     this.controls = new Controls($("#controls"), facts, (field) => this.#changed(field));
@@ -165,8 +169,12 @@ class Page {
   #later() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      if (this.#answer) this.steered.show(this.#answer);
-      if (this.#plain && this.controls.beside) this.plain.show(this.#plain);
+      const drawn = [
+        !this.#answer || this.steered.show(this.#answer),
+        this.steered.mark(...this.#under),
+        !this.#plain || !this.controls.beside || this.plain.show(this.#plain),
+      ];
+      if (drawn.includes(false)) this.#later();
       if (!this.#hovered) this.#shine(null, this.#answer);
     });
   }
@@ -194,8 +202,7 @@ class Page {
     this.#answer = answer;
     this.pointer.show(region, true);
     this.#tellPlace();
-    this.steered.show(answer);
-    this.#shine(null, answer);
+    this.#later();
     this.#snippet();
   }
 

@@ -34,7 +34,7 @@ export class Picture {
   }
 }
 
-function smaller(image, name, scale) {
+async function smaller(image, name, scale) {
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.floor(image.naturalWidth * scale));
   canvas.height = Math.max(1, Math.floor(image.naturalHeight * scale));
@@ -42,7 +42,8 @@ function smaller(image, name, scale) {
   const { width, height } = canvas;
   const note = `Scaled down to ${width} × ${height}, which is what this server takes.`;
   const stem = name.replace(/\.[^.]*$/, "");
-  return new Picture({ name: `${stem}-small.jpg`, data: canvas.toDataURL("image/jpeg", 0.9), width, height, note });
+  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.9)); // beside the main thread
+  return new Picture({ name: `${stem}-small.jpg`, data: await asDataUri(blob), width, height, note });
 }
 
 async function decoded(url) {

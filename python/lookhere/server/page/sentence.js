@@ -2,6 +2,8 @@
 
 const TINTS = 8; // classes of tint, since the policy allows no style within the HTML
 const NEAR = 0.35; // of the most that a word looked anywhere: so much at a place, and it came from there
+const AT_ONCE = 150; // words that are drawn or marked in a frame, so that no frame waits for thousands
+const BLOCK = 200; // words that the browser lays out again for each that is added; then the next sentence has its own
 
 /** onWord is called with a word, or null. */
 export class Sentence {
@@ -9,6 +11,9 @@ export class Sentence {
   #status;
   #answer = null;
   #spans = [];
+  #block = null; // that the next word goes into
+  #place = [null, null]; // whose words are marked
+  #marked = 0; // words that have been looked at for that
 
   constructor(article, onWord) {
     this.#box = article.querySelector(".answer");
@@ -22,6 +27,7 @@ export class Sentence {
     this.#box.addEventListener("keydown", (event) => this.#step(event));
   }
 
+  /** Draws what is new of it; false where a later frame has to draw the rest. */
   show(answer) {
     if (answer !== this.#answer || answer.words.length < this.#spans.length) {
       this.#answer = answer;
@@ -32,8 +38,10 @@ export class Sentence {
     if (!answer.words.length && answer.running && this.#spans.length) this.#box.dataset.stale = "yes";
     this.#box.classList.toggle("waiting", answer.running && !answer.words.length);
     if (answer.words.length) this.#fill(answer);
-    this.#status.textContent = this.#told(answer);
+    const told = this.#told(answer);
+    if (this.#status.textContent !== told) this.#status.textContent = told;
     this.#status.classList.toggle("wrong", answer.state === "failed");
+    return this.#spans.length >= answer.words.length;
   }
 
   clear() {
@@ -42,38 +50,57 @@ export class Sentence {
     this.#status.textContent = "";
   }
 
-  /** Marks the words that came from a place. */
+  /** Marks the words that came from a place; false where a later frame has to mark the rest. */
   mark(x, y) {
-    this.#spans.forEach((span, k) => {
-      const word = this.#answer?.words[k];
+    if (x !== this.#place[0] || y !== this.#place[1]) this.#marked = 0;
+    this.#place = [x, y];
+    const end = Math.min(this.#spans.length, this.#marked + AT_ONCE);
+    for (; this.#marked < end; this.#marked++) {
+      const word = this.#answer?.words[this.#marked];
       const heat = word && x !== null ? this.#answer.wordHeat(word) : null;
-      span.classList.toggle("from-here", Boolean(heat) && heat.at(x, y) > NEAR * heat.most);
-    });
+      this.#spans[this.#marked].toggleAttribute("data-here", Boolean(heat) && heat.at(x, y) > NEAR * heat.most);
+    }
+    return end === this.#spans.length;
   }
 
   #clear() {
     this.#box.replaceChildren();
     this.#spans = [];
+    this.#block = null;
+    this.#marked = 0;
     delete this.#box.dataset.stale;
   }
 
   /** Only the last word that stands there may have grown. */
   #fill(answer) {
-    for (let k = Math.max(0, this.#spans.length - 1); k < answer.words.length; k++) {
+    const first = Math.max(0, this.#spans.length - 1);
+    for (let k = first; k < Math.min(answer.words.length, first + AT_ONCE); k++) {
       const word = answer.words[k];
-      let span = this.#spans[k];
-      if (!span) {
-        span = document.createElement("span");
-        span.tabIndex = k === 0 ? 0 : -1;
-        span.setAttribute("role", "button");
-        this.#spans.push(span);
-        this.#box.append(word.text.match(/^\s*/)[0], span);
-      }
+      const span = this.#spans[k] ?? this.#add(word, answer.words[k - 1]);
       const text = word.text.trimStart();
       if (span.textContent !== text) span.textContent = text;
       const moved = k > 0 && word.region !== answer.words[k - 1].region;
-      span.className = `word tint-${Math.round(answer.tint(word) * TINTS)}${moved ? " moved" : ""}`;
+      const look = `word tint-${Math.round(answer.tint(word) * TINTS)}${moved ? " moved" : ""}`;
+      if (span.className !== look) span.className = look;
     }
+  }
+
+  /** A word's place; in a block of its own from a line's end on, or where the block is long. */
+  #add(word, before) {
+    const span = document.createElement("span");
+    span.tabIndex = before ? -1 : 0;
+    span.setAttribute("role", "button");
+    this.#spans.push(span);
+    const space = word.text.match(/^\s*/)[0];
+    if (this.#block) this.#block.append(space);
+    const count = this.#block?.childElementCount ?? 0;
+    const long = count >= BLOCK && (/[.!?。]$/.test(before.text) || count >= 2 * BLOCK);
+    if (!this.#block || space.includes("\n") || long) {
+      this.#block = document.createElement("div");
+      this.#box.append(this.#block);
+    }
+    this.#block.append(span);
+    return span;
   }
 
   #told(answer) {

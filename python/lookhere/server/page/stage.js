@@ -44,8 +44,9 @@ export class Stage {
     this.#light.show(heat, this.picture, dim);
   }
 
-  /** Where a pointer is, in pixels of the picture; null outside. */
+  /** Where a pointer is, in pixels of the picture. */
   at(event) {
+    if (!this.picture) return { x: 0, y: 0, inside: false };
     const box = this.image.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * this.picture.width;
     const y = ((event.clientY - box.top) / box.height) * this.picture.height;
@@ -66,7 +67,7 @@ export class Stage {
         button.textContent = entry.number;
         button.style.left = `calc(${(x0 / this.picture.width) * 100}% + ${0.4 + 2 * before}rem)`;
         button.style.top = `calc(${(y0 / this.picture.height) * 100}% + 0.4rem)`;
-        button.setAttribute("aria-label", `Kept answer ${entry.number}: ${entry.answer.text.trim()}`);
+        button.setAttribute("aria-label", `Kept answer ${entry.number}: ${entry.answer.text.trim().slice(0, 200)}`);
         button.addEventListener("click", () => onOpen(entry));
         return button;
       }),
