@@ -13,6 +13,7 @@ from ..cancel import CancelFlag
 from ..errors import BusyError, CancelledError, ClosedError, LookhereError
 from ..kv.reader import ROWS
 from ..model import Model
+from .looked import Looked
 from .row import Row
 
 
@@ -63,13 +64,14 @@ def _answer_each(
     model: Model, numbers: Iterable[int], row_of: RowOf, ask_of: AskOf, take: Take, flag: CancelFlag
 ) -> None:
     ended: SimpleQueue[Outcome | BaseException] = SimpleQueue()
+    looked = Looked(model, flag)
 
     def answer(number: int) -> None:
         row = ask = None
         try:
             row = row_of(number)
             ask = ask_of(row)
-            ended.put(Outcome(number, row, ask, model.run(ask, cancel=flag).join()))
+            ended.put(Outcome(number, row, ask, model.run(looked.ready(ask), cancel=flag).join()))
         except (ClosedError, BusyError, CancelledError) as error:
             ended.put(error)
         except LookhereError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -99,6 +99,22 @@ class JobFile:
             starts.extend((start, at))
             lines.append(number)
         return starts, lines
+
+
+class Rows:
+    """Rows that a program gives, as dictionaries."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self.what, self._rows = "The list of jobs", rows
+        if not rows:
+            raise JobsError('The list of jobs is empty; expected dictionaries, as {"id": "1", "image": "a.png"}.')
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, number: int) -> Row:
+        """Its place is counted from 0."""
+        return Row.of(number, f"Row {number}", self._rows[number])
 
 
 class Listed:

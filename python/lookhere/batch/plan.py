@@ -51,6 +51,10 @@ class Plan:
         """Of a row that can be asked."""
         return f"{self._digests[number]:016x}"
 
+    def image(self, number: int) -> int:
+        """Which image a row is about: equal for rows of the same."""
+        return self._images[number]
+
     def in_order(self) -> Iterator[int]:
         """The numbers of the rows that can be asked, as they are given."""
         return (number for number, image in enumerate(self._images) if image != _NONE)
