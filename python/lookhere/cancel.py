@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+import weakref
+from typing import TYPE_CHECKING, NoReturn
 
 from . import checks
 from .engine import compiled
@@ -20,14 +22,35 @@ class CancelFlag:
 
     def __init__(self) -> None:
         self.native: _engine.CancelFlag = compiled().CancelFlag()
+        self._children: tuple[weakref.ref[CancelFlag], ...] = ()
+        self._adding = threading.RLock()  # a signal handler may interrupt this thread
 
     def set(self) -> None:
         """Raises it."""
         self.native.set()
+        for each in self._children:
+            child = each()
+            if child is not None:
+                child.set()
 
     def clear(self) -> None:
         """Lowers it."""
         self.native.clear()
+
+    def child(self) -> CancelFlag:
+        """A flag that is raised with this one, and may be raised without it."""
+        found = CancelFlag()
+        with self._adding:
+            self._children = (*(each for each in self._children if each() is not None), weakref.ref(found))
+        if self.is_set():
+            found.set()
+        return found
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A CancelFlag is raised in the process that computes, so that it can be neither copied nor pickled; make "
+            "one in each process."
+        )
 
     def is_set(self) -> bool:
         """Whether it is raised."""
@@ -41,3 +64,9 @@ def checked_flag(cancel: object) -> CancelFlag | None:
             f"cancel={checks.short(cancel)}; expected a lookhere.CancelFlag(), which another thread raises with set()."
         )
     return cancel
+
+
+def child_flag(cancel: object) -> CancelFlag:
+    """A flag of its own for one call, raised with the one that was given, if one was. OptionError."""
+    flag = checked_flag(cancel)
+    return CancelFlag() if flag is None else flag.child()

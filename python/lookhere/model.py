@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
 from . import checks
+from .aio.group import AsyncGroup
+from .aio.loop import in_thread
+from .aio.run import AsyncRun
 from .answers.ahead import Ahead
 from .answers.answer import Answer
 from .answers.ask import Ask, AskOptions, known_options
 from .answers.group import Group
 from .answers.run import Run
-from .cancel import CancelFlag, checked_flag
+from .cancel import CancelFlag, checked_flag, child_flag
 from .errors import OptionError, PromptError
 from .images.image import ImageSource
 from .loaded import LoadedModel
@@ -37,7 +41,8 @@ class Model(LoadedModel):
 
     May be used from several threads and for several runs at a time: what is wanted at the same time is computed in one
     batch, first come, first served, and every answer is what it would be alone, but for rounding. After ``close`` all
-    runs meet a ClosedError at their next step.
+    runs meet a ClosedError at their next step. Methods with an ``a`` in front are those of the same name for tasks of
+    asyncio or trio, with the same arguments.
     """
 
     @overload
@@ -64,6 +69,17 @@ class Model(LoadedModel):
             return TextScene.of(self, image)
         return Scene.of(self, image, cancel, fit=fit)
 
+    @overload
+    async def alook(self, image: Text, *, fit: None = None, cancel: CancelFlag | None = None) -> TextScene: ...
+    @overload
+    async def alook(self, image: ImageSource, *, fit: str | None = None, cancel: CancelFlag | None = None) -> Scene: ...
+    async def alook(
+        self, image: ImageSource, *, fit: str | None = None, cancel: CancelFlag | None = None
+    ) -> Scene | TextScene:
+        """``look`` for a task, whose cancellation ends it within one layer of the encoder."""
+        flag = child_flag(cancel)
+        return await in_thread(lambda: self.look(image, fit=fit, cancel=flag), flag, images=True)
+
     def describe(
         self,
         image: ImageSource,
@@ -78,6 +94,21 @@ class Model(LoadedModel):
         takes."""
         known_options("Model.describe", options, ("image", "prompt", "at", "system", "cancel"))
         return self.look(image, cancel=cancel).describe(prompt, at=at, system=system, cancel=cancel, **options)
+
+    async def adescribe(
+        self,
+        image: ImageSource,
+        prompt: str | None = None,
+        *,
+        at: Region | Sequence[Region] | Steering | None = None,
+        system: str | None = None,
+        cancel: CancelFlag | None = None,
+        **options: Unpack[AskOptions],
+    ) -> Answer:
+        """``describe`` for a task."""
+        known_options("Model.adescribe", options, ("image", "prompt", "at", "system", "cancel"))
+        scene = await self.alook(image, cancel=cancel)
+        return await scene.adescribe(prompt, at=at, system=system, cancel=cancel, **options)
 
     def stream_chat(
         self,
@@ -99,6 +130,19 @@ class Model(LoadedModel):
         known_options("Model.stream_chat", options, _ARGUMENTS)
         return self.run(Ask.of(messages, at, **options), cancel=cancel)
 
+    def astream_chat(
+        self,
+        messages: Sequence[Mapping[str, Any] | Message],
+        *,
+        at: Region | Sequence[Region] | Steering | None = None,
+        cancel: CancelFlag | None = None,
+        **options: Unpack[AskOptions],
+    ) -> AsyncRun:
+        """``stream_chat`` for a task: ``async for step in model.astream_chat(...)``. Images are encoded by its first
+        step, from which come all errors but those of the arguments' types."""
+        known_options("Model.astream_chat", options, _ARGUMENTS)
+        return self.arun(Ask.of(messages, at, **options), cancel=cancel)
+
     def run(self, ask: Ask, *, cancel: CancelFlag | None = None) -> Run:
         """An answer to an ask about any images, token by token; ``stream_chat`` with all of its arguments as a value.
 
@@ -112,6 +156,10 @@ class Model(LoadedModel):
             seen.append(self._seen(part, cancel, sum(each.tokens for each in seen)))
         return Conversation(self, seen).run(ask, cancel)
 
+    def arun(self, ask: Ask, *, cancel: CancelFlag | None = None) -> AsyncRun:
+        """``run`` for a task. Errors as of ``astream_chat``."""
+        return AsyncRun(ask, lambda flag: self.run(ask, cancel=flag), cancel, images=True)
+
     def chat(
         self,
         messages: Sequence[Mapping[str, Any] | Message],
@@ -124,6 +172,18 @@ class Model(LoadedModel):
         known_options("Model.chat", options, _ARGUMENTS)
         return self.stream_chat(messages, at=at, cancel=cancel, **options).join()
 
+    async def achat(
+        self,
+        messages: Sequence[Mapping[str, Any] | Message],
+        *,
+        at: Region | Sequence[Region] | Steering | None = None,
+        cancel: CancelFlag | None = None,
+        **options: Unpack[AskOptions],
+    ) -> Answer:
+        """``chat`` for a task."""
+        known_options("Model.achat", options, _ARGUMENTS)
+        return await self.astream_chat(messages, at=at, cancel=cancel, **options).join()
+
     def stream_asks(
         self, asks: Iterable[Ask], *, cancel: CancelFlag | None = None, return_errors: bool = False
     ) -> Group:
@@ -134,14 +194,21 @@ class Model(LoadedModel):
         most two ahead. return_errors: an ask that fails does not end the others; its error is in ``group.errors``.
         Errors of the arguments are raised here, all others by the steps.
         """
-        given = checks.items(asks)
-        if given is None or not all(isinstance(ask, Ask) for ask in given):
-            raise OptionError(
-                f"asks={checks.short(asks)}; expected a list of Ask values, as scene.ask(prompt) makes them."
-            )
+        given = _asks(asks)
         flag = checked_flag(cancel) or CancelFlag()
-        ahead = Ahead([partial(self.run, ask, cancel=flag) for ask in given])
-        return Group(self, ahead, flag, return_errors=checks.flag("return_errors", return_errors))
+        return Group(self, self._ahead(given, flag), flag, return_errors=checks.flag("return_errors", return_errors))
+
+    def astream_asks(
+        self, asks: Iterable[Ask], *, cancel: CancelFlag | None = None, return_errors: bool = False
+    ) -> AsyncGroup:
+        """``stream_asks`` for a task: ``async for number, step in model.astream_asks(...)``."""
+        given = _asks(asks)
+        return AsyncGroup(
+            len(given),
+            lambda flag: self._ahead(given, flag),
+            cancel,
+            return_errors=checks.flag("return_errors", return_errors),
+        )
 
     def ask_all(
         self, asks: Iterable[Ask], *, cancel: CancelFlag | None = None, return_errors: bool = False
@@ -152,6 +219,32 @@ class Model(LoadedModel):
         """
         with self.stream_asks(asks, cancel=cancel, return_errors=return_errors) as group:
             return group.answers()
+
+    async def aask_all(
+        self, asks: Iterable[Ask], *, cancel: CancelFlag | None = None, return_errors: bool = False
+    ) -> list[Answer]:
+        """``ask_all`` for a task."""
+        async with self.astream_asks(asks, cancel=cancel, return_errors=return_errors) as group:
+            return await group.answers()
+
+    async def aimage_tokens(self, image: ImageSource) -> int:
+        """``image_tokens`` for a task."""
+        return await in_thread(lambda: self.image_tokens(image), CancelFlag(), images=True)
+
+    async def aclose(self) -> None:
+        """``close`` for a task: the batch that others compute is not waited for in the event loop."""
+        await in_thread(self.close, CancelFlag())
+
+    async def __aenter__(self) -> Model:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _ahead(self, asks: Sequence[Ask], flag: CancelFlag) -> Ahead:
+        return Ahead([partial(self.run, ask, cancel=flag) for ask in asks])
 
     def _seen(self, part: Shown, cancel: CancelFlag | None, beside: int) -> Seen:
         """beside: tokens that what stands before it takes."""
@@ -168,3 +261,10 @@ class Model(LoadedModel):
         if isinstance(part, DocumentPart) != isinstance(source, TextScene):
             raise PromptError(f"{source!r} is no text; give it as ImagePart, or as content of the type image.")
         return source
+
+
+def _asks(asks: object) -> Sequence[Ask]:
+    given = checks.items(asks)
+    if given is None or not all(isinstance(ask, Ask) for ask in given):
+        raise OptionError(f"asks={checks.short(asks)}; expected a list of Ask values, as scene.ask(prompt) makes them.")
+    return given

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from types import TracebackType
+from typing import Any, TypeAlias
 
 from . import checks, limits, questions
+from .aio.run import AsyncRun
+from .aio.walk import AsyncWalk
+from .answers import course
 from .answers.answer import Answer, Finish, Step
-from .answers.ask import PUSH_OPTIONS, known_options
+from .answers.ask import Ask, known_options
 from .answers.run import Run
 from .cancel import CancelFlag
 from .errors import OptionError, RegionError
@@ -20,14 +24,10 @@ from .scenes.asking import Asking
 from .steering.aim import Aim
 from .steering.push import PushChange
 
-Pace: TypeAlias = "int | Literal['line', 'sentence']"
-"""When the gaze moves on: after so many tokens, or where a line or a sentence ends."""
+Pace: TypeAlias = course.Pace
 
 LONGEST = 100
 """Tokens that a line or a sentence is given on average."""
-
-_LINE = re.compile(r"\S[^\n]*\n")
-_SENTENCE = re.compile(r"""\w.*?[.!?]['")\]’”]*\s*$|\w.*\n""", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ class Schedule:
 class Walk:
     """Reads a run and moves its gaze along a schedule; iterate for pairs of (index of the target, step).
 
-    aims: one per target. run: one that begins with the first of them; it is closed at the end.
+    Close it (or leave ``with``) to cancel. aims: one per target. run: one that begins with the first of them; it is
+    closed at the end.
     """
 
     def __init__(self, run: Run, schedule: Schedule, aims: Sequence[Aim | None]) -> None:
@@ -120,17 +121,34 @@ class Walk:
 
         options: those of ``Scene.stream``. All errors of the arguments are raised here.
         """
-        known_options("Walk.begin", options, ("prompt", "system", "max_tokens", "cancel"))
-        _checked_scene(scene)
-        if not isinstance(schedule, Schedule):
-            raise OptionError(f"schedule={checks.short(schedule)}; expected a Schedule, as Schedule.parse('4,2,1').")
-        limit = schedule.max_tokens
-        if max_tokens is not None:
-            limit = min(checks.whole("max_tokens", max_tokens, 1, limits.ANSWER_TOKENS), limit)
-        change = PushChange(**{name: options[name] for name in PUSH_OPTIONS if name in options})
-        aims = schedule.aims(scene, change)
-        ask = scene.ask(prompt, at=schedule.targets[0], system=system, max_tokens=limit, **options)
+        known_options("Walk.begin", options, _ARGUMENTS)
+        ask = _asked(scene, schedule, prompt, system, max_tokens, options)
+        aims = schedule.aims(scene, ask.push)
         return cls(scene.run(ask, aim=aims[0], cancel=cancel), schedule, aims)
+
+    @classmethod
+    def abegin(
+        cls,
+        scene: Asking,
+        schedule: Schedule,
+        prompt: str | None = questions.POINTED,
+        *,
+        system: str | None = None,
+        max_tokens: int | None = None,
+        cancel: CancelFlag | None = None,
+        **options: Any,
+    ) -> AsyncWalk:
+        """``begin`` for a task: ``async for target, step in Walk.abegin(...)``. Errors of the places come from the
+        steps."""
+        known_options("Walk.abegin", options, _ARGUMENTS)
+        ask = _asked(scene, schedule, prompt, system, max_tokens, options)
+        aims: list[Aim | None] = []
+
+        def make(flag: CancelFlag) -> Run:
+            aims[:] = schedule.aims(scene, ask.push)
+            return scene.run(ask, aim=aims[0], cancel=flag)
+
+        return AsyncWalk(AsyncRun(ask, make, cancel), course.Course(len(schedule.targets), schedule.every), aims)
 
     @property
     def finish(self) -> Finish | None:
@@ -138,22 +156,31 @@ class Walk:
         return self._finish
 
     def __iter__(self) -> Iterator[tuple[int, Step]]:
-        done = _DONE[self.schedule.every] if isinstance(self.schedule.every, str) else None
-        target, since, said = 0, 0, ""
+        at = course.Course(len(self.schedule.targets), self.schedule.every)
         with self._run as run:
             for step in run:
                 self._steps.append(step)
-                yield target, step
-                since, said = since + 1, said + step.text
-                if not (done(said) if done else since == self.schedule.every):
+                yield at.target, step
+                if not at.moves(step):
                     continue
-                target, since, said = target + 1, 0, ""
-                if target == len(self.aims):
-                    self._finish = run.finish or ("stop" if done else "length")
+                self._finish = at.over(run.finish)
+                if self._finish is not None:
                     return
-                if run.finish is None and self.aims[target] is not self.aims[target - 1]:
-                    run.aim_with(self.aims[target])
+                if run.finish is None and self.aims[at.target] is not self.aims[at.target - 1]:
+                    run.aim_with(self.aims[at.target])
         self._finish = run.finish
+
+    def close(self) -> None:
+        """Ends the text. May be called twice."""
+        self._run.close()
+
+    def __enter__(self) -> Walk:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def answer(self) -> Answer:
         """All that was said, read to its end. CancelledError if the run was cancelled meanwhile."""
@@ -166,10 +193,25 @@ class Walk:
         return self._run.answer(self._steps, self._finish or "cancelled")
 
 
-_DONE: dict[str, Callable[[str], bool]] = {
-    "line": lambda said: _LINE.search(said) is not None,
-    "sentence": lambda said: _SENTENCE.search(said) is not None,
-}
+_ARGUMENTS = ("prompt", "system", "max_tokens", "cancel")
+
+
+def _asked(
+    scene: Asking,
+    schedule: Schedule,
+    prompt: str | None,
+    system: str | None,
+    max_tokens: int | None,
+    options: Mapping[str, Any],
+) -> Ask:
+    """What is asked, as long as the schedule takes at most."""
+    _checked_scene(scene)
+    if not isinstance(schedule, Schedule):
+        raise OptionError(f"schedule={checks.short(schedule)}; expected a Schedule, as Schedule.parse('4,2,1').")
+    limit = schedule.max_tokens
+    if max_tokens is not None:
+        limit = min(checks.whole("max_tokens", max_tokens, 1, limits.ANSWER_TOKENS), limit)
+    return scene.ask(prompt, at=schedule.targets[0], system=system, max_tokens=limit, **options)
 
 
 def _checked_scene(scene: object) -> None:

@@ -113,6 +113,26 @@ CALLS = {
     "Model.stream_asks": lambda w: (w.model.stream_asks, {"asks": [w.scene.ask(max_tokens=2)], "return_errors": False}),
     "Model.run": lambda w: (w.model.run, {"ask": w.ask}),
     "Model.close": lambda w: (lookhere.load(w.pair[0]).close, {}),
+    **{f"Model.a{name}": lambda w, name=name: twin(w, w.model, "Model", name) for name in (
+        "look", "image_tokens", "describe", "chat", "stream_chat", "ask_all", "stream_asks", "run",
+    )},
+    "Model.aclose": lambda w: (lookhere.load(w.pair[0]).aclose, {}),
+    **{f"Scene.a{name}": lambda w, name=name: twin(w, w.scene, "Scene", name) for name in (
+        "zoom", "stream", "describe", "describe_all", "stream_all", "run",
+    )},
+    **{f"TextScene.a{name}": lambda w, name=name: twin(w, w.text, "TextScene", name) for name in (
+        "stream", "describe", "describe_all", "stream_all", "run",
+    )},
+    "AsyncRun.look_at": lambda w: (w.scene.astream().look_at, {"at": Point(5, 5)}),
+    "AsyncRun.aim_for": lambda w: (w.scene.astream().aim_for, {"at": Point(5, 5)}),
+    "AsyncRun.aim_with": lambda w: (w.scene.astream().aim_with, {"aim": w.aim}),
+    "AsyncRun.answer": lambda w: (begun(w.scene.astream()).answer, {"steps": w.answer.steps, "finish": "end"}),
+    "AsyncRun.join": lambda w: (w.scene.astream(max_tokens=3).join, {}),
+    "AsyncRun.cancel": lambda w: (w.scene.astream().cancel, {}),
+    "AsyncRun.aclose": lambda w: (w.scene.astream().aclose, {}),
+    "AsyncGroup.answers": lambda w: (w.scene.astream_all([Panel(1, 6)], max_tokens=2).answers, {}),
+    "AsyncGroup.cancel": lambda w: (w.scene.astream_all([Panel(1, 6)]).cancel, {}),
+    "AsyncGroup.aclose": lambda w: (w.scene.astream_all([Panel(1, 6)]).aclose, {}),
     "Scene.zoom": lambda w: (w.scene.zoom, {"at": Point(5, 5)}),
     "Scene.zoomed": lambda w: (w.scene.zoomed, {"at": Point(5, 5)}),
     "Scene.steering": lambda w: (w.scene.steering, {"at": Point(5, 5)}),
@@ -150,6 +170,7 @@ CALLS = {
     "Group.cancel": lambda w: (w.scene.stream_all([Panel(1, 6)]).cancel, {}),
     "Group.close": lambda w: (w.scene.stream_all([Panel(1, 6)]).close, {}),
     "CancelFlag": lambda w: (CancelFlag, {}),
+    "CancelFlag.child": lambda w: (CancelFlag().child, {}),
     "CancelFlag.set": lambda w: (CancelFlag().set, {}),
     "CancelFlag.clear": lambda w: (CancelFlag().clear, {}),
     "CancelFlag.is_set": lambda w: (CancelFlag().is_set, {}),
@@ -222,6 +243,12 @@ CALLS = {
     "Schedule.parse": lambda w: (lookhere.schedule.Schedule.parse, {"text": "1,2"}),
     "Schedule.aims": lambda w: (w.schedule.aims, {"scene": w.scene}),
     "Walk.begin": lambda w: (lookhere.schedule.Walk.begin, {"scene": w.scene, "schedule": w.schedule, "max_tokens": 2}),
+    "Walk.abegin": lambda w: (
+        lookhere.schedule.Walk.abegin, {"scene": w.scene, "schedule": w.schedule, "max_tokens": 2},
+    ),
+    "Walk.close": lambda w: (lookhere.schedule.Walk.begin(w.scene, w.schedule).close, {}),
+    "AsyncWalk.answer": lambda w: (lookhere.schedule.Walk.abegin(w.scene, w.schedule).answer, {}),
+    "AsyncWalk.aclose": lambda w: (lookhere.schedule.Walk.abegin(w.scene, w.schedule).aclose, {}),
     "Walk.answer": lambda w: (lookhere.schedule.Walk.begin(w.scene, w.schedule).answer, {}),
     "Walk.said": lambda w: (w.walked().said, {}),
     "DiscoveryOptions": lambda w: (discovery.Options, {}),
@@ -264,11 +291,17 @@ NOT_CALLED = {
     "Span.on": "an error, whatever it is given",
     "Paragraph.on": "an error, whatever it is given",
     "Run.request": "called by a Group",
+    "Run.outcome": "called with a request of its own",
+    "Run.submit": "called by a task that waits for a step",
+    "AsyncWalk.said": "joins steps, as Walk.said",
 }
 
 OTHERS = {
     "Run": lookhere.answers.run.Run,
     "Group": lookhere.answers.group.Group,
+    "AsyncRun": lookhere.aio.run.AsyncRun,
+    "AsyncGroup": lookhere.aio.group.AsyncGroup,
+    "AsyncWalk": lookhere.aio.walk.AsyncWalk,
     "Schedule": lookhere.schedule.Schedule,
     "Walk": lookhere.schedule.Walk,
     "heat_map": lookhere.heatmap.heat_map,
@@ -281,7 +314,7 @@ OTHERS = {
     "DiscoveryOptions": discovery.Options,
     "EvaluationOptions": evaluation.Options,
 }
-"""Public, and not in __all__; of the first two and a Walk only the methods, for the package makes them."""
+"""Public, and not in __all__; of runs, groups and walks only the methods, for the package makes them."""
 
 
 def surface():
@@ -293,7 +326,7 @@ def surface():
             continue
         if issubclass(thing, BaseException):
             continue
-        found += [] if name in ("Run", "Group", "Walk") else [name]
+        found += [] if name.removeprefix("Async") in ("Run", "Group", "Walk") else [name]
         for member, value in inspect.getmembers(thing):
             if not member.startswith("_") and (inspect.isfunction(value) or inspect.ismethod(value)):
                 found.append(f"{name}.{member}")
@@ -312,8 +345,31 @@ def parameters(function):
     return found
 
 
+def in_loop(work):
+    """What an async function gives."""
+    return pytest.importorskip("anyio").run(work)
+
+
+def twin(world, owner, kind, name):
+    """The async method of a name, with the arguments that are right for the sync one."""
+    return getattr(owner, f"a{name}"), CALLS[f"{kind}.{name}"](world)[1]
+
+
+def begun(run):
+    async def begin():
+        return await run.__aenter__()
+
+    return in_loop(begin)
+
+
 def finish(result):
     """Reads what is read bit by bit, and says what a person would look at."""
+    if inspect.iscoroutine(result) or hasattr(result, "__aiter__"):
+
+        async def read():
+            return await result if inspect.iscoroutine(result) else [each async for each in result]
+
+        result = in_loop(read)
     if isinstance(result, lookhere.answers.run.Run | lookhere.answers.group.Group):
         with result:
             list(result)

@@ -25,12 +25,13 @@ FLOORS = (
     ("kv",),
     ("loaded",),
     ("answers",),
+    ("aio",),
     ("scenes",),
     ("model", "schedule"),
     ("comics",),
     ("wire", "loading"),
-    ("",),  # the public names
     ("notebook",),
+    ("",),  # the public names
     ("lab",),
     ("batch",),
     ("server", "mcp"),

@@ -56,6 +56,12 @@ class Ahead:
         self._begin()
         return bool(self._coming) and self._coming[0][1].done()
 
+    def when_ready(self, ring: Callable[[], None]) -> None:
+        """ring: called once the next one is ready, from any thread, and once more for each further call of this."""
+        self._begin()
+        if self._coming:
+            self._coming[0][1].add_done_callback(lambda _: ring())
+
     @property
     def place(self) -> int:
         """The number of the next one, from 0."""

@@ -19,27 +19,16 @@ if TYPE_CHECKING:
     from ..loaded import LoadedModel
 
 
-class Group:
-    """Answers in the making; iterate for (place, Step), as they come; close it to cancel.
+class Places:
+    """What is known of several answers, by place: the number of the answer, from 0."""
 
-    The place is the number of the answer, from 0. Up to 16 answers go on at a time, each batch with a step of all that
-    wait; as one ends, the next begins. Images are encoded in a thread of their own meanwhile. Nothing is computed
-    before the first step is asked for.
-    """
-
-    def __init__(
-        self, model: LoadedModel, runs: Sequence[Run] | Ahead, cancel: CancelFlag, *, return_errors: bool = False
-    ) -> None:
-        """runs: of the model, all given the flag. return_errors: one that fails does not end the others."""
-        self._session = model.session
-        self._coming = runs if isinstance(runs, Ahead) else Ahead.made(runs)
-        self._flag = cancel
-        self._runs: list[Run | None] = [None] * len(runs)
-        self._steps: list[list[Step]] = [[] for _ in range(len(runs))]
+    def __init__(self, count: int, *, return_errors: bool) -> None:
+        """return_errors: an answer that fails does not end the others."""
+        self._runs: list[Run | None] = [None] * count
+        self._steps: list[list[Step]] = [[] for _ in range(count)]
         self._closed = False
         self._return_errors = return_errors
         self._errors: dict[int, LookhereError] = {}
-        self._source = self._generate()
 
     @property
     def finishes(self) -> tuple[Finish | None, ...]:
@@ -52,6 +41,57 @@ class Group:
         """What ended answers that failed, by place; where errors are not returned, one ends all and is raised."""
         return dict(self._errors)
 
+    def _whole(self) -> list[Answer]:
+        return [self._errors.get(place) or self._answer(place) for place in range(len(self._runs))]  # type: ignore[misc]
+
+    @contextmanager
+    def _errors_of(self, place: int) -> Iterator[None]:
+        try:
+            yield
+        except CancelledError:
+            raise
+        except LookhereError as error:
+            if not self._return_errors:
+                raise
+            self._errors[place] = error
+
+    def _answer(self, place: int) -> Answer:
+        """The whole answer of a place, once it has ended. CancelledError if it has not, or was cancelled."""
+        run = self._runs[place]
+        if run is None:
+            raise CancelledError("The answer was cancelled before it began.")
+        return run.answer(self._steps[place])
+
+    def _run(self, place: int) -> Run:
+        run = self._runs[place]
+        assert run is not None, "it was made"
+        return run
+
+    def _close_runs(self) -> None:
+        self._closed = True
+        for run in self._runs:
+            if run is not None:
+                run.close()
+
+
+class Group(Places):
+    """Answers in the making; iterate for (place, Step), as they come; close it to cancel.
+
+    The place is the number of the answer, from 0. Up to 16 answers go on at a time, each batch with a step of all that
+    wait; as one ends, the next begins. Images are encoded in a thread of their own meanwhile. Nothing is computed
+    before the first step is asked for.
+    """
+
+    def __init__(
+        self, model: LoadedModel, runs: Sequence[Run] | Ahead, cancel: CancelFlag, *, return_errors: bool = False
+    ) -> None:
+        """runs: of the model, all given the flag. return_errors: one that fails does not end the others."""
+        super().__init__(len(runs), return_errors=return_errors)
+        self._session = model.session
+        self._coming = runs if isinstance(runs, Ahead) else Ahead.made(runs)
+        self._flag = cancel
+        self._source = self._generate()
+
     def answers(self) -> list[Answer]:
         """Reads on to the end; every answer whole, in the order of the places. CancelledError.
 
@@ -59,7 +99,7 @@ class Group:
         """
         for _ in self:
             pass
-        return [self._errors.get(place) or self._answer(place) for place in range(len(self._runs))]  # type: ignore[misc]
+        return self._whole()
 
     def cancel(self) -> None:
         """Ends all answers as soon as the engine can, from any thread; the iteration then stops.
@@ -70,11 +110,8 @@ class Group:
 
     def close(self) -> None:
         """Ends all answers. May be called twice."""
-        self._closed = True
         self._source.close()
-        for run in self._runs:
-            if run is not None:
-                run.close()
+        self._close_runs()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -133,26 +170,3 @@ class Group:
                     if step is not None:
                         self._steps[place].append(step)
                         yield place, step
-
-    @contextmanager
-    def _errors_of(self, place: int) -> Iterator[None]:
-        try:
-            yield
-        except CancelledError:
-            raise
-        except LookhereError as error:
-            if not self._return_errors:
-                raise
-            self._errors[place] = error
-
-    def _answer(self, place: int) -> Answer:
-        """The whole answer of a place, once it has ended. CancelledError if it has not, or was cancelled."""
-        run = self._runs[place]
-        if run is None:
-            raise CancelledError("The answer was cancelled before it began.")
-        return run.answer(self._steps[place])
-
-    def _run(self, place: int) -> Run:
-        run = self._runs[place]
-        assert run is not None, "it was made"
-        return run

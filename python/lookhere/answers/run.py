@@ -166,14 +166,15 @@ class Run:
     def __next__(self) -> Step:
         if self._finish is not None:
             raise StopIteration
+        request = self.request()
         try:
-            step = self._advance()
+            self._session.compute([request], self._cancel)
         except CancelledError:
-            self._end("cancelled")
-            raise StopIteration from None
+            pass  # its outcome is that, too
         except BaseException:
             self._end("cancelled")
             raise
+        step = self.outcome(request)
         if step is None:
             raise StopIteration
         return step
@@ -220,11 +221,23 @@ class Run:
         """What is wanted for the next step; its result is the step, or None if the answer ended without one."""
         return Request(self.sequence, self._pending, self._take, self._cancel)
 
-    def _advance(self) -> Step | None:
-        """The next step; None if the answer ended without one."""
+    def outcome(self, request: Request[Step | None]) -> Step | None:
+        """What came of a request: a step, or None if the answer ended without one. An error ends the answer."""
+        try:
+            step = request.outcome()
+        except CancelledError:
+            step = None
+        except BaseException:
+            self._end("cancelled")
+            raise
+        if step is None:
+            self._end("cancelled")  # if it has not ended otherwise
+        return step
+
+    def submit(self, when_done: Callable[[Request[Step | None]], None]) -> None:
+        """Has the next step computed without waiting for it. when_done: as in ``Session.submit``, for ``outcome``."""
         request = self.request()
-        self._session.compute([request], self._cancel)
-        return request.outcome()
+        self._session.submit(request, lambda: when_done(request))
 
     def _take(self, row: int) -> Step | None:
         """Within the turn that computed the row, maybe in another thread."""

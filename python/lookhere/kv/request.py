@@ -23,8 +23,8 @@ class Request(Generic[Result]):
     number of the engine's row, within the turn that computed it, maybe by another thread. cancel: ends the request.
 
     done: the row was taken, and ``result`` is what that gave; or ``error`` says why it was not; neither where the
-    sequence was closed meanwhile. alone: computed by
-    itself, after a batch with others failed. number: in the order in which requests were made.
+    sequence was closed meanwhile. alone: computed by itself, after a batch with others failed. number: in the order in
+    which requests were made. when_done: called once it is done, where no thread waits for it (``Session.submit``).
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Request(Generic[Result]):
         self.result: Result | None = None
         self.error: Exception | None = None
         self.thread = 0
+        self.when_done: Callable[[], None] | None = None
         self.number = next(_numbers)
         self._pending, self._take = pending, take
         self._begun = False
@@ -70,4 +71,7 @@ class Request(Generic[Result]):
     def end(self, error: Exception | None = None) -> None:
         """It is done; the first error stays."""
         self.error = self.error or error
-        self.done = True
+        if not self.done:
+            self.done = True
+            if self.when_done is not None:
+                self.when_done()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from .cache import Cache
 from .reader import Reader
 from .request import Request
 from .sequence import KvSequence
+from .stepper import Stepper
 from .turns import Turns
 from .waiting import Waiting
 
@@ -28,7 +29,8 @@ class Session:
 
     Who wants a step of a sequence makes a request and waits. Requests that wait together are computed in the same
     batches, whatever their images, prompts, aims and heads: the caller whose turn it is computes one batch for all of
-    them. There is no thread beside the callers'; where nobody waits, nothing is computed.
+    them. Requests that are submitted, as tasks of an event loop do, have a thread that takes turns with the callers.
+    Where nobody waits, nothing is computed.
     """
 
     def __init__(self, cache: Cache) -> None:
@@ -36,6 +38,7 @@ class Session:
         self._reader = Reader(cache)
         self._turns = Turns()
         self._waiting = Waiting()
+        self._stepper = Stepper(lambda: bool(self._waiting.unattended), self._compute_unattended)
         self._closed = False
         renew(self)
 
@@ -43,6 +46,7 @@ class Session:
         """Drops the cache: its worker threads are not in the child, which reads again what it needs."""
         self._cache.drop()
         self._waiting = Waiting()
+        self._stepper.after_fork()
 
     @property
     def context(self) -> int:
@@ -85,6 +89,16 @@ class Session:
                         with self._open():
                             self._batch()
 
+    def submit(self, request: Request[Any], when_done: Callable[[], None]) -> None:
+        """Has a request computed without waiting for it, in the batches of all others.
+
+        when_done: called in any thread once the request is done or holds the error that ended it, ClosedError included.
+        Others wait for it: it must neither wait nor raise.
+        """
+        request.when_done = when_done
+        self._waiting.add([request])
+        self._stepper.wake()
+
     def step(self, sequence: KvSequence, tokens: Sequence[int] = ()) -> None:
         """Within a turn: appends tokens to a sequence that is computed alone, after what the cache lacks of it.
 
@@ -123,6 +137,17 @@ class Session:
         finally:
             if self._closed:
                 self._cache.drop()
+
+    def _compute_unattended(self) -> None:
+        """In the stepper's thread: a batch, unless another caller computed all that was submitted."""
+        try:
+            with self._turns.take(unless=lambda: not self._waiting.unattended) as mine:
+                if mine:
+                    with self._open():
+                        self._batch()
+        except Exception as error:  # goes to those who wait
+            for request in self._waiting.unattended:
+                request.end(error)
 
     def _batch(self) -> None:
         """One batch for all who wait; for one alone after a batch with others failed."""

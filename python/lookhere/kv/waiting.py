@@ -35,14 +35,23 @@ class Waiting:
         self._recent: weakref.WeakKeyDictionary[KvSequence, int] = weakref.WeakKeyDictionary()
         self._seconds = 0.0  # that the last batch took
 
-    @contextmanager
-    def of(self, requests: Sequence[Request[Any]]) -> Iterator[None]:
-        """The requests wait until the end of the block, or until they are done."""
+    def add(self, requests: Sequence[Request[Any]]) -> None:
+        """The requests wait until they are done."""
         with self._changed:
             for request in requests:
                 request.thread = threading.get_ident()
             self._requests = sorted((*self._requests, *requests), key=lambda request: request.number)
             self._changed.notify_all()
+
+    @property
+    def unattended(self) -> list[Request[Any]]:
+        """Those for which no thread waits."""
+        return [each for each in self._requests if not each.done and each.when_done is not None]
+
+    @contextmanager
+    def of(self, requests: Sequence[Request[Any]]) -> Iterator[None]:
+        """The requests wait until the end of the block, or until they are done."""
+        self.add(requests)
         try:
             yield
         finally:
@@ -57,16 +66,17 @@ class Waiting:
                 self._changed.wait(left)
             for sequence in late:
                 self._recent.pop(sequence, None)
-            found: dict[KvSequence, Request[Any]] = {}
-            for request in self._requests:
-                if not request.done:
-                    if request.cancel is not None and request.cancel.is_set():
-                        request.end(CancelledError("Cancelled while waiting for the model."))
-                    elif request.sequence.closed:
-                        request.end()
-                    else:
-                        found.setdefault(request.sequence, request)
-            return list(found.values())
+            self._requests = [each for each in self._requests if not each.done]
+            requests = self._requests
+        found: dict[KvSequence, Request[Any]] = {}
+        for request in requests:  # without the lock: one that ends may add another
+            if request.cancel is not None and request.cancel.is_set():
+                request.end(CancelledError("Cancelled while waiting for the model."))
+            elif request.sequence.closed:
+                request.end()
+            else:
+                found.setdefault(request.sequence, request)
+        return list(found.values())
 
     @property
     def recent(self) -> list[KvSequence]:

@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..aio.group import AsyncGroup
+from ..aio.run import AsyncRun
 from ..answers.answer import Answer
 from ..answers.ask import Ask, AskOptions, known_options
 from ..answers.group import Group
@@ -118,6 +120,63 @@ class Asking(Seen):
         runs = [self.run(ask, cancel=flag) for ask in asks]
         return Group(self.model, runs, flag)
 
+    def astream(
+        self,
+        prompt: str | None = None,
+        *,
+        at: Region | Sequence[Region] | Steering | None = None,
+        system: str | None = None,
+        cancel: CancelFlag | None = None,
+        **options: Unpack[AskOptions],
+    ) -> AsyncRun:
+        """``stream`` for a task: ``async for step in scene.astream(...)``.
+
+        Options that are none are refused here; all other errors come from the steps.
+        """
+        known_options(f"{type(self).__name__}.astream", options, _ARGUMENTS)
+        return self.arun(self.ask(prompt, at=at, system=system, **options), cancel=cancel)
+
+    async def adescribe(
+        self,
+        prompt: str | None = None,
+        *,
+        at: Region | Sequence[Region] | Steering | None = None,
+        system: str | None = None,
+        cancel: CancelFlag | None = None,
+        **options: Unpack[AskOptions],
+    ) -> Answer:
+        """``describe`` for a task, whose cancellation ends it within one batch."""
+        known_options(f"{type(self).__name__}.adescribe", options, _ARGUMENTS)
+        return await self.astream(prompt, at=at, system=system, cancel=cancel, **options).join()
+
+    async def adescribe_all(
+        self,
+        at: Sequence[Region | Sequence[Region] | Steering | None] | Region | Steering | None,
+        prompt: str | None = None,
+        *,
+        system: str | None = None,
+        cancel: CancelFlag | None = None,
+        **options: Unpack[AskOptions],
+    ) -> list[Answer]:
+        """``describe_all`` for a task, whose cancellation ends it within one batch."""
+        known_options(f"{type(self).__name__}.adescribe_all", options, _ARGUMENTS)
+        async with self.astream_all(at, prompt, system=system, cancel=cancel, **options) as group:
+            return await group.answers()
+
+    def astream_all(
+        self,
+        at: Sequence[Region | Sequence[Region] | Steering | None] | Region | Steering | None,
+        prompt: str | None = None,
+        *,
+        system: str | None = None,
+        cancel: CancelFlag | None = None,
+        **options: Unpack[AskOptions],
+    ) -> AsyncGroup:
+        """``stream_all`` for a task: ``async for place, step in scene.astream_all(...)``. Errors as of ``astream``."""
+        known_options(f"{type(self).__name__}.astream_all", options, _ARGUMENTS)
+        asks = [self.ask(prompt, at=each, system=system, **options) for each in _places(at)]
+        return AsyncGroup(len(asks), lambda flag: [self.run(ask, cancel=flag) for ask in asks], cancel)
+
     def ask(
         self,
         prompt: str | None = None,
@@ -137,6 +196,10 @@ class Asking(Seen):
     def run(self, ask: Ask, *, aim: Aim | None = None, cancel: CancelFlag | None = None) -> Run:
         """An answer to an ask about this alone. aim: that of ``ask.at``, where it was made before."""
         return self._conversation.run(ask, cancel, aim=aim)
+
+    def arun(self, ask: Ask, *, aim: Aim | None = None, cancel: CancelFlag | None = None) -> AsyncRun:
+        """``run`` for a task. Errors as of ``astream``."""
+        return AsyncRun(ask, lambda flag: self.run(ask, aim=aim, cancel=flag), cancel)
 
     @property
     @abstractmethod

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..cancel import CancelFlag
+from ..aio.loop import in_thread
+from ..cancel import CancelFlag, child_flag
 from ..prompt.message import ImagePart
 from ..regions.region import Region
 from .asking import Asking
@@ -25,6 +26,11 @@ class Scene(Asking, SeenImage):
         """
         seen = self.zoomed(at, cancel)
         return self if seen is None else Scene(self.model, self.image, seen.encoded, seen.part, seen.fit)
+
+    async def azoom(self, at: Region | Sequence[Region], *, cancel: CancelFlag | None = None) -> Scene:
+        """``zoom`` for a task."""
+        flag = child_flag(cancel)
+        return await in_thread(lambda: self.zoom(at, cancel=flag), flag, images=True)
 
     @property
     def question(self) -> str:
