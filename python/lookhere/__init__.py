@@ -26,6 +26,7 @@ from .errors import (
     JobsError,
     JudgeError,
     LabelsError,
+    LlamaCppError,
     LookhereError,
     ModelFileError,
     NoProjectorWarning,
@@ -43,8 +44,8 @@ from .errors import (
 )
 from .loading.load import load
 from .model import Model
-from .prompt.message import DocumentPart, ImagePart, Message
 from .notebook.shown import show
+from .prompt.message import DocumentPart, ImagePart, Message
 from .regions.region import Box, Mask, OnImage, Panel, Paragraph, Point, Polygon, Span, Weighted
 from .scenes.scene import Scene
 from .scenes.text_scene import TextScene
@@ -80,6 +81,7 @@ __all__ = [
     "JobsError",
     "JudgeError",
     "LabelsError",
+    "LlamaCppError",
     "LookhereError",
     "Mask",
     "Message",
@@ -114,9 +116,9 @@ __all__ = [
     "Word",
     "load",
     "read_back",
+    "show",
 ]
 
-    "show",
 logging.getLogger("lookhere").addHandler(logging.NullHandler())
 
 

@@ -132,5 +132,9 @@ class RequestError(LookhereError):
         self.retry_after = retry_after
 
 
+class LlamaCppError(LookhereError):
+    """llama-cpp-python is missing, of another version or imported too early, or a ``Llama`` sees no images."""
+
+
 class EngineFailure(LookhereError):
     """The engine could not compute; the message carries its words."""

@@ -34,7 +34,7 @@ FLOORS = (
     ("",),  # the public names
     ("lab",),
     ("batch",),
-    ("server", "mcp"),
+    ("server", "mcp", "llama_cpp"),
     ("cli",),
     ("__main__",),
 )
