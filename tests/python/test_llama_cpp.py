@@ -197,6 +197,13 @@ def test_a_stream_whose_target_moves(llm, ask, scene):
     same(steered.answer, ours)
 
 
+def test_without_a_gaze(llm, ask):
+    with steering.steer(llm, BOXES[3], gaze=False) as steered:
+        ask()
+    assert steered.answer.text == STRIP.captions[3]
+    assert steered.answer.where() is None
+
+
 @pytest.mark.parametrize("stop", ["the", ["in", "nowhere"]])
 def test_a_stop_text(llm, ask, scene, stop):
     with steering.steer(llm, BOXES[1]) as steered:
@@ -469,3 +476,23 @@ class TestServer:
             client.chat.completions.create(model="it", messages=messages(builtin.prompt), **GREEDY)
         assert "the messages do not show" in json.dumps(raised.value.body)
         client.close()
+
+
+def test_the_page(tmp_path, monkeypatch, capsys):
+    """Its blocks, one after another."""
+    page = (ROOT / "docs/llama-cpp-python.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    for path, name in zip(builtin_files(), ("model.gguf", "mmproj.gguf"), strict=True):
+        Path(name).symlink_to(path)
+    STRIP.image.save("strip.png")
+    names = {}
+    monkeypatch.setattr("uvicorn.run", lambda app, **options: print("serving", options["port"]))
+    for block in blocks:
+        exec(compile(block, "llama-cpp-python.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert STRIP.captions[1] in printed
+    assert STRIP.captions[4] in printed
+    assert "serving 8080" in printed
+    names["llm"].close()
+    names["llama"].close()

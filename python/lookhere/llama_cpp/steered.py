@@ -45,13 +45,15 @@ def steer(
     queries: Queries | None = None,
     share: float | None = None,
     push: Push | None = None,
+    gaze: bool = True,
 ) -> Steered:
     """A ``Llama`` whose chat completions look at a region as long as a ``with`` block of this lasts.
 
     llm: with one of llama-cpp-python's multimodal chat handlers. region: where to look, or a whole steering. image: the
     picture that the region is on, as the messages show it, in any form that ``Model.look`` takes; None for the only one
     of the messages, or those that the regions name (``OnImage``). heads: a head set, its file or name; None for the one
-    that is known for the model. The others: what differs from the head set's push (``Push``).
+    that is known for the model. gaze: whether the answer says where the model looked. The others: what differs from the
+    head set's push (``Push``).
 
     LlamaCppError, ClosedError, BusyError; RegionError, ImageError; HeadSetError, HeadSetMissingError; ModelFileError,
     ProjectorError; OptionError.
@@ -80,14 +82,18 @@ def steer(
     found.check(facts)
     change = PushChange(mode=mode, strength=strength, share=share, sharpness=sharpness, queries=queries)
     steering = Steering(found, at, push=change.on(push or found.push))
-    return Steered(llm, steering, None if image is None else Image.open(image), _limits(path, projector))
+    opened = None if image is None else Image.open(image)
+    return Steered(llm, steering, opened, _limits(path, projector), gaze=checks.flag("gaze", gaze))
 
 
 class Steered:
     """A Llama that looks at a region within ``with``; made by ``steer``."""
 
-    def __init__(self, llm: llama_cpp.Llama, steering: Steering, image: Image | None, limits: tuple[int, int]) -> None:
+    def __init__(
+        self, llm: llama_cpp.Llama, steering: Steering, image: Image | None, limits: tuple[int, int], *, gaze: bool
+    ) -> None:
         self._llama = llm
+        self._reads = gaze
         self._image = image
         self._context = Context(llm.ctx)
         self._watched = Watched(llm, self, limits)
@@ -177,7 +183,8 @@ class Steered:
         self._steps, self._over, self._finish = [], False, None
         self._transcript = Transcript([stop] if isinstance(stop, str) else stop or ())
         head_set = self._last.head_set
-        self._heads, self._readers = tuple(sorted(head_set.heads)), head_set.readers
+        if self._reads:
+            self._heads, self._readers = tuple(sorted(head_set.heads)), head_set.readers
         self._context.read({layer for layer, _ in (*self._heads, *self._readers)}, prompt.grids)
         self._tell()
 
