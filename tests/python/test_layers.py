@@ -34,6 +34,7 @@ FLOORS = (
     ("",),  # the public names
     ("lab",),
     ("batch",),
+    ("ray",),
     ("server", "mcp", "llama_cpp"),
     ("cli",),
     ("__main__",),
