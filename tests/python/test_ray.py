@@ -1,8 +1,10 @@
 """lookhere.ray: the jobs of lookhere batch on a local cluster of two workers, one of which is killed."""
 
 import contextlib
+import inspect
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -115,16 +117,30 @@ def test_a_worker_is_killed_and_the_driver_stopped(cluster, jobs, tmp_path):
     assert sorted((each["id"], each["error"]) for each in wrong) == [("bad", "JobsError"), ("none", "ImageError")]
 
 
-def test_other_options_are_refused_by_name(cluster, jobs, tmp_path):
-    path, _ = jobs
-    rows = [json.loads(line) for line in path.read_text().splitlines()[:3]]
-    given = {"images": tmp_path, "threads": 1}
-    assert lookhere.ray.answer_all(rows[:1], tmp_path / "x", **given).answered == 1
-    with pytest.raises(JobsError, match="made with another max tokens: 'the default', and a worker has '3'"):
-        lookhere.ray.answer_all(rows, tmp_path / "x", options={"max_tokens": 3}, **given)
-    from pyarrow import parquet
+def test_what_the_page_shows(cluster, jobs, tmp_path, capsys):
+    """Its call, and a second one with other options, which is refused by name."""
+    path, captions = jobs
+    lines = path.read_text().splitlines()[:6]
+    path.write_text("\n".join(lines))
+    page = (Path(__file__).parents[2] / "docs/cluster.md").read_text().replace("s3://bucket", str(tmp_path))
+    call, read = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    exec(compile(call, "cluster.md", "exec"), {})
+    assert "answered=6" in capsys.readouterr().out
+    pytest.importorskip("pandas")
+    names = {}
+    exec(compile(read, "cluster.md", "exec"), names)
+    assert names["table"]["id"].tolist() == list(captions)[:6]
+    path.write_text("\n".join([*lines, '{"id": "more", "image": "0.png"}']))
+    with pytest.raises(JobsError, match="made with another max tokens: '40', and a worker has '3'"):
+        lookhere.ray.answer_all(path, tmp_path / "answers", options={"max_tokens": 3}, threads=1)
+    assert len(list((tmp_path / "answers").glob("part-*"))) == 1
 
-    assert parquet.read_table(tmp_path / "x").column("id").to_pylist() == ["0/1"]
+
+def test_the_page_names_every_argument():
+    page = (Path(__file__).parents[2] / "docs/cluster.md").read_text()
+    table = re.search(r"^\| argument \|.*?\n\n", page, re.MULTILINE | re.DOTALL)[0]
+    named = re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in table.splitlines()[2:] if line))
+    assert sorted(named) == sorted(inspect.signature(lookhere.ray.answer_all).parameters.keys() - {"loading"})
 
 
 class TestParts:

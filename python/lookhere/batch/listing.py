@@ -62,7 +62,7 @@ def boxes_in(labels: Path) -> list[tuple[int, str, dict[str, Any]]]:
             if each.get("iscrowd"):
                 continue
             index, name, width, height = images[int(each["image_id"])]
-            found.append((index, (int(each["id"]), name, _box(each["bbox"], width, height))))
+            found.append((index, (int(each["id"]), name, _box(labels, each["bbox"], width, height))))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LabelsError(
             f"The labels {checks.file(labels)} are not in COCO's format ({type(error).__name__}: "
@@ -74,10 +74,13 @@ def boxes_in(labels: Path) -> list[tuple[int, str, dict[str, Any]]]:
     return [box for _, box in sorted(found, key=lambda each: each[0])]
 
 
-def _box(given: Any, width: float, height: float) -> dict[str, Any]:
+def _box(labels: Path, given: Any, width: float, height: float) -> dict[str, Any]:
     x, y, wide, high = (float(value) for value in given)
     if not all(map(math.isfinite, (x, y, wide, high))):
-        raise ValueError(f"the bbox {checks.short(given)}")
+        raise LabelsError(
+            f"The labels {checks.file(labels)} are not in COCO's format: the bbox {checks.short(given)}; expected four "
+            "finite numbers."
+        )
     x0, y0, x1, y1 = max(x, 0.0), max(y, 0.0), min(x + wide, width), min(y + high, height)
     if x1 <= x0 or y1 <= y0:
         x0, y0, x1, y1 = x, y, x + wide, y + high
