@@ -30,5 +30,7 @@ SCHEDULE = 10_000
 """Targets of a schedule, and tokens on one target."""
 PANELS = 10_000
 """Rows or columns of a grid of panels."""
+IDLE = (0.01, 1e9)
+"""Seconds after which an idle model may be freed, at least and at most; less may pass between two tokens."""
 ATTENTION_BYTES = 2**31
 """Of the attention of all heads over one answer."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from . import checks, questions
+from . import checks, limits, questions
 from .cancel import CancelFlag, checked_flag
 from .engine import engine_errors
-from .errors import CancelledError, ClosedError, ContextError, HeadSetError, ImageError, ProjectorError
+from .errors import CancelledError, ContextError, HeadSetError, ImageError, ProjectorError
 from .images.fit import Fitted, checked_fit, fitted
 from .images.image import Image, ImageSource
 from .images.image_cache import ImageCache
@@ -24,10 +24,13 @@ from .prompt.tokenized import TokenizedText, tokenized
 from .steering.head_set import HeadSet, ModelFacts
 from .texts.text import Text
 from .tokens.tiled import TiledImage
+from .weights.unloading import Unloading
+from .weights.weights import Weights
 
 if TYPE_CHECKING:
     from . import _engine
     from .tokens.tiled import Encoded
+    from .weights.weights import Held
 
 Self = TypeVar("Self", bound="LoadedModel")
 
@@ -58,14 +61,18 @@ class LoadedModel:
         fit: str = "pad",
         square: int | None = None,
         blind: str = "",
+        again: Callable[[], Held],
     ) -> None:
-        """blind: why there is no projector, for who looks at an image."""
-        self._native: _engine.Model | None = native
-        self._projector = projector
+        """blind: why there is no projector, for who looks at an image. again: loads both once more."""
+        name = native.metadata.get("general.name") or Path(native.path).stem
+        paths = (native.path, *(() if projector_path is None else (os.fspath(projector_path),)))
+        self._weights = Weights(name, (native, projector), again, paths)
+        session.loads_with(self._weights)
         self.sees = projector is not None
         self._blind = blind
         self._encoding = Turns()
         self._session = session
+        self._unloading = Unloading(self._weights, session, self._encoding)
         self.images = images
         self.template = template
         self.max_image_tokens = max_image_tokens
@@ -78,7 +85,6 @@ class LoadedModel:
         self._projector_path = None if projector_path is None else os.fspath(projector_path)
         eyes = () if self._projector_path is None else ("--mmproj", self._projector_path)
         self.as_given: tuple[str, ...] = (self.path, *eyes)
-        name = native.metadata.get("general.name") or Path(native.path).stem
         self.facts = ModelFacts.of(name, native.architecture, native.layers, native.heads, native.attention_layers)
         self.head_set = head_set
 
@@ -146,19 +152,16 @@ class LoadedModel:
 
     @property
     def native(self) -> _engine.Model:
-        """The engine's model; ClosedError after close."""
-        if self._native is None:
-            raise ClosedError(self._is_closed)
-        return self._native
+        """The engine's model; loaded again where it was freed. ClosedError after close."""
+        return self._weights.native
 
     @property
     def projector(self) -> _engine.Projector:
-        """The engine's projector; ClosedError after close, ProjectorError where there is none."""
-        if self._native is None:
-            raise ClosedError(self._is_closed)
-        if self._projector is None:
+        """The engine's projector, likewise; ProjectorError where there is none."""
+        found = self._weights.projector
+        if found is None:
             raise ProjectorError(self._blind)
-        return self._projector
+        return found
 
     @property
     def projector_path(self) -> str:
@@ -170,9 +173,22 @@ class LoadedModel:
     @property
     def session(self) -> Session:
         """The KV cache and its turns; ClosedError after close."""
-        if self._native is None:
-            raise ClosedError(self._is_closed)
+        self._weights.check_open()
         return self._session
+
+    @property
+    def loaded(self) -> bool:
+        """Whether its weights are in memory."""
+        return self._weights.loaded
+
+    def unload_after(self, seconds: float | None) -> None:
+        """Frees weights and KV cache whenever nobody used the model for so long; None: never, as it is without this.
+
+        The next use loads the files again. Scenes, and answers that have begun, stay good: what they had in the cache
+        is read again. No batch is cut. OptionError, ClosedError; a later use may raise ModelFileError.
+        """
+        self._weights.check_open()
+        self._unloading.after(None if seconds is None else checks.number("seconds", seconds, *limits.IDLE))
 
     def encode(
         self, image: Image, cancel: CancelFlag | None = None, *, beside: int = 0, fit: str | None = None
@@ -236,6 +252,7 @@ class LoadedModel:
                 for view in given.views
             ]
         encoded = views[0][0] if len(views) == 1 else TiledImage(image.width, image.height, views)
+        self._weights.touch()  # it may have taken long
         self.images.keep(given, encoded)
         return encoded
 
@@ -264,16 +281,18 @@ class LoadedModel:
 
     def close(self) -> None:
         """Frees the model. May be called twice; whatever was made with it raises ClosedError from then on."""
-        native, projector = self._native, self._projector
-        self._native = self._projector = None
-        if native is None:
+        if self._weights.closed:
             return
+        held = self._weights.close()
+        self._unloading.stop()
         self._session.close()
+        native, projector = held or (None, None)
         if projector is not None and not self._encoding.mine:  # else it goes with the last reference
             with suppress(CancelledError), self._encoding.take():  # at the end of the program it may never come
                 projector.close()
         self.images.clear()
-        native.close()
+        if native is not None:
+            native.close()
 
     def __enter__(self: Self) -> Self:
         return self
@@ -282,7 +301,3 @@ class LoadedModel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    @property
-    def _is_closed(self) -> str:
-        return f"The model {self.name!r} is closed; load it again."

@@ -112,6 +112,7 @@ CALLS = {
     "Model.ask_all": lambda w: (w.model.ask_all, {"asks": [w.scene.ask(max_tokens=2)], "return_errors": False}),
     "Model.stream_asks": lambda w: (w.model.stream_asks, {"asks": [w.scene.ask(max_tokens=2)], "return_errors": False}),
     "Model.run": lambda w: (w.model.run, {"ask": w.ask}),
+    "Model.unload_after": lambda w: (w.model.unload_after, {"seconds": 1000}),
     "Model.close": lambda w: (lookhere.load(w.pair[0]).close, {}),
     **{f"Model.a{name}": lambda w, name=name: twin(w, w.model, "Model", name) for name in (
         "look", "image_tokens", "describe", "chat", "stream_chat", "ask_all", "stream_asks", "run",

@@ -23,6 +23,7 @@ FLOORS = (
     ("pictures", "steering"),
     ("heatmap", "prompt"),  # the first is a public name of pictures
     ("kv",),
+    ("weights",),
     ("loaded",),
     ("answers",),
     ("aio",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from .. import limits
@@ -44,7 +44,8 @@ class Cache:
         flash_attention: str,
         on_gpu: bool = False,
     ) -> None:
-        self._model = model
+        self.model: Callable[[], _engine.Model] = lambda: model  # loads it again where it was freed
+        self._trained, self._state_size = model.context_train, model.state_bytes
         self._context = context
         self._token_bytes = size.bytes_per_token(model, kv_type)
         self._budget = kv_budget
@@ -71,8 +72,7 @@ class Cache:
     @property
     def limit(self) -> int:
         """Tokens that it may hold at most."""
-        trained = self._model.context_train
-        return self._context or (trained if 0 < trained <= limits.CONTEXT else limits.CONTEXT)
+        return self._context or (self._trained if 0 < self._trained <= limits.CONTEXT else limits.CONTEXT)
 
     @property
     def reach(self) -> int:
@@ -90,7 +90,7 @@ class Cache:
     def _state_bytes(self) -> int:
         """Bytes of what recurrent layers keep: a state of each sequence, and those that can be gone back to."""
         kept = self._native.checkpoint_bytes if self._native else 0
-        return self.sequences * self._model.state_bytes + kept
+        return self.sequences * self._state_size + kept
 
     @property
     def native(self) -> _engine.Session:
@@ -283,7 +283,7 @@ class Cache:
         _log.info("A context of %d tokens, %.1f MiB of keys, values and states.", context, needed / 2**20)
         try:
             made: _engine.Session = compiled().Session(
-                self._model,
+                self.model(),
                 context=context,
                 sequences=self.sequences,
                 threads=self._threads,

@@ -100,6 +100,10 @@ class Reader:
             self._cache.note(sequence, mark._replace(items=len(sequence)))
         self._clear_inactive()
 
+    def forget(self) -> None:
+        """Lets go of the engine's session, which was freed."""
+        self._told_last = None
+
     def settle(self, sequences: Iterable[KvSequence]) -> None:
         """After a batch that failed: nothing that is not known to be whole stays."""
         for sequence in sequences:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from .. import _engine
 
 
+class HasModel(Protocol):
+    """What loads the engine's model when it is needed."""
+
+    @property
+    def native(self) -> _engine.Model: ...
+
+
 class Session:
     """The engine of one model, for any number of callers.
 
@@ -40,6 +48,7 @@ class Session:
         self._waiting = Waiting()
         self._stepper = Stepper(lambda: bool(self._waiting.unattended), self._compute_unattended)
         self._closed = False
+        self.used_at = time.monotonic()
         renew(self)
 
     def after_fork(self) -> None:
@@ -120,6 +129,21 @@ class Session:
         """(len(heads), image tokens) float32: post-softmax mass of an output row in probed heads."""
         return self._reader.attention(heads, steered=steered, row=row)
 
+    def loads_with(self, source: HasModel) -> None:
+        """The cache is made, and made again after ``free``, with the model that this gives."""
+        self._cache.model = lambda: source.native
+
+    def free(self, unless: Callable[[], bool], also: Callable[[], None]) -> bool:
+        """Frees the cache between two batches; what was in it is read again on demand. -> whether it did: not once
+        ``unless`` holds, or after close. also: frees what the cache was made with."""
+        with self._turns.take(unless=unless) as mine:
+            if not mine or self._closed:
+                return False
+            self._cache.drop()
+            self._reader.forget()
+            also()
+            return True
+
     def close(self) -> None:
         """Frees the cache, after the batch of another thread if there is one. May be called twice."""
         self._closed = True
@@ -135,6 +159,7 @@ class Session:
                 raise ClosedError("The model is closed; load it again.")
             yield
         finally:
+            self.used_at = time.monotonic()
             if self._closed:
                 self._cache.drop()
 

@@ -41,8 +41,9 @@ def load_language_model(
         source = native.chat_template or ChatTemplate.source
         template = ChatTemplate(source, _special(native, native.bos_token), _special(native, native.eos_token))
         loaded = Model(
-            native, None, Session(cache), projector_path=None, images=ImageCache(0), template=template, blind=BLIND
-        )
+            native, None, Session(cache), projector_path=None, images=ImageCache(0), template=template, blind=BLIND,
+            again=lambda: (_language_model(path, layers, mmap=False), None),
+        )  # fmt: skip
         loaded.facts = replace(loaded.facts, aliases=tuple(dict.fromkeys(located.names)))
         loaded.as_given = located.as_given or loaded.as_given
         return loaded

@@ -28,6 +28,7 @@ from .projector import projector_kind, warn_if_unverified
 
 if TYPE_CHECKING:
     from .. import _engine
+    from ..weights.weights import Held
 
 _FLASH_ATTENTION = ("auto", "on", "off")
 _log = logging.getLogger("lookhere.model")
@@ -134,6 +135,7 @@ def load(
             fit=fit,
             square=square,
             blind=blind,
+            again=lambda: _again(path, projector_path, mmap, cores, number, stated),
         )
         loaded.stated_tokens = stated[1]
         loaded.facts = replace(loaded.facts, aliases=tuple(dict.fromkeys(located.names)))
@@ -206,6 +208,19 @@ def _check_attention(path: Path, native: _engine.Model) -> None:
             f"{path.name!r}: {_reason(error, path)}. Expected a model whose attention keeps plain keys and values, as "
             "Qwen3-VL, Qwen3.5, InternVL and Gemma do."
         ) from error
+
+
+def _again(
+    path: Path,
+    projector_path: Path | None,
+    mmap: bool,
+    threads: int,
+    number: Mapping[str, int],
+    stated: tuple[int, int],
+) -> Held:
+    _log.info("%s is loaded again.", path)
+    native = _language_model(path, number["gpu_layers"], mmap)
+    return native, None if projector_path is None else _projector(projector_path, native, threads, number, stated)
 
 
 def _projector(
