@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from . import checks, limits, questions
 from .aio.run import AsyncRun
@@ -181,6 +181,12 @@ class Walk:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A Walk belongs to the engine of this process, so that it can be neither copied nor pickled; read it to "
+            "its end and keep the Answer: walk.answer()."
+        )
 
     def answer(self) -> Answer:
         """All that was said, read to its end. CancelledError if the run was cancelled meanwhile."""

@@ -8,6 +8,7 @@ import pickle
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,18 +19,28 @@ from lookhere import (
     Answer,
     Ask,
     Box,
+    CancelFlag,
+    DocumentPart,
     Gaze,
     HeadSet,
     ImageError,
     ImagePart,
+    Mask,
     Message,
     OnImage,
     OptionError,
     Panel,
+    Paragraph,
+    Point,
+    Polygon,
     Push,
+    Span,
     Steering,
     Step,
+    Text,
+    Weighted,
     Word,
+    errors,
     limits,
 )
 from lookhere.answers.attention import save_attention
@@ -40,6 +51,7 @@ from lookhere.lab.figures import Figure
 from lookhere.lab.reply import Record
 from lookhere.lab.tables import ANSWERS, FIGURES, answer_rows, figure_rows, write_csv
 from lookhere.scenes.seen_image import SeenImage
+from lookhere.schedule import Schedule, Walk
 from lookhere.steering.head_set import ModelFacts
 from lookhere.tokens.frame import Frame
 from lookhere.tokens.gaze import GridMaps
@@ -241,16 +253,107 @@ def test_what_steers_is_a_value(steering, push):
     assert copy.deepcopy(steering).fingerprint == steering.fingerprint
 
 
-def test_what_belongs_to_a_process_is_refused_in_words(model):
-    scene = model.look(STRIP)
-    for value, advice in (
-        (model, "load it in each process"), (scene, "keep the image"), (scene.stream(), r"run\.join\(\)"),
-        (scene.stream_all([None]), r"group\.answers\(\)"), (scene.ask("What?"), "keep the image"),
+places = st.deferred(lambda: st.one_of(
+    st.builds(lambda x, y, w, h: Box(x, y, x + w, y + h), coordinates, coordinates, sizes, sizes),
+    st.builds(Point, coordinates, coordinates),
+    st.builds(lambda x, y: Point.relative(x / 1e6, y / 1e6), st.integers(0, 999_999), st.integers(0, 999_999)),
+    st.builds(lambda x, y: Box.relative(0, 0, x / 1e6, y / 1e6), st.integers(1, 10**6), st.integers(1, 10**6)),
+    st.integers(1, 99).flatmap(lambda cols: st.builds(lambda k: Panel(k, cols), st.integers(1, cols))),
+    st.builds(lambda x, y, d: Polygon([(x, y), (x + d, y), (x, y + d)]), coordinates, coordinates, sizes),
+    st.builds(lambda d: Polygon.relative([(0, 0), (d / 100, 0), (0, d / 100)]), st.integers(1, 100)),
+    st.builds(lambda seed: Mask(np.random.default_rng(seed).random((5, 7))), st.integers(0, 99)),
+    st.builds(lambda start, size: Span(start, start + size), st.integers(0, 10**6), st.integers(1, 10**6)),
+    st.builds(Paragraph, st.integers(1, 10**6)),
+    st.builds(Weighted, st.builds(Point, coordinates, coordinates), st.floats(0.01, 1)),
+    st.builds(OnImage, st.builds(Point, coordinates, coordinates), st.integers(1, 99)),
+))  # fmt: skip
+coordinates, sizes = st.floats(0, 99_999), st.floats(1, 99_999)
+sources = st.one_of(
+    st.text(st.characters(codec="utf-8"), max_size=20), st.binary(max_size=20), st.builds(Path, st.just("a.png")),
+    st.builds(lambda seed: np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8), st.integers(0, 99)),
+    st.builds(lambda seed: pillow.new("RGB", (3, 4), (seed, 0, 0)), st.integers(0, 99)),
+    st.builds(lambda seed: Image(np.full((3, 4, 3), seed, np.uint8), "a.png"), st.integers(0, 99)),
+)  # fmt: skip
+documents = st.text(st.characters(codec="utf-8", categories=("L",)), min_size=1, max_size=20)
+plain = st.one_of(
+    places,
+    documents.map(Text),
+    sources.map(ImagePart),
+    documents.map(DocumentPart),
+    st.builds(lambda source, text: Message("user", (ImagePart(source), text)), sources, documents),
+    st.builds(
+        lambda source, text, at, seed: Ask.of([Message("user", (ImagePart(source), text))], at, seed=seed, zoom=True),
+        sources, documents, st.none() | places | steerings, st.integers(0, 9),
+    ),
+    st.builds(lambda at, every: Schedule((at, None), every), places, st.sampled_from([5, "line", "sentence"])),
+    st.builds(lambda text, gaze: Word(text, 0, 1, gaze), documents, gazes()),
+    gazes().map(Gaze.where),
+    st.builds(lambda steering, gaze: Aim(steering, tuple(gaze), tuple(gaze)), steerings, gazes()),
+    frames(),
+)  # fmt: skip
+
+
+@given(plain, st.integers(0, pickle.HIGHEST_PROTOCOL))
+def test_every_plain_value_comes_through(value, protocol):
+    for other in (pickle.loads(pickle.dumps(value, protocol)), copy.copy(value), copy.deepcopy(value)):
+        assert type(other) is type(value)
+        assert other == value
+        assert not other != value  # noqa: SIM202
+        assert hash(other) == hash(value)
+        assert repr(other) == repr(value) or "at 0x" in repr(value)
+
+
+@given(plain, plain)
+def test_values_that_are_told_apart_are_not_equal(value, other):
+    if type(value) is not type(other):
+        assert value != other
+    assert (value == other) == (other == value)
+    if value == other:
+        assert hash(value) == hash(other)
+
+
+def test_parts_are_equal_by_what_they_show(model):
+    scene, file = model.look(STRIP), io.BytesIO(b"x")
+    for one, other in (
+        ("a.png", "b.png"), (STRIP, STRIP[:16]), (STRIP, STRIP.astype(np.uint16)), (STRIP, STRIP + 1), (scene, model),
+        (scene, model.look(STRIP)), (file, io.BytesIO(b"x")), ("a.png", b"a.png"),
     ):  # fmt: skip
+        assert ImagePart(one) == ImagePart(one)
+        assert ImagePart(one) != ImagePart(other)
+    assert ImagePart("One.") != DocumentPart("One.")
+    assert scene.ask("What?") == scene.ask("What?")
+
+    class Wrong:
+        def __eq__(self, other):
+            raise ZeroDivisionError
+
+        __hash__ = None
+
+    assert ImagePart(Wrong()) != ImagePart(Wrong())
+
+
+@pytest.mark.parametrize("name", [name for name, each in vars(errors).items() if isinstance(each, type)])
+def test_errors_come_through(name):
+    """From one process to another, as multiprocessing sends them."""
+    error = getattr(errors, name)("told", *(429, "full", "n", 5) if name == "RequestError" else ())
+    other = pickle.loads(pickle.dumps(error))
+    assert (type(other), str(other), vars(other)) == (type(error), "told", vars(error))
+
+
+def test_what_belongs_to_a_process_is_refused_in_words(model):
+    scene, text, schedule = model.look(STRIP), model.look(Text("One.")), Schedule((Panel(1, 6),))
+    live = (
+        (model, "load it in each process"), (scene, "keep the image"), (scene.stream(), r"run\.join\(\)"),
+        (scene.stream_all([None]), r"group\.answers\(\)"), (text, "keep the text"), (CancelFlag(), "one in each"),
+        (Walk.begin(scene, schedule), r"walk\.answer"), (model.images, "load the m"), (model.session, "load the m"),
+        (scene.astream(), r"await run\.join\(\)"), (scene.astream_all([None]), r"await group\.answers\(\)"),
+        (Walk.abegin(scene, schedule), r"await walk\.answer\(\)"),
+    )  # fmt: skip
+    for value, advice in (*live, (scene.ask("What?"), "keep the image"), ([model], "load it")):
         for way in (pickle.dumps, copy.deepcopy):
             with pytest.raises(TypeError, match=advice):
                 way(value)
-    for value in (model, scene):
+    for value, _ in live:
         with pytest.raises(TypeError, match="neither copied nor pickled"):
             copy.copy(value)
     assert scene.describe().text  # and nothing is broken by it

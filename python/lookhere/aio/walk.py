@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
+from typing import NoReturn
 
 from ..answers.answer import Answer, Finish, Step
 from ..answers.course import Course
@@ -64,6 +65,12 @@ class AsyncWalk:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "An AsyncWalk belongs to the engine of this process, so that it can be neither copied nor pickled; read it "
+            "to its end and keep the Answer: await walk.answer()."
+        )
 
     async def _move(self) -> None:
         target, finish = self._course.target, self._run.finish

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NoReturn, Protocol, TypeVar
 
 
 class Shown(Protocol):
@@ -44,6 +44,12 @@ class ImageCache(Generic[Encoded]):
         return (
             f"<ImageCache of {len(self)} images, {self._nbytes / 2**20:.1f} of {self.budget / 2**20:.1f} MiB, "
             f"{self.hits} hits, {self.misses} misses>"
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "An ImageCache belongs to the model of this process, so that it can be neither copied nor pickled; load "
+            "the model in each process."
         )
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,12 @@ class Session:
         self._closed = False
         self.used_at = time.monotonic()
         renew(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A Session belongs to the model of this process, so that it can be neither copied nor pickled; load the "
+            "model in each process."
+        )
 
     def after_fork(self) -> None:
         """Drops the cache: its worker threads are not in the child, which reads again what it needs."""

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
+
 from .. import checks
 from ..errors import PromptError
+from ..images.image import Image
 from ..texts.text import OfText, Text
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
@@ -21,28 +24,37 @@ _FORM = (
 _IMAGE_KEYS = ("image", "url", "path", "base64")
 
 
-@dataclass(frozen=True, eq=False)
-class ImagePart:
-    """An image in a message. source: what ``Model.look`` takes, or a scene of the model that is asked."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Part:
+    """What can be looked at. Parts are equal where their sources are: by content, scenes and open files by identity."""
 
     source: Any
 
     def __repr__(self) -> str:
-        return f"ImagePart({checks.short(self.source)})"
+        return f"{type(self).__name__}({checks.short(self.source)})"
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return _same(self.source, other.source)
+
+    def __hash__(self) -> int:
+        source = self.source
+        return hash((type(self), source if isinstance(source, (str, bytes, Text)) else type(source)))
 
 
-@dataclass(frozen=True, eq=False)
-class DocumentPart:
+@dataclass(frozen=True, eq=False, repr=False)
+class ImagePart(Part):
+    """An image in a message. source: what ``Model.look`` takes, or a scene of the model that is asked."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DocumentPart(Part):
     """A text in a message that can be looked at. source: a ``Text``, its characters, or a scene of one."""
-
-    source: Any
 
     def __post_init__(self) -> None:
         if isinstance(self.source, str):
             object.__setattr__(self, "source", Text(self.source))
-
-    def __repr__(self) -> str:
-        return f"DocumentPart({checks.short(self.source)})"
 
 
 Shown: TypeAlias = ImagePart | DocumentPart
@@ -170,3 +182,19 @@ def _keys(data: Mapping[Any, Any], where: str, required: set[str], optional: set
         raise PromptError(f"{where}: {min(missing)} is missing; {_FORM}.")
     if unknown:
         raise PromptError(f"{where}: unknown key {checks.short(min(unknown, key=checks.short))}; {_FORM}.")
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two sources show the same."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Image):
+        one, other = one.pixels, other.pixels  # type: ignore[attr-defined]
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    try:
+        return bool(one == other)
+    except Exception:  # of an object that nobody here made
+        return False

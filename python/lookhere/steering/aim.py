@@ -33,6 +33,17 @@ class Aim:
         if not all(isinstance(each, np.ndarray) for each in (*self.coverage, *self.target)):
             raise OptionError(f"Aim: target={checks.short(self.target)}; expected a map for each token grid.")
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Aim):
+            return NotImplemented
+        if self.steering != other.steering:
+            return False
+        pairs = ((self.coverage, other.coverage), (self.target, other.target))
+        return all(len(a) == len(b) and all(map(np.array_equal, a, b)) for a, b in pairs)
+
+    def __hash__(self) -> int:
+        return hash(self.steering)
+
     def __repr__(self) -> str:
         covered, every = sum(int((each > 0).sum()) for each in self.target), sum(each.size for each in self.target)
         return f"<Aim at {self.steering.place}, {covered} of {every} tokens>"
