@@ -75,6 +75,17 @@ def test_a_row_is_answered_as_describe_would(run):
     assert not Path("answers.errors.jsonl").exists()
 
 
+def test_a_text_is_looked_at(run):
+    content = [{"type": "document", "document": "One.\n\nTwo."}, {"type": "text", "text": "What?"}]
+    row = {"id": 1, "messages": [{"role": "user", "content": content}], "at": [{"kind": "paragraph", "number": 2}]}
+    write([row, {**row, "id": 2, "at": [{"kind": "paragraph", "number": 3}]}])
+    assert run("batch", "jobs.jsonl", "-o", "answers.jsonl").exit_code == 3
+    (line,) = read()
+    assert (line["id"], line["image"], line["regions"]) == (1, None, row["at"])
+    assert line["where"]["span"]
+    assert [each[:2] for each in failed()] == [(2, "RegionError")]
+
+
 def test_all_of_an_answer_is_kept_where_that_is_asked(run):
     write([{"id": "a", "image": "strip.png", "regions": ["2/6"]}])
     assert run("batch", "jobs.jsonl", "-o", "answers.jsonl", "--full").exit_code == 0
@@ -364,6 +375,15 @@ class TestFiles:
         assert "lookhere batch did not write it" in self.refused()
         assert self.run("--force").exit_code == 0
         assert len(read()) == 2
+
+    def test_a_file_of_errors_of_somebody_else_stays(self):
+        for content in ("my notes\n", '{"id": 1}\n', "[]\n"):
+            Path("answers.errors.jsonl").write_text(content)
+            result = self.run("--force")
+            assert (result.exit_code, "Move it, or name the answers otherwise" in result.stderr) == (1, True)
+            assert Path("answers.errors.jsonl").read_text() == content
+        Path("answers.errors.jsonl").write_text("")
+        assert self.run().exit_code == 0
 
     def test_changed_rows_are_refused_by_name(self):
         assert self.run().exit_code == 0

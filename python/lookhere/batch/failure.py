@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import LookhereError
+from .. import checks
+from ..errors import JobsError, LookhereError
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,14 @@ class Failures:
     """A file of them in JSON Lines, made with the first one; what an earlier run left there goes at once."""
 
     def __init__(self, path: Path) -> None:
+        """JobsError where the file is somebody else's."""
         self.path, self.count = path, 0
         self._file: IO[bytes] | None = None
+        if path.exists() and not _is_ours(path):
+            raise JobsError(
+                f"{checks.file(path)} is there already, and what fails would be written there. Move it, or name the "
+                "answers otherwise."
+            )
         path.unlink(missing_ok=True)
 
     def add(self, failure: Failure) -> None:
@@ -52,3 +59,13 @@ class Failures:
         """May be called twice."""
         if self._file is not None:
             self._file.close()
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it begins as such a file; one that is empty may go too."""
+    try:
+        with open(path, "rb") as file:
+            line = file.readline(1 << 20)
+        return not line or set(json.loads(line)) == {"id", "error", "message"}
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False

@@ -104,7 +104,7 @@ class Row:
 def images_of(ask: Ask) -> str:
     """What an ask that was only checked shows, as text: rows of the same image have the same."""
     shown = [part.source for message in ask.messages for part in message.shown]
-    return "\0".join(each if isinstance(each, str) else str(each.text) for each in shown)
+    return "\0".join(each if isinstance(each, str) else str(each) for each in shown)
 
 
 def _opened(messages: tuple[Message, ...], opened: Opener) -> tuple[Message, ...]:
