@@ -232,6 +232,27 @@ def test_a_widget_takes_a_scene(made):
         made(max_token=3)
 
 
+def test_the_page_about_notebooks(builtin, capsys):
+    page = (Path(__file__).parents[2] / "docs/notebooks.md").read_text()
+    space = {}
+    for code in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        if "Widget(" in code:
+            shown = capsys.readouterr().out.splitlines()
+            assert shown[0] == space["answer"].text
+            assert len(shown) == 5
+            pytest.importorskip("anywidget")
+        exec(compile(code, "notebooks.md", "exec"), space)
+    drawn, said, where, moved = capsys.readouterr().out.splitlines()
+    assert drawn == "None"
+    assert said.startswith("White cat")
+    assert where.startswith("Where(")
+    assert moved
+    space["widget"].close()
+    names = re.findall(r"`(\w+)(?:\([\w, ]*\))?`", "".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)))
+    assert names
+    assert all(hasattr(space["widget"], name) for name in names)
+
+
 def test_the_files_of_the_widget_come_along():
     names = {path.name for path in Path(bundle.__file__).parent.iterdir()}
     assert {"widget.js", "widget.css"} <= names

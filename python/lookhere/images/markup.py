@@ -9,14 +9,19 @@ TINTS = (0.0, 0.03, 0.06, 0.09, 0.12, 0.15, 0.18, 0.22, 0.27)
 LIGHT, DARK = "200 64 14", "255 128 70"
 """The tint on a light and on a dark ground, as the page has it."""
 
-_STYLE = (
-    f"@media(prefers-color-scheme:dark){{.lookhere{{--lookhere-tint:{DARK}}}}}"
-    '[data-jp-theme-light="true"] .lookhere,.vscode-light .lookhere,.light .lookhere'
-    f"{{--lookhere-tint:{LIGHT}}}"
-    '[data-jp-theme-light="false"] .lookhere,.vscode-dark .lookhere,.dark .lookhere,[theme="dark"] .lookhere'
-    f"{{--lookhere-tint:{DARK}}}"
-)
-"""Notebooks say whether they are dark in words of their own: JupyterLab, VS Code, marimo, Colab."""
+def themed(name: str, light: str, dark: str) -> str:
+    """CSS for a class: declarations for a light ground and for a dark one. Notebooks say which they have in words of
+    their own: JupyterLab, VS Code, marimo, Colab; elsewhere the system tells."""
+    lights = ('[data-jp-theme-light="true"]', ".vscode-light", ".light")
+    darks = ('[data-jp-theme-light="false"]', ".vscode-dark", ".dark", '[theme="dark"]')
+    return (
+        f".{name}{{{light}}}@media(prefers-color-scheme:dark){{.{name}{{{dark}}}}}"
+        f"{','.join(f'{each} .{name}' for each in lights)}{{{light}}}"
+        f"{','.join(f'{each} .{name}' for each in darks)}{{{dark}}}"
+    )
+
+
+_STYLE = themed("lookhere", f"--lookhere-tint:{LIGHT}", f"--lookhere-tint:{DARK}")
 
 
 def block(*parts: str) -> str:

@@ -13,5 +13,5 @@ In the order of the work:
 - Judging what was said: ``outcome``, ``reply``, ``judging``, ``choice``, ``endpoint``, ``fluency``, ``examiner``.
 - Where it looked: ``reading``, ``intersection``.
 - Telling: ``figures``, ``intervals``, ``evaluation``, ``tables``, ``readtable``, ``wording``, ``report``,
-  ``examples``, ``svg``, ``page``.
+  ``examples``, ``svg``, ``charts``, ``page``.
 """

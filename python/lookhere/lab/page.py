@@ -12,6 +12,7 @@ import numpy as np
 
 from . import svg
 from .arms import UNSTEERED
+from .charts import CHART_STYLE
 from .evaluation import Evaluation
 from .experiments import TITLES
 from .figures import CORPORA, Figure
@@ -48,6 +49,7 @@ def page(evaluation: Evaluation) -> str:
     ]
     sweeps = [{**each, "svg": Markup(each["svg"])} for each in _sweeps(evaluation)]
     return template.render(
+        chart_style=Markup(CHART_STYLE),
         name=evaluation.model["name"], headline=_headline(evaluation), arms=arms, charts=charts, sweeps=sweeps,
         read_columns=COLUMNS, readings=_readings(evaluation),
         main=_main(evaluation), dynamic=_dynamic(evaluation), sizes=sizes(evaluation),

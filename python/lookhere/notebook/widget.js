@@ -43,6 +43,7 @@ class View {
   #root;
   #answer = null;
   #story = null; // the number of the story that is shown
+  #asked = null; // when this view asked
   #hovered = null;
   #frame = 0;
   #pointer = [null, null]; // where it is, in pixels of the image
@@ -52,8 +53,8 @@ class View {
 
   constructor(model, element) {
     this.#model = model;
-    element.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys that are typed here are no commands
     const host = element.appendChild(document.createElement("div"));
+    host.dataset.lmSuppressShortcuts = "true"; // JupyterLab: keys that are typed here are no commands
     this.#root = host.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync($style);
@@ -165,6 +166,7 @@ class View {
 
   /** A new region asks, or moves the answer that is being made: Python decides. The same one asks again. */
   #set(region) {
+    this.#asked = performance.now();
     const question = this.#find("#question").value.trim();
     if (question !== this.#model.get("question")) this.#model.set("question", question);
     if (region === null || same(region, this.#model.get("region"))) {
@@ -182,6 +184,8 @@ class View {
       const { question, region } = message;
       const request = Object.freeze({ picture: this.picture, question, region });
       this.#answer = new Answer(request, () => this.#later());
+      this.#answer.began = this.#asked ?? this.#answer.began; // the way to Python counts
+      this.#asked = null;
       this.#story = message.id;
       this.sentence.show(this.#answer);
       this.#answer.begun(message.id);
@@ -190,6 +194,7 @@ class View {
     } else if (message.type === "chunk") {
       this.#answer.chunk(message.chunk);
     } else if (message.type === "moved") {
+      this.#asked = null;
       this.#answer.follow(message.region);
     } else if (message.type === "ended") {
       this.#answer.ended(message.stopped ? "stopped" : "done");
