@@ -2,6 +2,7 @@
 
 import { decode, Heat } from "./heat.js";
 
+const LETTERS = /[\p{L}\p{N}]/u;
 const BEGINS = /^[\s\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u;
 
 /** onChange is called after each change, onMissed where it does not look where it was last told to. */
@@ -78,7 +79,8 @@ export class Answer {
     if (!this.words.length || BEGINS.test(piece)) this.words.push({ text: "", heats: [], region });
     const word = this.words.at(-1);
     word.text += piece;
-    if (heat) word.heats.push(heat);
+    const says = !word.heats.length || LETTERS.test(piece); // a full stop looks elsewhere than its word
+    if (heat && says) word.heats.push(heat);
   }
 
   ended(state = "done") {
