@@ -251,8 +251,3 @@ def test_the_page_about_notebooks(builtin, capsys):
     names = re.findall(r"`(\w+)(?:\([\w, ]*\))?`", "".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)))
     assert names
     assert all(hasattr(space["widget"], name) for name in names)
-
-
-def test_the_files_of_the_widget_come_along():
-    names = {path.name for path in Path(bundle.__file__).parent.iterdir()}
-    assert {"widget.js", "widget.css"} <= names
