@@ -23,8 +23,14 @@ def first_column(title):
     return [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
 
 
+def needs_anyio(code):
+    if "asyncio" in code:
+        pytest.importorskip("anyio")
+
+
 @pytest.mark.parametrize("code", BLOCKS)
 def test_blocks(engine, pair, head_set, tmp_path, monkeypatch, capsys, code):
+    needs_anyio(code)
     monkeypatch.setattr(registry, "builtin_files", lambda: pair)
     monkeypatch.setattr(registry, "builtin_head_set", lambda: head_set)
     monkeypatch.chdir(tmp_path)
@@ -37,6 +43,7 @@ def test_blocks(engine, pair, head_set, tmp_path, monkeypatch, capsys, code):
 
 @pytest.mark.parametrize("code", BLOCKS)
 def test_blocks_with_the_built_in_model(builtin, tmp_path, monkeypatch, capsys, code):
+    needs_anyio(code)
     from lookhere.comics import generate_strip
 
     monkeypatch.chdir(tmp_path)
