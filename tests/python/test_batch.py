@@ -316,6 +316,7 @@ class TestFromTheCommandLine:
         ("args", "told"),
         [
             ((), "Missing JOBS"),
+            (("-",), "standard input"),
             (("jobs.jsonl", "--panel", "1/6"), "name their regions"),
             (("jobs.jsonl", "--prompt", "a", "--prompt", "b"), "have their prompts"),
             (("strip.png", "--coco", "boxes.json"), "leave out"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
@@ -57,7 +58,15 @@ def answer_each(model: Model, numbers: Iterable[int], row_of: RowOf, ask_of: Ask
             work.result()
         except BaseException:
             flag.set()
+            _wait_for(work)
             raise
+
+
+def _wait_for(work: Future[None]) -> None:
+    """Whatever comes, a second Ctrl-C included: ``take`` must not be left in the middle of a line."""
+    while not work.done():
+        with suppress(KeyboardInterrupt):
+            wait([work])
 
 
 def _answer_each(

@@ -170,6 +170,8 @@ def _jobs(
     prompts: tuple[str, ...],
 ) -> Iterator[tuple[Jobs, str, str | None]]:
     """-> the jobs, the folder that their images lie in, and the question of rows without one."""
+    if Path("-") in sources:
+        raise click.UsageError("Jobs are read more than once, which standard input cannot be; give a file.")
     if coco is not None:
         if sources or grid or regions:
             raise click.UsageError(
