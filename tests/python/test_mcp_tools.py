@@ -21,6 +21,7 @@ from PIL import Image
 
 pytest.importorskip("mcp.server.lowlevel")
 
+from lookhere.mcp import looking
 from lookhere.mcp.coming import ComingModel
 from lookhere.mcp.folders import Folders
 from lookhere.mcp.looking import Looking
@@ -46,8 +47,7 @@ def server(model, folder):
 
 
 def serving(load, folder, patience=30.0):
-    looking = Looking(Pictures(Folders([folder])), question, unknown)
-    return make_server(looking, ComingModel(load), patience)
+    return make_server(Looking(Pictures(Folders([folder])), question, unknown), ComingModel(load), patience)
 
 
 def ask(server, *calls):
@@ -155,9 +155,9 @@ def test_where_something_is(server, model):
 
 def test_options_reach_the_model(server, model, monkeypatch):
     asked = []
-    plain = lookhere.Scene.describe_all
+    plain = lookhere.Scene.stream_all
     monkeypatch.setattr(
-        lookhere.Scene, "describe_all",
+        lookhere.Scene, "stream_all",
         lambda scene, at, prompt, **more: asked.append((prompt, more)) or plain(scene, at, prompt, **more),
     )  # fmt: skip
     found = told(server, "describe_region", region="panel:1/6", prompt="What?", max_tokens=2, zoom=True)
@@ -216,6 +216,25 @@ def test_a_model_without_heads_describes_and_does_not_point(engine, pair, folder
         assert told(server, "describe_region")["text"] == fake.UNSTEERED
         assert "lookhere discover" in refused(server, "where_is", what="a dog")
         assert "lookhere discover" in refused(server, "describe_region", region="panel:1/6")
+
+
+def test_a_host_is_told_how_far_a_call_is(server, monkeypatch):
+    monkeypatch.setattr(looking, "EVERY", -1.0)
+    told = []
+
+    async def progress(done, total, message):
+        told.append((done, total))
+
+    async def run():
+        async with Client(server, mode="legacy") as client:
+            arguments = {"image": "strip.png", "rows": 1, "cols": 3}
+            return await client.call_tool("look_around", arguments, progress_callback=progress)
+
+    assert not anyio.run(run).is_error
+    assert told == sorted(told)
+    assert {total for _, total in told} == {3}
+    assert told[0][0] == pytest.approx(1 / 100)
+    assert len(told) >= 3 * len(steered(0))  # a token each time: the fake engine's are bytes
 
 
 def test_calls_at_once_share_batches(server, model, monkeypatch):
@@ -332,8 +351,24 @@ def test_the_command(engine, pair, folder, monkeypatch):
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
     assert served == [("Fake", ["images", folder.parent.name])]
     assert run_command(pair[0], "--model", pair[0]).exit_code == 2
-    wrong = run_command("--allow", folder / "none")
-    assert (wrong.exit_code, "does not exist" in wrong.stderr) == (2, True)
+
+
+def test_a_folder_that_is_not_there(engine, pair, tmp_path):
+    pytest.importorskip("lookhere.mcp.program")
+    result = run_command(pair[0], "--allow", tmp_path / "none")
+    assert result.exit_code == 1
+    assert "is no folder" in result.stderr
+
+
+def test_a_tilde_is_the_home(engine, pair, monkeypatch):
+    """Hosts start commands without a shell."""
+    program, served = pytest.importorskip("lookhere.mcp.program"), []
+    monkeypatch.setenv("HOME", str(pair[0].parent))
+    monkeypatch.setattr(
+        program, "serve", lambda load, allow, *others: served.append((load().name, Folders(allow).paths))
+    )
+    assert run_command("~/model.gguf", "--mmproj", "~/mmproj-model.gguf", "--allow", "~").exit_code == 0
+    assert served == [("Fake", (pair[0].parent.resolve(),))]
 
 
 def test_the_command_without_the_extra(engine, pair, monkeypatch):

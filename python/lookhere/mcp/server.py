@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 from mcp import types
 from mcp.server import Server
+from mcp.server.context import ServerRequestContext
 
 import lookhere
 
@@ -52,11 +54,14 @@ def make_server(looking: Looking, coming: ComingModel, patience: float = PATIENC
     async def list_tools(context: object, asked: object) -> types.ListToolsResult:
         return types.ListToolsResult(tools=tools)
 
-    async def call_tool(context: object, asked: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call_tool(context: ServerRequestContext[Any], asked: types.CallToolRequestParams) -> types.CallToolResult:
+        def tell(done: float, total: int) -> None:
+            anyio.from_thread.run(context.session.report_progress, done, total)
+
         def work(flag: CancelFlag) -> dict[str, Any] | None:
             looking.read(asked.name, asked.arguments or {})  # what is wrong is said before the model is there
             model = coming.get(patience)
-            return None if model is None else looking.call(asked.name, asked.arguments or {}, model, flag)
+            return None if model is None else looking.call(asked.name, asked.arguments or {}, model, flag, tell)
 
         try:
             found = await _in_thread(work, limiter)

@@ -18,7 +18,7 @@ from ..options.sections import Sectioned
 @click.command(cls=Sectioned, short_help="Give agents tools that look at parts of images.")
 @click.argument("given", metavar="[MODEL]", type=FILE_OR_NAME, required=False)
 @click.option(
-    "--allow", multiple=True, metavar="FOLDER", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    "--allow", multiple=True, metavar="FOLDER", type=click.Path(path_type=Path),
     help="A folder whose images agents may read, with all below it; several times for several.",
 )  # fmt: skip
 @model_options
@@ -36,6 +36,9 @@ def mcp(given: Given | None, allow: tuple[Path, ...], loading: dict[str, Any]) -
     if given is not None and loading["model"] is not None:
         raise click.UsageError("The model is given twice; leave out --model.")
     loading["model"] = given if given is not None else loading["model"]
+    for name in ("model", "mmproj", "heads"):  # hosts start commands without a shell, which would do that
+        if isinstance(loading[name], Path):
+            loading[name] = loading[name].expanduser()
     try:
         from ...mcp.program import serve
     except ImportError as error:
