@@ -150,6 +150,15 @@ def test_ctrl_c_ends_a_call_within_a_batch(builtin, folder):
         assert "Traceback" not in (folder / "errors").read_text()
 
 
+def test_a_host_that_is_gone_is_no_error(builtin, folder):
+    with process(folder) as server:
+        begin(server)
+        server.stdout.close()
+        send(server, "ping", 2)
+        assert server.wait(60) == 0
+        assert "Error" not in (folder / "errors").read_text()
+
+
 def test_the_configurations_of_the_page_are_commands():
     assert len(CONFIGS) == 3
     for config in CONFIGS:

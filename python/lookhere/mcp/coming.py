@@ -19,11 +19,6 @@ class ComingModel:
         # a daemon: nothing can call off a download, and the process ends all the same
         threading.Thread(target=self._load, args=(load, say), daemon=True, name="lookhere-load").start()
 
-    @property
-    def here(self) -> bool:
-        """Whether it is loaded, or has failed."""
-        return self._found.done()
-
     def get(self, seconds: float) -> Model | None:
         """The model; None where it is not loaded after so many seconds. The error that loading it ended with."""
         try:

@@ -32,7 +32,6 @@ Tell: TypeAlias = Callable[[float, int], object]
 Note: TypeAlias = Callable[[Scene], "str | None"]
 """What is to be known about answers of a model to an image, as that it does not know such images."""
 
-
 EVERY = 1.0
 """Seconds from one word about progress to the next."""
 
@@ -46,11 +45,12 @@ class Looking:
     def __init__(self, pictures: Pictures, question: Question, note: Note) -> None:
         self._pictures, self._question, self._note = pictures, question, note
         self._facts = {tool.name: tool for tool in TOOLS}
-
-    @property
-    def names(self) -> list[str]:
-        """Of the tools."""
-        return list(self._facts)
+        self._does = {
+            "describe_region": self._describe_region,
+            "describe_regions": self._describe_regions,
+            "where_is": self._where_is,
+            "look_around": self._look_around,
+        }
 
     def call(
         self,
@@ -64,7 +64,7 @@ class Looking:
         entry = self.read(name, arguments)
         scene = model.look(self._pictures.open(entry.text("image")), cancel=flag)
         ask = partial(_ask, scene, flag, tell, _tokens(entry))
-        found: dict[str, Any] = getattr(self, f"_{name}")(scene, entry, ask)
+        found = self._does[name](scene, entry, ask)
         return {**found, "image": {"width": scene.width, "height": scene.height}, "note": self._note(scene)}
 
     def read(self, name: str, arguments: dict[str, Any]) -> Entry:

@@ -25,7 +25,7 @@ class Pictures:
     """Opens images within bounds. most: bytes of an image file. pixels: of an image at most."""
 
     def __init__(self, folders: Folders, most: int = BYTES, pixels: int = PIXELS) -> None:
-        self.folders = folders
+        self._folders = folders
         self.pixels = pixels
         self._most = most
 
@@ -50,7 +50,7 @@ class Pictures:
         if _BASE64.fullmatch(given):
             given, scheme = f"data:;base64,{given}", "data:"
         if not scheme.startswith("data:"):
-            return self.folders.read(given, self._most)
+            return self._folders.read(given, self._most)
         if len(given) * 3 // 4 > self._most + 1024:
             raise ImageError(f"The data URI holds more than {self._most >> 20} MiB; send a smaller image.")
         return read(given)[0]
