@@ -9,6 +9,7 @@ TINTS = (0.0, 0.03, 0.06, 0.09, 0.12, 0.15, 0.18, 0.22, 0.27)
 LIGHT, DARK = "200 64 14", "255 128 70"
 """The tint on a light and on a dark ground, as the page has it."""
 
+
 def themed(name: str, light: str, dark: str) -> str:
     """CSS for a class: declarations for a light ground and for a dark one. Notebooks say which they have in words of
     their own: JupyterLab, VS Code, marimo, Colab; elsewhere the system tells."""
