@@ -134,8 +134,8 @@ class Widget(anywidget.AnyWidget):
         writing = self._writing
         if not writing.wait(seconds):
             raise CancelledError(f"The answer takes longer than {seconds:g} seconds; it goes on.")
-        if writing.error is not None:
-            raise writing.error
+        if (error := writing.error) is not None:
+            raise error
         if writing.answer is None:
             raise CancelledError("The answer was stopped before its end.")
         return writing.answer
