@@ -37,9 +37,10 @@ def admit(cache: Cache, sequences: Sequence[KvSequence]) -> list[KvSequence]:
         if cache.evict(fresh, _slots(resident)):
             return resident
     order = resident + [each for each in sequences if cache.held(each) is None]
+    order = order[: max(1, cache.sequences - _SPARE)]  # comparing a hundred with one another takes long
     own = own_tokens(cache, order)
     kept, total, reach = 1, own[0] + order[0].room, cache.reach
-    while kept < min(len(order), cache.sequences - _SPARE) and total + own[kept] + order[kept].room <= reach:
+    while kept < len(order) and total + own[kept] + order[kept].room <= reach:
         total += own[kept] + order[kept].room
         kept += 1
     while True:
