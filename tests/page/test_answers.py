@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from on_page import CAPTIONS, answered, panel, spot
+from on_page import CAPTIONS, Served, answered, panel, spot
 
 BIN = str(Path(sys.executable).parent)
 ENVIRONMENT = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
@@ -83,6 +83,32 @@ def test_the_code_makes_the_same_answer(opened, served, tmp_path, way):
         assert said_by(text, language, tmp_path) == said, text
 
 
+def test_the_code_loads_the_model_as_the_server_did(opened, tmp_path):
+    """With heads that steer badly, which the answer shows."""
+    import lookhere
+    from lookhere.lab.arms import random_heads
+
+    heads = tmp_path / "poor heads.json"
+    with lookhere.load() as model:
+        random_heads(model.head_set, 0, 0).write(heads)
+    own = Served("serve", "--heads", str(heads))
+    try:
+        page = opened(own.url)
+        page.mouse.click(*spot(page, *panel(4)))
+        page.wait_for_selector("#history li")
+        said = answered(page)
+        assert said != CAPTIONS[3]
+        with page.expect_download() as image:
+            page.locator("#copy").evaluate("details => { details.open = true; }")
+            page.locator("#save-image").click()
+        image.value.save_as(tmp_path / image.value.suggested_filename)
+        for language in ("python", "shell"):
+            text = code(page, language)
+            assert said_by(text, language, tmp_path) == said, text
+    finally:
+        own.stop()
+
+
 def test_the_code_of_an_answer_whose_place_moved(opened, tmp_path):
     page = opened()
     text = page.evaluate(
@@ -95,7 +121,7 @@ def test_the_code_of_an_answer_whose_place_moved(opened, tmp_path):
             const question = document.querySelector('#question').value;
             const request = new Request({ picture, question, region: at(3), options: {}, tokens: 48 });
             const answer = { request, moves: [{ index: 1, region: at(2) }] };
-            const facts = { load: [], heads: [[7, 0]] };
+            const facts = { load: {}, heads: [[7, 0]] };
             return [python(answer, facts), shell(answer, facts), picture.data];
         }"""
     )

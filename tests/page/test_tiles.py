@@ -4,20 +4,26 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from on_page import Served, answered, panel, spot
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINED = ROOT / "tests/families/trained"
 
-LIT = """() => {
+DARK = """() => {
     const { width, height } = document.querySelector('#light');
     const { data } = document.querySelector('#light').getContext('2d').getImageData(0, 0, width, height);
-    const sums = Array(6).fill(0);
-    for (let i = 0; i < width * height; i++) sums[Math.floor(((i % width) / width) * 6)] += data[4 * i + 3];
-    return sums.map((each) => each / ((width * height) / 6));
+    const found = Array.from({ length: width * height }, (_, i) => data[4 * i + 3]);
+    return [Math.min(...found), Math.max(...found)];
 }"""
-"""How dark each of six panels is, in 255ths."""
+"""What the light leaves, from its brightest to its darkest place, in 255ths."""
+
+READ = """async ([grids, maps, places]) => {
+    const { Heat } = await import('/page/heat.js');
+    const heat = new Heat(grids, maps);
+    return places.map(([x, y]) => heat.at(x, y) / heat.most);
+}"""
 
 
 @pytest.fixture
@@ -50,27 +56,38 @@ def tiled(opened, tmp_path, request):
 
 
 def kept(page):
-    """The last answer that is kept, as the page saves it."""
+    """Of the last answer that is kept, as the page saves it: the image's token grids, and the maps of each word."""
     with page.expect_download() as told:
         page.locator("#save-json").click()
-    return json.loads(Path(told.value.path()).read_text())["answers"][-1]
+    answer = json.loads(Path(told.value.path()).read_text())["answers"][-1]
+    return answer["images"][0]["grids"], [word["maps"] for word in answer["gaze"]]
+
+
+def as_in_python(page, grids, maps, width, height):
+    """What the page makes of maps that overlap is what Python makes of them."""
+    from lookhere.tokens.grid import TokenGrid
+    from lookhere.tokens.joined import joined
+
+    across, down = np.arange(width) + 0.5, np.arange(height) + 0.5
+    known = [TokenGrid(each["rows"], each["cols"], *each["rectangle"]) for each in grids]
+    values = [np.reshape(each["values"], (each["rows"], each["cols"])) for each in maps]
+    wanted = joined(values, known, across, down)
+    places = [[float(x), float(y)] for x in across[::7] for y in down[::5]]
+    found = page.evaluate(READ, [grids, maps, places])
+    wanted = [wanted[int(y), int(x)] / wanted.max() for x, y in places]
+    assert found == pytest.approx(wanted, abs=1e-3)
+    return found
 
 
 @pytest.mark.parametrize("tiled", [("smolvlm", (192, 96), ())], indirect=True, ids=["smolvlm"])
 def test_tiles_and_an_overview(tiled):
     page, caption = tiled
     assert answered(page) == caption
-    answer = kept(page)
-    assert len(answer["gaze"][0]["maps"]) == 3  # two tiles and the overview
-    page.wait_for_timeout(600)  # the light comes to rest
-    dark = page.evaluate(LIT)
-    assert min(dark) == dark[2]
-    assert dark[2] < dark[0] - 20
-    assert page.locator("#steered .word").evaluate_all("all => all.map(each => each.className)") != []
-    page.mouse.move(*spot(page, *panel(3)))
-    page.wait_for_function("() => document.querySelectorAll('#steered [data-here]').length >= 3")
-    page.mouse.move(*spot(page, *panel(6)))
-    page.wait_for_function("() => document.querySelectorAll('#steered [data-here]').length === 0")
+    grids, words = kept(page)
+    assert len(grids) == 3  # two tiles and the overview
+    for maps in words:
+        found = as_in_python(page, grids, maps, 192, 96)
+        assert max(found) > 5 * min(found)
 
 
 @pytest.mark.parametrize("tiled", [("gemma3", (192, 64), ("--fit", "tile"))], indirect=True, ids=["gemma3"])
@@ -78,9 +95,13 @@ def test_tiles_that_were_asked_for(tiled):
     """The model was not trained to see tiles, so that only what the page makes of them can be right."""
     page, _ = tiled
     assert answered(page)
-    assert len(kept(page)["gaze"][0]["maps"]) > 1
-    page.wait_for_timeout(600)
-    assert max(page.evaluate(LIT)) > 40
+    grids, words = kept(page)
+    assert len(grids) > 1
+    as_in_python(page, grids, words[0], 192, 64)
+    page.wait_for_timeout(600)  # the light comes to rest
+    brightest, darkest = page.evaluate(DARK)
+    assert brightest < 20
+    assert darkest > 70
     page.locator("#copy").evaluate("details => { details.open = true; }")
     for language, told in (("python", 'fit="tile"'), ("shell", "--fit tile")):
         page.locator(f"input[name=language][value={language}]").check()

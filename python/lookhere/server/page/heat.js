@@ -54,7 +54,7 @@ export class Heat {
   }
 
   get most() {
-    this.#most ??= this.whole.values.reduce((most, value) => Math.max(most, value), 1e-9);
+    this.#most ??= this.whole.values.reduce((most, value) => Math.max(most, value), 0) || 1;
     return this.#most;
   }
 
@@ -78,10 +78,19 @@ export class Heat {
 
   /** The value at a place. */
   at(x, y) {
-    const { rows, cols, values, rectangle } = this.whole;
-    const [x0, y0, x1, y1] = rectangle;
-    const [row, col] = [cellOf(y, y0, y1, rows), cellOf(x, x0, x1, cols)];
-    return row < 0 || col < 0 ? 0 : values[row * cols + col];
+    let found = 0;
+    this.maps.forEach((map, k) => {
+      const [left, top, right, bottom] = this.grids[k].rectangle;
+      const [row, col] = [cellOf(y, top, bottom, map.rows), cellOf(x, left, right, map.cols)];
+      if (row >= 0 && col >= 0) found += map.values[row * map.cols + col] / this.#area(k);
+    });
+    return found;
+  }
+
+  /** Pixels of a cell of one of several grids; of one alone it does not matter. */
+  #area(k) {
+    const [left, top, right, bottom] = this.grids[k].rectangle;
+    return this.maps.length > 1 ? ((right - left) * (bottom - top)) / this.maps[k].values.length : 1;
   }
 
   #joined() {
@@ -96,7 +105,7 @@ export class Heat {
     const values = new Float32Array(rows * cols);
     this.maps.forEach((map, k) => {
       const [left, top, right, bottom] = this.grids[k].rectangle;
-      const area = ((right - left) * (bottom - top)) / map.values.length;
+      const area = this.#area(k);
       const across = Array.from({ length: cols }, (_, col) => cellOf(x0 + ((col + 0.5) / cols) * (x1 - x0), left, right, map.cols));
       for (let row = 0; row < rows; row++) {
         const own = cellOf(y0 + ((row + 0.5) / rows) * (y1 - y0), top, bottom, map.rows);
