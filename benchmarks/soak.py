@@ -1,11 +1,12 @@
 """Thousands of mixed requests to `lookhere serve`: every answer right or a named error, and memory flat.
 
-    python benchmarks/soak.py [--requests 5000] [--clients 8] [--seed 0]
+    python benchmarks/soak.py [--requests 5000] [--clients 8] [--seed 0] [--context 4096]
 
 The built-in model in a process of its own. Requests: whole answers and streams about panels of strips, several at a
 time, targets that move mid-answer; callers that go, at any time; bodies that are no JSON, too large or wrong; images
 that are too large or none; files and addresses. An answer is right if it says what the model says in Python. Resident
-memory is read after each tenth; from the second tenth on, it must stay within 2 %.
+memory is read after each tenth, and how many tokens the KV cache has room for. From the second tenth on, and from where
+the cache has stopped growing, it must stay within 2 %. --context 0 lets the cache grow, as it does where nobody says.
 """
 
 from __future__ import annotations
@@ -31,8 +32,6 @@ from lookhere.comics import generate_strip
 HOST = "127.0.0.1"
 PANELS = 6
 STRIPS = range(20, 26)
-CONTEXT = "4096"
-"""Tokens of the KV cache; one that may grow keeps more prompts the longer it is asked, up to its budget."""
 FLAT = 0.02
 
 
@@ -150,6 +149,16 @@ class Soak:
         assert 400 <= status < 500, (status, data[:300])
         assert json.loads(data)["error"]["message"]
 
+    def room(self) -> int:
+        """Tokens that the server's KV cache holds at most, as large as it is now."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=300)
+        try:
+            connection.request("GET", "/metrics")
+            lines = connection.getresponse().read().decode().splitlines()
+        finally:
+            connection.close()
+        return next(int(float(line.split()[1])) for line in lines if line.startswith("lookhere_context_tokens "))
+
     def connected(self, data: bytes, length: int | None = None) -> socket.socket:
         head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {length or len(data)}\r\n\r\n"
@@ -188,25 +197,32 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=5000)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--context", type=int, default=4096, help="tokens of the KV cache; 0 lets it grow")
     args = parser.parse_args()
-    command = [sys.executable, "-m", "lookhere", "serve", "--port", "0", "--threads", "1", "--context", CONTEXT]
+    command = [sys.executable, "-m", "lookhere", "serve", "--port", "0", "--threads", "1"]
+    command += ["--context", str(args.context)] if args.context else []
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:
             port = int(process.stderr.readline().split(HOST + ":")[1].split(" ")[0])
             soak, memory, tenth = Soak(port, args.seed), [], max(1, args.requests // 10)
+            room: list[int] = []
             began = time.perf_counter()
             with ThreadPoolExecutor(args.clients) as pool:
                 for start in range(0, args.requests, tenth):
                     list(pool.map(soak.one, range(start, min(start + tenth, args.requests))))
                     memory.append(resident(process.pid))
+                    room.append(soak.room())
                     print(
-                        f"{start + tenth} requests, {time.perf_counter() - began:.0f} s, {memory[-1]:.1f} MiB",
+                        f"{start + tenth} requests, {time.perf_counter() - began:.0f} s, {memory[-1]:.1f} MiB, "
+                        f"room for {room[-1]} tokens",
                         flush=True,
                     )
-            settled = memory[1:] or memory
+            first = max(1, room.index(room[-1]) + 1) if args.context == 0 else 1
+            settled = memory[first:] or memory[-1:]
             drift = max(settled) / min(settled) - 1
-            print(f"{dict(soak.outcomes)}; all as they must be. Memory from the second tenth on: within {drift:.1%}.")
+            print(f"{dict(soak.outcomes)}; all as they must be.")
+            print(f"Memory of the last {len(settled)} tenths: within {drift:.1%}.")
             if drift > FLAT:
                 raise SystemExit(f"memory is not flat within {FLAT:.0%}")
         finally:

@@ -219,7 +219,7 @@ def test_other_paths_and_methods(live):
     assert reply.error["type"] == "invalid_request_error"
 
 
-def test_health_and_metrics(live):
+def test_health_and_metrics(live, model):
     assert live.get("/health").json == {"status": "ok", "running": 0, "waiting": 0}
     live.chat()
     live.chat(n=2)
@@ -228,6 +228,8 @@ def test_health_and_metrics(live):
     assert 'lookhere_errors_total{code="unsupported",status="400"} 1.0' in text
     assert "lookhere_first_token_seconds_count 1.0" in text
     assert "lookhere_answers_running 0.0" in text
+    assert model.session.context > 0
+    assert f"lookhere_context_tokens {float(model.session.context)}" in text
     for line in text.splitlines():
         assert line.startswith("#") or len(line.rsplit(" ", 1)) == 2
 

@@ -37,6 +37,11 @@ class Metrics:
             ("lookhere_answers_running", "Answers that are being made.", lambda: places.running),
             ("lookhere_requests_waiting", "Requests that wait for a place.", lambda: places.waiting),
             ("lookhere_images_kept_bytes", "Of encoded images that are kept.", lambda: model.images.nbytes),
+            (
+                "lookhere_context_tokens",
+                "That the KV cache holds at most, as large as it is now.",
+                lambda: model.session.context,
+            ),
         ):
             Gauge(name, text, registry=registry).set_function(value)
 
