@@ -11,7 +11,8 @@ from pathlib import Path
 import stock
 
 PACKAGE = stock.ROOT / "python" / "lookhere"
-MODULES = {"PIL": "pillow", "prometheus_client": "prometheus-client"}  # import name -> package name, where they differ
+MODULES = {"PIL": "pillow", "llama_cpp": "llama-cpp-python", "prometheus_client": "prometheus-client"}
+"""Import name -> package name, where they differ."""
 
 
 def installed_files() -> set[str]:
