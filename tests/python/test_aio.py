@@ -14,6 +14,8 @@ import fake_engine as fake
 import lookhere
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lookhere import CancelFlag, Panel
 from lookhere.aio.group import AsyncGroup
 from lookhere.aio.run import AsyncRun
@@ -610,6 +612,78 @@ def test_an_engine_that_fails_ends_one_answer(model, run_async, monkeypatch):
         assert (await scene.adescribe()).text == fake.UNSTEERED
 
     run_async(work)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["whole", "stream", "move", "break", "cancel", "late", "all", "bad"]),
+            st.integers(0, 5),
+            st.integers(0, 6),
+        ),
+        min_size=1,
+        max_size=24,
+    ),
+    st.sampled_from([160, 512]),
+    st.sampled_from(["asyncio", "trio"]),
+)
+@settings(suppress_health_check=list(HealthCheck), max_examples=15)
+def test_any_tasks_side_by_side(engine, pair, head_set, program, context, backend):
+    """Tasks that read, move, break off, are cancelled or fail, in a cache that is too small for them: the others are
+    right, nothing hangs, and nobody holds a place in the end."""
+    pytest.importorskip(backend)
+    with lookhere.load(pair[0], heads=head_set, context=context) as model:
+        scenes = [model.look(np.full((32, 96, 3), value, np.uint8)) for value in range(3)]
+
+        async def work(what, col, count):
+            scene, at, says = scenes[col % 3], Panel(col + 1, 6), fake.steered_text(0, col)
+            if what == "whole":
+                assert (await scene.adescribe("", at=at, max_tokens=15)).text == says[:15]
+            elif what == "stream":
+                async with scene.astream("", at=at, max_tokens=8) as run:
+                    assert "".join([step.text async for step in run]) == says[:8]
+            elif what == "move":
+                async with scene.astream("", at=at, max_tokens=15) as run:
+                    text = ""
+                    async for step in run:
+                        text += step.text
+                        if step.index == count:
+                            await run.look_at(Panel(6 - col, 6))
+                    moved = fake.steered_text(0, 5 - col)
+                    assert text == (says[: count + 1] + moved[count + 1 :])[:15]
+            elif what == "break":
+                async for step in scene.astream("", at=at):
+                    if step.index == count:
+                        break
+            elif what == "cancel":
+                with anyio.move_on_after(count / 1000):
+                    await scene.adescribe_all([at, None], "", max_tokens=200)
+            elif what == "late":
+                flag = CancelFlag()
+                async with anyio.create_task_group() as group:
+                    group.start_soon(reads_until, scene.astream("", at=at, cancel=flag))
+                    await anyio.sleep(count / 1000)
+                    flag.set()
+            elif what == "all":
+                found = await scene.adescribe_all([at, None, at], "", max_tokens=4)
+                assert [each.text for each in found] == [says[:4], fake.UNSTEERED[:4], says[:4]]
+            else:
+                with pytest.raises(lookhere.ContextError):
+                    await scene.adescribe("x" * 9000)
+
+        async def reads_until(run):
+            async for _ in run:
+                pass
+
+        async def side_by_side():
+            with anyio.fail_after(60):
+                await gathered([lambda each=each: work(*each) for each in program])
+
+        anyio.run(side_by_side, backend=backend)
+        assert model.session.native.all_used() <= context if model.session.context else True
+        gc.collect()
+        assert model.session._waiting.recent == []
+        assert scenes[0].describe(at=Panel(2, 6)).text == fake.steered_text(0, 1)
 
 
 def test_they_cannot_be_copied(model):

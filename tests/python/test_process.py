@@ -160,6 +160,34 @@ def test_multiprocessing_with_fork(python):
     assert python(code) == (0, "", "")
 
 
+@needs_fork
+@pytest.mark.parametrize("meanwhile", ["describe", "adescribe"])
+def test_a_fork_while_tasks_wait(python, meanwhile):
+    """The thread that computes for them is not in the child, which answers threads and tasks of its own."""
+    pytest.importorskip("anyio")
+    code = """
+    import asyncio
+    scene = model.look(strip)
+    wanted = scene.describe(at=at, max_tokens=2).text
+    def ask():
+        if "MEANWHILE" == "describe":
+            return scene.describe(at=at, max_tokens=2).text
+        said = []  # an event loop within a thread, as the child inherits the running one of the parent
+        thread = threading.Thread(target=lambda: said.append(asyncio.run(scene.adescribe(at=at, max_tokens=2)).text))
+        thread.start()
+        thread.join()
+        return said[0]
+    async def work():
+        tasks = [asyncio.create_task(scene.adescribe("x " * 100, at=at, max_tokens=40)) for _ in range(8)]
+        await asyncio.sleep(0.1)
+        said = in_child(ask)
+        assert said == wanted, said
+        return {each.text for each in await asyncio.gather(*tasks)}
+    assert len(asyncio.run(work())) == 1
+    """
+    assert python(code.replace("MEANWHILE", meanwhile)) == (0, "", "")
+
+
 WORK = {
     "decode": "scene.describe('x ' * 300, max_tokens=100000)",
     "stream": "[step for step in scene.stream('x ' * 300, max_tokens=100000)]",
