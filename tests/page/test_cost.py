@@ -8,7 +8,7 @@ import json
 from on_page import SOCKET, answered, panel, spot
 
 LONG = 50  # milliseconds, which browsers call long
-WORDS = 1500
+WORDS = 1000
 
 ENDLESS = """
     const cells = 32 * 32;

@@ -8,9 +8,11 @@ def test_the_answer_follows_the_pointer(opened):
     page = opened()
     assert page.locator("#place").text_content() == "Panel 1 of 6"
     assert answered(page) == CAPTIONS[0]
+    assert page.locator("#hint").text_content() == "Move over the image: the answer follows."
     for number in (3, 6, 2):
         page.mouse.move(*spot(page, *panel(number)), steps=3)
         assert answered(page, CAPTIONS[number - 1][:5]) == CAPTIONS[number - 1]
+    assert page.locator("#hint").is_hidden()
     assert page.locator("#plain .answer").text_content().strip() in CAPTIONS
 
 

@@ -41,10 +41,12 @@ class Page {
     this.facts = facts;
     this.door = door;
     $("#model").textContent = facts.title;
+    $("#hint").textContent = `${matchMedia("(hover: none)").matches ? "Tap" : "Move over"} the image: the answer follows.`;
     this.stage = new Stage($("#stage"));
     this.pointer = new Pointer(this.stage, {
       onPlace: (region, asked) => this.#pointed(region, asked),
       onHover: (x, y) => {
+        if (x !== null) $("#hint").hidden = true; // who does it needs no telling
         this.#under = [x, y];
         this.#later();
       },
@@ -104,6 +106,7 @@ class Page {
   #pointed(region, asked) {
     this.#tellPlace();
     clearTimeout(this.#timer);
+    if (asked) $("#hint").hidden = true;
     if (asked) this.#ask(true);
     else this.#timer = setTimeout(() => this.#follow(), REST);
   }
