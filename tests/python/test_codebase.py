@@ -19,7 +19,7 @@ def test_importing_is_light():
     code = "import sys, lookhere; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     heavy = {"torch", "transformers", "PIL", "jinja2", "click", "rich", "urllib.request", "lookhere._engine"}
-    heavy |= {"huggingface_hub", "lookhere.hub"}
+    heavy |= {"huggingface_hub", "lookhere.hub", "anyio", "asyncio"}
     assert not heavy & set(loaded)
 
 

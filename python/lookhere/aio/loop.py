@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,17 +43,13 @@ class Bell:
 
     def ring(self) -> None:
         """Lets the task go on. Does not wait for it."""
-        soon = self._loop.call_soon_threadsafe if _is_asyncio(self._loop) else self._loop.run_sync_soon
+        soon = getattr(self._loop, "call_soon_threadsafe", None) or self._loop.run_sync_soon  # asyncio's, trio's
         with contextlib.suppress(RuntimeError):  # the loop has ended, and the task with it
             soon(self._event.set)
 
     async def wait(self) -> None:
         """Until it is rung."""
         await self._event.wait()
-
-
-def _is_asyncio(loop: object) -> bool:
-    return isinstance(loop, asyncio.AbstractEventLoop)
 
 
 async def in_thread(work: Callable[[], T], flag: CancelFlag, *, images: bool = False) -> T:
