@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -30,14 +30,18 @@ class Kept:
     A last line without its end was torn by a kill: it goes, and its row is answered again. count: lines that are there.
     """
 
-    def __init__(self, path: Path, plan: Plan) -> None:
-        """JobsError where a line is not of this plan, or another program writes there now."""
+    def __init__(self, path: Path, plan: Plan, ready: Callable[[bool], None], *, fresh: bool = False) -> None:
+        """ready: called once nobody else can write there, with whether anything is there; it may raise. fresh: whether
+        what is there goes. JobsError where a line is not of this plan, or another program writes there now."""
         self.path, self.count = path, 0
         self._starts = array("Q", [_NONE]) * len(plan.jobs)
         self._ends = array("Q", [0]) * len(plan.jobs)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
             self._lock()
+            if fresh:
+                os.ftruncate(self._file, 0)
+            ready(os.fstat(self._file).st_size > 0)
             self._size = self._read(plan)
             if self._size < os.fstat(self._file).st_size:
                 os.ftruncate(self._file, self._size)

@@ -130,20 +130,21 @@ class Batch:
     def _kept(self, now: Mapping[str, str]) -> Iterator[Kept]:
         """The answers that are there, once it is known that they are of these settings."""
         files = self.files
-        if self.force:
-            for path in {files.lines, files.output}:
-                path.unlink(missing_ok=True)
-        there = files.lines.exists() and files.lines.stat().st_size > 0
-        if there:
-            check_settings(files.settings, now, files.output)
-        elif files.parquet and files.output.exists():
-            raise JobsError(
-                f"{checks.file(files.output)} is there already, and would be replaced. Give --force to replace it, or "
-                "name another file."
-            )
-        else:
+
+        def ready(there: bool) -> None:
+            if there:
+                check_settings(files.settings, now, files.output)
+                return
+            if files.parquet and self.force:
+                files.output.unlink(missing_ok=True)
+            elif files.parquet and files.output.exists():
+                raise JobsError(
+                    f"{checks.file(files.output)} is there already, and would be replaced. Give --force to replace it, "
+                    "or name another file."
+                )
             keep_settings(files.settings, now)
-        with Kept(files.lines, self.plan) as kept:
+
+        with Kept(files.lines, self.plan, ready, fresh=self.force) as kept:
             yield kept
 
 
