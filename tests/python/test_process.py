@@ -188,6 +188,31 @@ def test_a_fork_while_tasks_wait(python, meanwhile):
     assert python(code.replace("MEANWHILE", meanwhile)) == (0, "", "")
 
 
+def test_multiprocessing_with_spawn(python):
+    """Values go to another process and come back; what belongs to this one is refused, and nothing hangs."""
+    code = """
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+    scene = model.look(strip)
+    answer = scene.describe(at=at, max_tokens=3)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(lookhere.read_back, answer.reading, scene.frame).result(60) == answer.where()
+        assert pool.submit(lookhere.Answer.words, answer).result(60) == answer.words()
+        for call in (scene.describe, model.describe, scene.stream().join):
+            try:
+                pool.submit(call).result(60)
+            except TypeError as error:
+                assert "neither copied nor pickled" in str(error), error
+            else:
+                raise AssertionError(call)
+        try:
+            pool.submit(lookhere.Panel, 7, 6).result(60)
+        except lookhere.RegionError:
+            pass
+    """
+    assert python(code) == (0, "", "")
+
+
 WORK = {
     "decode": "scene.describe('x ' * 300, max_tokens=100000)",
     "stream": "[step for step in scene.stream('x ' * 300, max_tokens=100000)]",
