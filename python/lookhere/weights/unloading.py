@@ -36,6 +36,7 @@ class Unloading:
     def after_fork(self) -> None:
         """The thread is not in the child; it starts when the weights are needed there."""
         self._changed = threading.Event()
+        self._starting = threading.Lock()
         self._running = False
 
     def after(self, seconds: float | None) -> None:
@@ -50,8 +51,10 @@ class Unloading:
 
     def _wake(self) -> None:
         """There may be something to free, or the time has changed."""
-        if self._seconds is not None and not self._running:
-            self._running = True
+        with self._starting:
+            starts = self._seconds is not None and not self._running
+            self._running = self._running or starts
+        if starts:
             me = weakref.ref(self, lambda _, changed=self._changed: changed.set())  # type: ignore[misc]
             threading.Thread(target=_watch, args=(me, self._changed), name="lookhere-unload", daemon=True).start()
         self._changed.set()

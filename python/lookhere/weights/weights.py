@@ -21,8 +21,8 @@ class Weights:
     """The engine's model and projector, loaded again when somebody needs them.
 
     name: of the model, for messages. again: loads what ``held`` was loaded from. paths: its files, which must not have
-    changed then. used_at: when they were last used, in seconds of ``time.monotonic``.
-    when_needed: called at the first use, and at the first one after they were freed or the process was forked.
+    changed then. used_at: when they were last used, in seconds of ``time.monotonic``. when_needed: called at the first
+    use, and at the first one after they were freed or the process was forked.
     """
 
     def __init__(self, name: str, held: Held, again: Callable[[], Held], paths: tuple[str, ...]) -> None:
@@ -39,7 +39,7 @@ class Weights:
     def after_fork(self) -> None:
         """Another thread may have held the lock."""
         self._lock = threading.RLock()
-        self._told = False  # when_needed, since they were freed
+        self._told = False  # when_needed was called since they were loaded
 
     @property
     def loaded(self) -> bool:
@@ -69,7 +69,6 @@ class Weights:
         """Lets go of them; they are in memory until the last one that computes with them lets go, too."""
         with self._lock:
             self._held = None
-            self._told = False
 
     def close(self) -> Held | None:
         """-> what was in memory, to be closed."""
@@ -88,6 +87,7 @@ class Weights:
                     fresh = self._again()
                     self.check_open()  # a signal handler may have closed it
                     self._held = fresh
+                    self._told = False
                     self.touch()
                 held = self._held
         if not self._told:
