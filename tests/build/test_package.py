@@ -52,7 +52,7 @@ def test_data_and_types_are_in_the_package() -> None:
         for pattern in ("data/models/*.gguf", "data/models/*.md", "data/heads/*.json")
         for path in PACKAGE.glob(pattern)
     }
-    assert len(wanted) == 2 + 2 + 1 + 4
+    assert len(wanted) == 2 + 3 + 2 + 5
     pages = {"index.html", "style.css", "icon.svg", "main.js", *imported_by(PACKAGE / "server/page/main.js")}
     assert pages == {path.name for path in (PACKAGE / "server/page").iterdir() if path.suffix not in (".py", "")}
     wanted |= {f"server/page/{name}" for name in pages}

