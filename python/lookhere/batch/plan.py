@@ -64,7 +64,8 @@ class Plan:
         return sorted(self.in_order(), key=lambda number: self._images[number])
 
     def _add(self, row: Row | JobsError, known: dict[bytes, int]) -> None:
-        if isinstance(error := row, JobsError):
+        if isinstance(row, JobsError):
+            error = row
             raise error
         ask = row.ask("?", self.options, None)
         other = self._numbers.setdefault(row.key, row.number)
