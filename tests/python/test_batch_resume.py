@@ -136,8 +136,9 @@ def started(folder, *args):
 @pytest.mark.usefixtures("builtin")
 def test_killed_and_stopped_as_a_person_does_it(tmp_path):
     """The built-in model: kill -9 once, Ctrl-C once, and then to the end; every answer is there once, and right."""
+    strips = 60  # more than are answered while the test looks away
     rows = []
-    for k in range(12):
+    for k in range(strips):
         generate_strip(k).image.save(tmp_path / f"{k}.png")
         rows += [{"id": 10 * k + panel, "image": f"{k}.png", "regions": [f"{panel}/6"]} for panel in range(1, 7)]
     (tmp_path / "jobs.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -161,13 +162,13 @@ def test_killed_and_stopped_as_a_person_does_it(tmp_path):
     before = {json.loads(line)["id"]: line for line in answers.read_text().splitlines()}
     process = started(tmp_path)
     told = process.communicate(timeout=300)[1]
-    assert (process.returncode, f"{counts[2]} of 72 are answered already" in told) == (0, True), told
+    assert (process.returncode, f"{counts[2]} of {6 * strips} are answered already" in told) == (0, True), told
     lines = answers.read_text().splitlines()
     assert [json.loads(line)["id"] for line in lines] == [row["id"] for row in rows]
     assert all(line in lines for line in before.values())
     captions = {}
-    for k in range(12):
+    for k in range(strips):
         captions |= {10 * k + panel: text for panel, text in enumerate(generate_strip(k).captions, 1)}
     right = sum(captions[each["id"]] == each["text"] for each in map(json.loads, lines))
-    assert right > 60
+    assert right > 0.8 * 6 * strips
     assert not Path(tmp_path / "answers.errors.jsonl").exists()

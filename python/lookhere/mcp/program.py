@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NoReturn
 
@@ -22,6 +24,8 @@ from .pictures import Pictures
 from .server import make_server
 
 _PIECE = 2**16
+_PATIENCE = 10.0
+"""Seconds after Ctrl-C within which callers are told; then the process ends all the same."""
 
 
 def serve(
@@ -44,7 +48,7 @@ def serve(
     say(f"Serving tools over standard input and output; reads {read}")
     code = 0
     try:
-        anyio.run(_serve, make_server(Looking(Pictures(folders), question, note), coming))
+        code = anyio.run(_serve, make_server(Looking(Pictures(folders), question, note), coming))
     except KeyboardInterrupt:
         code = _start.INTERRUPTED
     except Exception as error:
@@ -54,10 +58,27 @@ def serve(
     _leave(code)
 
 
-async def _serve(server: Server[Any]) -> None:
+async def _serve(server: Server[Any]) -> int:
+    """-> the exit code."""
     lines: Any = _lines(sys.stdin.fileno())
-    async with stdio_server(stdin=lines) as (reading, writing):
+    stopped: list[int] = []
+    async with stdio_server(stdin=lines) as (reading, writing), anyio.create_task_group() as group:
+        group.start_soon(_stopped, group.cancel_scope, stopped)
         await server.run(reading, writing, server.create_initialization_options())
+        group.cancel_scope.cancel()
+    return _start.INTERRUPTED if stopped else 0
+
+
+async def _stopped(scope: anyio.CancelScope, stopped: list[int]) -> None:
+    """Ctrl-C as an event: an exception could come anywhere, and be lost there."""
+    with anyio.open_signal_receiver(signal.SIGINT) as signals:
+        async for number in signals:
+            stopped.append(number)
+            late = threading.Timer(_PATIENCE, os._exit, (_start.INTERRUPTED,))
+            late.daemon = True
+            late.start()
+            scope.cancel()
+            return
 
 
 async def _lines(file: int) -> AsyncIterator[str]:
