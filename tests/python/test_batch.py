@@ -260,13 +260,16 @@ class TestFromTheCommandLine:
 
     def test_images_regions_and_prompts(self, run):
         picture("other.png", 9)
-        args = ("--panel", "1/6", "--box", "0,0,16,16", "--prompt", "What?", "--prompt", "Why?")
+        regions = ("--panel", "1/6", "--box", "0,0,16,16", "--panel", "2/6")
+        args = (*regions, "--prompt", "What?", "--prompt", "Why?")
         result = run("batch", "strip.png", "other.png", *args, "-o", "answers.jsonl")
         assert result.exit_code == 0, result.stderr
-        ends = [f"#{region}?{prompt}" for region in (1, 2) for prompt in (1, 2)]
+        ends = [f"#{region}?{prompt}" for region in (1, 2, 3) for prompt in (1, 2)]
         assert [each["id"] for each in read()] == [name + end for name in ("strip.png", "other.png") for end in ends]
-        assert [each["regions"][0]["kind"] for each in read()[:4]] == ["box", "box", "panel", "panel"]
-        assert [each["prompt"] for each in read()[:4]] == ["What?", "Why?"] * 2
+        kinds = ["panel", "box", "panel"]  # as they are given
+        assert [[region["kind"] for region in each["regions"]] for each in read()[:6:2]] == [[kind] for kind in kinds]
+        assert [each["prompt"] for each in read()[:6]] == ["What?", "Why?"] * 3
+        assert "Each region is a job of its own" in " ".join(run("batch", "--help").stdout.split())
 
     def test_a_folder_and_a_grid(self, run):
         for name in ("photos/b.png", "photos/a/c.PNG", "photos/a.bmp"):

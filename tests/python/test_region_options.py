@@ -49,7 +49,7 @@ def test_each_names_the_same_token(run, where):
 def test_json_and_heat_map(run):
     where = ("--mask", "corner.png", "--polygon", "0,0,16,0,0,16", "--box", "0,0,96,32")
     result = run(*where, "--json", "--heatmap", "where.png")
-    box, polygon, mask = json.loads(result.stdout)["steering"]["regions"]
+    mask, polygon, box = json.loads(result.stdout)["steering"]["regions"]  # as they are given
     assert box == {"kind": "box", "x0": 0, "y0": 0, "x1": 96, "y1": 32}
     assert polygon == {"kind": "polygon", "corners": [[0, 0], [16, 0], [0, 16]]}
     assert mask == Mask(CORNER).as_json()

@@ -61,7 +61,7 @@ class _Answers(click.Path):
 @click.option("--images", type=FILE, metavar="FOLDER", help="Where images lie  [default: beside the jobs or boxes]")
 @click.option("--coco", type=FILE, metavar="JSON", help="Look at each labelled box of a file in COCO's format.")
 @click.option("--grid", type=Grid(), help="Look at each panel of such a grid, for instance 2x3.")
-@region_options
+@region_options("Each region is a job of its own.")
 @click.option("--prompt", "prompts", metavar="TEXT", multiple=True, help="A question; several are asked one by one.")
 @click.option("--zoom", is_flag=True, help="Enlarge a window around small regions, and look into that.")
 @click.option("--full", is_flag=True, help="Keep all of each answer: words, gaze maps, boxes of where it looked.")

@@ -43,7 +43,7 @@ LONGEST = 100
 
 @click.command(cls=Sectioned, short_help="Describe an image or a text, or a part of it.")
 @click.argument("image")
-@region_options
+@region_options()
 @click.option(
     "--prompt", metavar="TEXT",
     help="The question  [default: one that suits model and image; with a schedule, where there are panels: "

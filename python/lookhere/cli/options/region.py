@@ -14,6 +14,7 @@ from ...errors import RegionError
 from ...regions.region import Region, is_region
 from ...regions.text import FORMS
 from ..outputs import note_input
+from .sections import GIVEN
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -42,14 +43,10 @@ class _RegionType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # g
         return self._form
 
 
+TOGETHER = "Several regions are looked at together."
+
+_BOX = "Look at a rectangle: left, top, right, bottom in pixels, or of the image: 10%,0,50%,100%."
 _OPTIONS = (
-    click.option(
-        "--box",
-        type=_RegionType("box"),
-        multiple=True,
-        help="Look at a rectangle: left, top, right, bottom in pixels, or of the image: 10%,0,50%,100%. Several "
-        "regions are looked at together.",
-    ),
     click.option(
         "--point",
         type=_RegionType("point"),
@@ -89,24 +86,20 @@ _OPTIONS = (
 )
 
 
-def region_options(command: Command) -> Command:
-    """--box, --point, --panel, --polygon, --mask, --paragraph and --span, each as often as wanted; the command gets
-    them all as regions."""
+def region_options(several: str = TOGETHER) -> Callable[[Command], Command]:
+    """--box, --point, --panel, --polygon, --mask, --paragraph and --span, each as often as wanted; the command, which
+    is Sectioned, gets them all as regions, in their order. several: what the help says of more than one."""
 
-    @functools.wraps(command)
-    def with_regions(
-        *,
-        box: tuple[Region, ...],
-        point: tuple[Region, ...],
-        panel: tuple[Region, ...],
-        polygon: tuple[Region, ...],
-        mask: tuple[Region, ...],
-        paragraph: tuple[Region, ...],
-        span: tuple[Region, ...],
-        **options: Any,
-    ) -> Any:
-        return command(regions=(*box, *point, *panel, *polygon, *mask, *paragraph, *span), **options)
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_regions(**options: Any) -> Any:
+            found = {kind: iter(options.pop(kind)) for kind in FORMS}
+            given = click.get_current_context().meta[GIVEN]
+            return command(regions=tuple(next(found[name]) for name in given if name in found), **options)
 
-    for option in reversed(_OPTIONS):
-        with_regions = option(with_regions)
-    return cast(Command, with_regions)
+        first = click.option("--box", type=_RegionType("box"), multiple=True, help=f"{_BOX} {several}")
+        for option in (*reversed(_OPTIONS), first):
+            with_regions = option(with_regions)
+        return cast(Command, with_regions)
+
+    return decorate

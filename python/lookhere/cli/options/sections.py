@@ -28,8 +28,16 @@ SECTIONS = {
 _LAST = "Output"
 
 
+GIVEN = "lookhere.given"
+"""In a context's meta: the names of the options that were given, each as often as it was, in their order."""
+
+
 class Sectioned(click.Command):
-    """Lists its options under titles."""
+    """Lists its options under titles, and keeps the order in which they were given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[GIVEN] = [each.name for each in self.make_parser(ctx).parse_args([*args])[2]]
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         title_of = {name: title for title, names in SECTIONS.items() for name in names}
