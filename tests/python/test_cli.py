@@ -8,6 +8,7 @@ import fake_engine as fake
 import numpy as np
 import pytest
 from lookhere.cli import main
+from lookhere.cli.options.sections import SECTIONS, Sectioned
 from lookhere.comics import generate_strip
 from lookhere.steering.head_set import HeadSet
 from PIL import Image
@@ -101,7 +102,15 @@ def test_errors(run, args, code, message):
 def test_info(run, pair):
     result = run("info")
     assert result.exit_code == 0
-    for fact in ("llama.cpp", "Fake (built in)", "4", "fake_merger", "2 of 8, in layers 1, 3", "5 nats", "once per group"):
+    for fact in (
+        "llama.cpp",
+        "Fake (built in)",
+        "4",
+        "fake_merger",
+        "2 of 8, in layers 1, 3",
+        "5 nats",
+        "once per group",
+    ):
         assert fact in result.stdout
     assert "give one with --heads" in run("info", pair[0]).stdout
 
@@ -159,17 +168,22 @@ def test_help(run, command):
     assert max(map(len, result.stdout.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("command", ["describe", "narrate"])
+@pytest.mark.parametrize("command", [name for name, each in main.commands.items() if isinstance(each, Sectioned)])
 def test_help_in_sections(run, command):
-    """Every option stands under one title, and every name of a section is that of an option."""
-    from lookhere.cli.options.sections import SECTIONS
-
+    """Every option stands under one title; under Output, only what is printed, saved or said."""
     lines = run(command, "--help").stdout.splitlines()
+    lines = lines[next(number for number, line in enumerate(lines) if re.match(r"\w.*:$", line)) :]
     shown = [word for line in lines if re.match(r"  -", line) for word in re.findall(r"--[a-z-]+", line.split("  ")[1])]
     options = [param for param in main.commands[command].params if param.param_type_name == "option"]
     assert sorted(shown) == sorted([*(option.opts[-1] for option in options), "--help"])
-    assert [line[:-1] for line in lines if re.match(r"\w.*:$", line)] == [*SECTIONS, "Output"]
-    known = {param.name for each in ("describe", "narrate") for param in main.commands[each].params}
+    titles = [line[:-1] for line in lines if re.match(r"\w.*:$", line)]
+    assert titles == [title for title in (*SECTIONS, "Output") if title in titles]
+    last = {option.name for option in options} - {name for names in SECTIONS.values() for name in names}
+    assert last <= {"output", "full", "heatmap", "show_grid", "as_json", "opened", "force", "verbose"}
+
+
+def test_every_name_of_a_section_is_that_of_an_option():
+    known = {param.name for each in main.commands.values() if isinstance(each, Sectioned) for param in each.params}
     assert known.issuperset(name for names in SECTIONS.values() for name in names)
 
 

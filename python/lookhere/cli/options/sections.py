@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 SECTIONS = {
+    "Which images": ("images", "coco"),
     "Where to look": (
         "box",
         "point",
@@ -13,15 +14,18 @@ SECTIONS = {
         "mask",
         "paragraph",
         "span",
+        "grid",
         "zoom",
         "schedule",
         "every",
         "panel_grid",
     ),
     "How to look": ("strength", "mode", "share", "queries"),
-    "What to ask": ("prompt", "max_tokens", "stop"),
+    "What to ask": ("prompt", "prompts", "max_tokens", "stop"),
     "How tokens are drawn": ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed"),
-    "Which model": ("model", "mmproj", "heads", "context", "threads", "gpu_layers"),
+    "Who may ask, and for what": ("host", "port", "token", "hosts", "allow_url", "any_model_name", "allow"),
+    "How much": ("together", "queue", "max_body", "pixels", "tokens", "seconds", "demo_limits"),
+    "Which model": ("model", "mmproj", "heads", "context", "threads", "gpu_layers", "max_image_tokens", "fit"),
 }
 """Names of options by the title that they stand under; all others stand under Output."""
 
