@@ -1,6 +1,8 @@
 """lookhere batch: what a job is, where jobs come from, what is told of each, and whose files are whose."""
 
+import base64
 import json
+import socket
 import threading
 import weakref
 from dataclasses import replace
@@ -97,7 +99,7 @@ def test_all_of_an_answer_is_kept_where_that_is_asked(run):
 
 
 WRONG = {
-    "{": "it is not JSON",
+    "{": "it is not JSON (Expecting property name enclosed in double quotes: column 2)",
     "[1]": "it is [1]; expected an object",
     "null": "expected an object",
     "[" * 100_000: "it is not JSON",
@@ -291,6 +293,23 @@ class TestFromTheCommandLine:
         result = run("batch", "photos", "-o", "answers.jsonl")
         assert (result.exit_code, "There is no image in the folder" in result.stderr) == (1, True)
 
+    @pytest.mark.parametrize("name", ["photo", "photo/", "photo.png", "nowhere/photo.png"])
+    def test_a_name_of_nothing(self, run, name):
+        """Of what is named, all is there, or nothing is begun."""
+        result = run("batch", "strip.png", name, "-o", "answers.jsonl")
+        assert (result.exit_code, "There is no file and no folder" in result.stderr) == (1, True)
+        assert not Path("answers.jsonl").exists()
+
+    def test_addresses(self, run):
+        """They are read as they are written."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = f"http://127.0.0.1:{server.getsockname()[1]}/a.png"
+        data = "data:image/png;base64," + base64.b64encode(Path("strip.png").read_bytes()).decode()
+        uri = Path("strip.png").resolve().as_uri()
+        assert run("batch", address, data, uri, "-o", "answers.jsonl").exit_code == 3
+        assert [each["id"] for each in read()] == [data, uri]
+        assert [each[:2] for each in failed()] == [(address, "ImageError")]
+
     def test_boxes(self, run):
         for name in ("a.png", "b.png"):
             picture(f"photos/{name}", ord(name[0]))
@@ -326,6 +345,7 @@ class TestFromTheCommandLine:
             (("strip.png", "--coco", "boxes.json"), "leave out"),
             (("strip.png", "--images", "."), "--images is for"),
             (("strip.png", "-o", "answers.txt"), "expected a name that ends in"),
+            (("strip.png", "jobs.jsonl"), "'jobs.jsonl' is a file of jobs, which stands alone"),
         ],
     )
     def test_wrong_use(self, run, args, told):

@@ -67,9 +67,10 @@ class JobFile:
         except UnicodeDecodeError as error:
             raise JobsError(f"{what}: byte {error.start + 1} is not UTF-8; write the file in UTF-8.") from error
         except (ValueError, RecursionError) as error:
-            raise JobsError(
-                f"{what}: it is not JSON ({checks.reason(error)}); expected an object on one line."
-            ) from error
+            told = checks.reason(error)
+            if isinstance(error, json.JSONDecodeError):  # not its line, which is 1
+                told = f"{error.msg}: column {error.colno}"
+            raise JobsError(f"{what}: it is not JSON ({told}); expected an object on one line.") from error
 
     def close(self) -> None:
         """Closes the file."""

@@ -18,10 +18,15 @@ ENDINGS = (
 """Of the images in a folder."""
 
 
-def images_in(given: Iterable[Path]) -> list[str]:
-    """Files as they are given, and the images of folders and of the folders in them, by name. JobsError."""
+def images_in(given: Iterable[Path | str]) -> list[str]:
+    """Files and addresses as they are given; of folders the images in them and in their folders, by name. JobsError."""
     found: list[str] = []
     for path in given:
+        if isinstance(path, str):
+            found.append(path)
+            continue
+        if not path.exists():
+            raise JobsError(f"There is no file and no folder {checks.file(path)}; expected images, or folders of them.")
         if not path.is_dir():
             found.append(str(path))
             continue

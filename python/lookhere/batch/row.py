@@ -30,9 +30,14 @@ def beside(folder: str) -> Opener:
     """Names of images in a folder; addresses, data URIs and absolute paths stay as they are."""
 
     def opened(name: str) -> str:
-        return name if name[:5].lower() == "data:" or "://" in name[:12] else os.path.join(folder, name)
+        return name if is_address(name) else os.path.join(folder, name)
 
     return opened
+
+
+def is_address(name: str) -> bool:
+    """Whether the name of an image is an address or a data URI, and no path."""
+    return name[:5].lower() == "data:" or "://" in name[:12]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from ..batch.failure import Failure, Failures
 from ..batch.jobs import Boxes, JobFile, Jobs, Listed
 from ..batch.listing import boxes_in, grid_of, images_in
 from ..batch.plan import Plan
-from ..batch.row import beside
+from ..batch.row import beside, is_address
 from ..batch.work import Batch, Files, Summary, needs
 from ..checks import file, short
 from ..loading.load import load
@@ -37,6 +38,15 @@ TOLD = 10
 LONGEST = 400
 """Characters of what it says of one."""
 ENDINGS = (".jsonl", ".ndjson", ".parquet")
+JOBS = (".jsonl", ".ndjson", ".json")
+
+
+class _Source(click.Path):
+    """A path, or an address as it is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        text = os.fsdecode(super().convert(value, param, ctx))
+        return text if is_address(text) else Path(text)
 
 
 class _Answers(click.Path):
@@ -53,7 +63,7 @@ class _Answers(click.Path):
 
 
 @click.command(cls=Sectioned, short_help="Answer many jobs: a file of them, or whole folders.")
-@click.argument("sources", metavar="[JOBS|IMAGE|FOLDER]...", nargs=-1, type=FILE)
+@click.argument("sources", metavar="[JOBS|IMAGE|FOLDER]...", nargs=-1, type=_Source())
 @click.option(
     "-o", "--output", type=_Answers(), required=True, metavar="FILE",
     help="Where the answers go: a name in .jsonl, or in .parquet for a table.",
@@ -70,7 +80,7 @@ class _Answers(click.Path):
 @sampling_options("100")
 @force_option
 def batch(
-    sources: tuple[Path, ...],
+    sources: tuple[Path | str, ...],
     output: Path,
     images: Path | None,
     coco: Path | None,
@@ -104,7 +114,10 @@ def batch(
     files = Files(output)
     check_outputs(
         {"-o": output, "-o, with what failed": files.errors},
-        (*(each for each in sources if not each.is_dir()), coco, loading["model"], loading["mmproj"], loading["heads"]),
+        (
+            *(each for each in sources if not os.path.isdir(each)),
+            *(coco, loading["model"], loading["mmproj"], loading["heads"]),
+        ),
         replace=True,
     )
     with _jobs(sources, images, coco, grid, regions, prompts) as (jobs, folder, prompt):
@@ -162,7 +175,7 @@ def _said(told: Summary, files: Files) -> str:
 
 @contextmanager
 def _jobs(
-    sources: tuple[Path, ...],
+    sources: tuple[Path | str, ...],
     images: Path | None,
     coco: Path | None,
     grid: tuple[int, int] | None,
@@ -182,20 +195,22 @@ def _jobs(
             _folder(images or coco.parent),
             None,
         )
-    elif len(sources) == 1 and _is_jobs(sources[0]):
+    elif len(sources) == 1 and isinstance(source := sources[0], Path) and _is_jobs(source):
         if grid or regions:
             raise click.UsageError("The rows of JOBS name their regions; leave out --grid, --box and the like.")
         if len(prompts) > 1:
             raise click.UsageError("The rows of JOBS have their prompts; one --prompt is asked where a row has none.")
-        jobs = JobFile(sources[0])
+        jobs = JobFile(source)
         try:
-            yield jobs, _folder(images or sources[0].parent), prompts[0] if prompts else None
+            yield jobs, _folder(images or source.parent), prompts[0] if prompts else None
         finally:
             jobs.close()
     elif not sources:
         raise click.UsageError("Missing JOBS: a file of jobs, images, or a folder of them; or --coco JSON.")
     elif images is not None:
         raise click.UsageError("--images is for a file of jobs, or --coco; name images and folders alone.")
+    elif jobs_there := [each for each in sources if isinstance(each, Path) and each.suffix.lower() in JOBS]:
+        raise click.UsageError(f"{file(jobs_there[0])} is a file of jobs, which stands alone; leave out the others.")
     else:
         places: list[Any] = [region_json(each) for each in regions] + (grid_of(*grid) if grid else [])
         yield Listed(images_in(sources), places or [None], [*prompts] or [None]), "", None
@@ -208,7 +223,7 @@ def _folder(path: Path) -> str:
 
 def _is_jobs(path: Path) -> bool:
     """A file of jobs by its name, or by the first letter in it."""
-    if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
+    if path.suffix.lower() in JOBS:
         return True
     try:
         with open(path, "rb") as opened:
