@@ -1,7 +1,11 @@
-"""A server of the built-in model and a headless browser; without either, these tests are skipped."""
+"""A server of the built-in model and a headless browser; without either, these tests are skipped.
+
+LOOKHERE_BROWSER=firefox or webkit runs them in that browser.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +15,9 @@ from on_page import Served, answered
 
 collect_ignore_glob = [] if find_spec("fastapi") and find_spec("playwright") else ["test_*.py"]
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = os.environ.get("LOOKHERE_BROWSER", "chromium")
+NAMES = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "firefox": ("firefox", "firefox-esr")}
+"""The system's; where it has none, the one that ``playwright install`` fetches is taken."""
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +31,13 @@ def served():
 def browser():
     from playwright.sync_api import Error, sync_playwright
 
-    path = next(filter(None, map(shutil.which, NAMES)), None)
+    path = next(filter(None, map(shutil.which, NAMES.get(BROWSER, ()))), None)
+    options = {"args": ["--no-sandbox"]} if BROWSER == "chromium" else {}
+    if BROWSER == "firefox" and path:
+        options["channel"] = "moz-firefox"  # speaks WebDriver BiDi, as every Firefox does
     with sync_playwright() as playwright:
         try:
-            found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            found = getattr(playwright, BROWSER).launch(executable_path=path, **options)
         except Error as error:
             pytest.skip(f"no browser: {error}")
         yield found

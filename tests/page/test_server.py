@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 from on_page import Served, answered, panel, spot
 
-SAID = ("ERR_CONNECTION_REFUSED", "WebSocket connection", "401")  # the browser's own words
+SAID = ("ERR_CONNECTION_REFUSED", "WebSocket connection", "establish a connection", "401")  # the browser's own words
 
 
 @pytest.fixture
@@ -51,13 +51,16 @@ def test_an_answer_is_stopped(opened):
     assert answered(page, "Frog")
 
 
-@pytest.mark.parametrize("own", [("--token", "a-secret-of-16")], indirect=True)
-def test_a_server_with_a_token(opened, own):
+TOKENS = ("a-secret-of-16", '(a,/secret"%41=+)')
+
+
+@pytest.mark.parametrize(("own", "token"), [(("--token", each), each) for each in TOKENS], indirect=["own"])
+def test_a_server_with_a_token(opened, own, token):
     page = opened(own.url, wait=False, expected=SAID)
     page.locator("#token").fill("wrong-one")
     page.locator("#door button").click()
     page.wait_for_selector("#door:not([hidden])")
-    page.locator("#token").fill("a-secret-of-16")
+    page.locator("#token").fill(token)
     page.locator("#door button").click()
     assert answered(page, "Frog")
     page.reload()
@@ -84,7 +87,9 @@ def test_the_policy_holds(opened, served):
     with urllib.request.urlopen(served.url) as answer:
         headers = answer.headers
     assert "unsafe" not in headers["content-security-policy"]
-    page = opened(expected=("Content Security Policy", "TrustedHTML", "requires 'Trusted"))
+    page = opened(
+        expected=("Content Security Policy", "TrustedHTML", "requires 'Trusted", "violates the following directive")
+    )
     inserted = page.evaluate(
         """() => {
             const script = document.createElement('script');

@@ -423,6 +423,11 @@ def test_who_may_open_a_socket(model, live):
             assert connection.subprotocol == "lookhere"
         with Socket(guarded, additional_headers={"Authorization": "Bearer secret-token"}).connection:
             pass
+    with serving(model, token="(a/secret,%41)") as guarded:
+        with pytest.raises(InvalidStatus, match="403"):
+            Socket(guarded, subprotocols=["lookhere", "lookhere.token.%28a%2Fsecret%2CA%29"])
+        with Socket(guarded, subprotocols=["lookhere", "lookhere.token.%28a%2Fsecret%2C%2541%29"]).connection:
+            pass
 
 
 @pytest.mark.parametrize(

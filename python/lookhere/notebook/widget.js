@@ -1,6 +1,7 @@
 // The widget of notebooks: an image to point at, and the answer beside it, as on the page that `lookhere serve` shows.
 
 import { Answer } from "./answer.js";
+import { composes, fitted } from "./field.js";
 import { Pointer } from "./pointer.js";
 import { same, told } from "./region.js";
 import { Sentence } from "./sentence.js";
@@ -50,6 +51,7 @@ class View {
   #timer = 0;
   #sent = null; // the region that this view has set, so that it is not drawn again
   #clean = [];
+  #fit; // the question's field to its text
 
   constructor(model, element) {
     this.#model = model;
@@ -60,6 +62,7 @@ class View {
     sheet.replaceSync($style);
     this.#root.adoptedStyleSheets = [sheet];
     this.#root.innerHTML = HTML;
+    this.#fit = fitted(this.#find("#question"));
     this.#dress(element, host, sheet);
     this.#fillTools();
     this.stage = new Stage(this.#find("#stage"));
@@ -111,6 +114,11 @@ class View {
     }
   }
 
+  #question() {
+    this.#find("#question").value = this.#model.get("question");
+    this.#fit();
+  }
+
   /** The image, and what is known of it already. */
   #open() {
     const { url, name, width, height } = this.#model.get("_picture");
@@ -119,7 +127,7 @@ class View {
     this.#find(".widget").style.setProperty("--ratio", `${width / height}`);
     this.#grid();
     this.#use(this.#model.get("grid") ? "panel" : "box");
-    this.#find("#question").value = this.#model.get("question");
+    this.#question();
     this.#find(".follow select").value = this.#model.get("follow");
     this.#region();
     this.#replay();
@@ -241,7 +249,7 @@ class View {
       this.#set(this.#model.get("region"));
     });
     this.#find("#question").addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      if (event.key !== "Enter" || event.shiftKey || composes(event)) return;
       event.preventDefault();
       this.#find("#ask").requestSubmit();
     });
@@ -251,7 +259,7 @@ class View {
       "change:_picture": () => this.#open(),
       "change:_story": () => this.#replay(),
       "change:grid": () => this.#grid(),
-      "change:question": () => (this.#find("#question").value = this.#model.get("question")),
+      "change:question": () => this.#question(),
       "change:follow": () => (this.#find(".follow select").value = this.#model.get("follow")),
       "change:region": () => {
         if (!same(this.#sent, this.#model.get("region"))) this.#region();

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.responses import JSONResponse
 
@@ -18,7 +18,8 @@ OPEN = re.compile(r"/|/health|/page/[\w-]+\.(css|js|svg)", re.ASCII)
 """Paths that need no token: the page asks for it, and a browser that opens it has none yet."""
 
 PROTOCOL = "lookhere.token."
-"""Begins the subprotocol by which a browser's WebSocket, which sends no headers, brings the token."""
+"""Begins the subprotocol by which a browser's WebSocket, which sends no headers, brings the token; letters that such a
+name may not have are percent-encoded."""
 
 
 class Guard:
@@ -76,7 +77,8 @@ class Guard:
         if scheme.lower() == "bearer":
             given.append(token.strip())
         if scope["type"] == "websocket":
-            given += [each.removeprefix(PROTOCOL) for each in scope["subprotocols"] if each.startswith(PROTOCOL)]
+            named = [each.removeprefix(PROTOCOL) for each in scope["subprotocols"] if each.startswith(PROTOCOL)]
+            given += [*named, *map(unquote, named)]
         expected = (self._settings.token or "").encode()
         if not any(hmac.compare_digest(each.encode(), expected) for each in given):
             raise RequestError(

@@ -2,8 +2,17 @@
 
 const KEY = "lookhere.token";
 
+/** What is kept until the tab is closed; nothing where the browser keeps nothing. */
+const kept = () => {
+  try {
+    return sessionStorage;
+  } catch {
+    return null;
+  }
+};
+
 export class Door {
-  token = sessionStorage.getItem(KEY);
+  token = kept()?.getItem(KEY);
   #form;
 
   constructor(form) {
@@ -38,7 +47,7 @@ export class Door {
       const taken = (event) => {
         event.preventDefault();
         this.token = this.#form.elements.token.value;
-        sessionStorage.setItem(KEY, this.token);
+        kept()?.setItem(KEY, this.token);
         this.#form.hidden = true;
         resolve();
       };

@@ -1,5 +1,10 @@
 // An image that comes from outside: dropped, pasted, chosen or photographed.
 
+const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+
+/** Text that is dragged may be dropped where one writes. */
+const writes = (event) => !holdsFiles(event) && event.target.closest?.("textarea, input");
+
 /** onFile is called with it. */
 export class Gift {
   #depth = 0; // dragging over a child leaves its parent
@@ -17,11 +22,12 @@ export class Gift {
       });
     }
     addEventListener("paste", (event) => give(event.clipboardData?.files));
-    addEventListener("dragenter", () => this.#over(1));
-    addEventListener("dragleave", () => this.#over(-1));
-    addEventListener("dragover", (event) => event.preventDefault());
+    addEventListener("dragenter", (event) => holdsFiles(event) && this.#over(1));
+    addEventListener("dragleave", (event) => holdsFiles(event) && this.#over(-1));
+    addEventListener("dragover", (event) => writes(event) || event.preventDefault());
     addEventListener("drop", (event) => {
-      event.preventDefault();
+      if (writes(event)) return;
+      event.preventDefault(); // else the browser opens what is dropped, in place of this page
       this.#over(-this.#depth);
       give(event.dataTransfer?.files);
     });

@@ -2,6 +2,9 @@
 
 const PAUSES = [300, 600, 1200, 2500, 5000]; // milliseconds before it is tried again
 
+/** A token within the name of a protocol, which takes few of the letters that a token may have. */
+const named = (token) => `lookhere.token.${encodeURIComponent(token).replace(/[()]/g, (letter) => `%${letter.charCodeAt(0).toString(16)}`)}`;
+
 /** onState is called with "open" or "gone". */
 export class Link {
   #socket = null;
@@ -42,7 +45,7 @@ export class Link {
 
   #open() {
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/lookhere/socket`;
-    const socket = new WebSocket(url, this.#token ? ["lookhere", `lookhere.token.${this.#token}`] : ["lookhere"]);
+    const socket = new WebSocket(url, this.#token ? ["lookhere", named(this.#token)] : ["lookhere"]);
     this.#socket = socket;
     socket.addEventListener("open", () => {
       this.#tries = 0;
@@ -56,8 +59,17 @@ export class Link {
     socket.addEventListener("message", (event) => this.#take(JSON.parse(event.data)));
     socket.addEventListener("close", () => {
       this.onState("gone");
-      setTimeout(() => this.#open(), PAUSES[Math.min(this.#tries++, PAUSES.length - 1)]);
+      this.#again();
     });
+  }
+
+  /** Opens once the server is there: Firefox lets a WebSocket wait for up to a minute after others could not open. */
+  #again() {
+    setTimeout(async () => {
+      const there = await fetch("/health").then((found) => found.ok, () => false);
+      if (there) this.#open();
+      else this.#again();
+    }, PAUSES[Math.min(this.#tries++, PAUSES.length - 1)]);
   }
 
   #send() {

@@ -1,8 +1,10 @@
 // Puts the page together: what is pointed at is asked about, and what is answered is shown.
 
 import { Answer } from "./answer.js";
+import { copied } from "./clipboard.js";
 import { Controls } from "./controls.js";
 import { Door } from "./door.js";
+import { composes, fitted } from "./field.js";
 import { Gift } from "./gift.js";
 import { History } from "./history.js";
 import { Link } from "./link.js";
@@ -36,6 +38,7 @@ class Page {
   #hovered = null; // a word
   #under = [null, null]; // where in the image the pointer is
   #frame = 0;
+  #fit = fitted($("#question"));
 
   constructor(facts, door) {
     this.facts = facts;
@@ -79,6 +82,7 @@ class Page {
     const { question, photo_question } = this.facts;
     const usual = ["", question, photo_question].includes($("#question").value);
     if (usual) $("#question").value = picture.panels ? question : photo_question;
+    this.#fit();
     const tool = picture.panels ? "panel" : this.pointer.tool === "panel" ? "spot" : this.pointer.tool;
     $(`input[name=tool][value=${tool}]`).checked = true;
     this.pointer.tool = tool;
@@ -228,18 +232,16 @@ class Page {
       this.#ask(true);
     });
     on("#question", "keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey) {
-        event.preventDefault();
-        $("#ask").requestSubmit();
-      }
+      if (event.key !== "Enter" || event.shiftKey || composes(event)) return;
+      event.preventDefault();
+      $("#ask").requestSubmit();
     });
     on("#stop", "click", () => this.link.stop());
     on("#keep", "click", () => this.#answer && !this.#answer.running && this.history.keep(this.#answer));
     on("#demo", "click", () => this.demo());
     on("#copy", "change", () => this.#snippet());
     on("#copy-it", "click", async () => {
-      await navigator.clipboard.writeText($("#code").textContent);
-      $("#copy-it").textContent = "Copied";
+      $("#copy-it").textContent = (await copied($("#code"))) ? "Copied" : "Selected";
       setTimeout(() => ($("#copy-it").textContent = "Copy"), 1500);
     });
     on("#save-json", "click", () => save(asJson(this.history.entries, this.facts), "lookhere.json", "application/json"));
@@ -256,7 +258,10 @@ async function begin() {
   $("#main").hidden = false;
   const page = new Page(facts, door);
   if (facts.photo === null) await page.demo();
-  else await page.open(new File([await door.blob("/page/photo")], facts.photo));
+  else {
+    const blob = await door.blob("/page/photo");
+    await page.open(new File([blob], facts.photo, { type: blob.type }));
+  }
 }
 
 begin().catch((error) => notice(`The page could not begin: ${error.message}`));
