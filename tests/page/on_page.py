@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 
+BROWSER = os.environ.get("LOOKHERE_BROWSER", "chromium")
+
 CAPTIONS = (
     "Frog paints a picture on the beach.",
     "Dog kicks a ball in the snow.",

@@ -192,3 +192,13 @@ def test_an_answer_is_copied(opened):
     page.locator("#copy-it").click()
     page.wait_for_function("() => document.querySelector('#copy-it').textContent === 'Copied'")
     assert page.evaluate("() => navigator.clipboard.readText()") == text
+
+
+def test_an_answer_is_copied_where_there_is_no_clipboard(opened):
+    """As on a page of another machine, without https."""
+    page = opened(script="Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    text = code(page, "shell")
+    page.evaluate("() => addEventListener('copy', () => { window.copied = `${getSelection()}`; })")
+    page.locator("#copy-it").click()
+    page.wait_for_function("() => document.querySelector('#copy-it').textContent === 'Copied'")
+    assert page.evaluate("() => copied") == text

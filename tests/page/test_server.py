@@ -4,7 +4,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from on_page import Served, answered, panel, spot
+from on_page import CAPTIONS, Served, answered, panel, spot
 
 SAID = ("ERR_CONNECTION_REFUSED", "WebSocket connection", "establish a connection", "401")  # the browser's own words
 
@@ -26,6 +26,15 @@ def test_the_server_goes_and_comes_back(opened, own):
     assert page.locator("#notice").is_hidden()
     page.mouse.click(*spot(page, *panel(4)))
     assert answered(page, "Rabbit")
+
+
+def test_a_reload_begins_afresh(opened):
+    """Browsers put back what stood in a form, which the page would not have drawn heads for."""
+    page = opened()
+    page.locator("input[name=arm][value=random]").check()
+    page.reload()
+    assert answered(page, "Frog") == CAPTIONS[0]
+    assert page.locator("input[name=arm]:checked").input_value() == "gaze"
 
 
 def test_an_error_is_told_and_the_next_answer_comes(opened):
