@@ -288,6 +288,18 @@ class TestFromTheCommandLine:
         assert [each["id"] for each in read("photos/whole.jsonl")] == [each["image"] for each in found[::6]]
         assert run("batch", "photos", "-o", "photos/whole.jsonl").exit_code == 0  # it may lie among the images
 
+    def test_images_that_our_own_model_does_not_know(self, run):
+        """That is said once, and early."""
+        told = "knows only the comic strips and scenes that lookhere draws"
+        picture("flat.png", 9)
+        assert told not in run("batch", "flat.png", "-o", "flat.jsonl").stderr
+        for name in ("a.png", "b.png"):
+            noise = np.random.default_rng(ord(name[0])).integers(0, 255, (32, 96, 3), np.uint8)
+            Image.fromarray(noise).save(name)
+        result = run("batch", "flat.png", "a.png", "b.png", "--grid", "1x2", "-o", "answers.jsonl")
+        assert (result.exit_code, result.stderr.count(told)) == (0, 1)
+        assert result.stderr.index(told) < result.stderr.index("6 of 6 answered")
+
     def test_a_folder_without_images(self, run):
         Path("photos").mkdir()
         result = run("batch", "photos", "-o", "answers.jsonl")

@@ -17,11 +17,13 @@ from ..schedule import Schedule
 if TYPE_CHECKING:
     from ..scenes.asking import Asking
 
-UNKNOWN = (
-    "Note: this model knows only the comic strips and scenes that lookhere draws, and this image does not have "
-    "their colours. Its answer means little. For photographs and other pictures give another model: --model "
-    "qwen3-vl-2b fetches one (lookhere models lists more), --model MODEL.gguf takes yours."
+_UNKNOWN = (
+    "Note: this model knows only the comic strips and scenes that lookhere draws, and {} not have their colours. {} "
+    "little. For photographs and other pictures give another model: --model qwen3-vl-2b fetches one (lookhere models "
+    "lists more), --model MODEL.gguf takes yours."
 )
+UNKNOWN = _UNKNOWN.format("this image does", "Its answer means")
+UNKNOWN_SOME = _UNKNOWN.format("some images do", "Its answers about them mean")
 UNREAD = (
     "Note: the built-in model learned comic strips and never to read, so that its answer about a text means little. "
     "Give a language model: --model MODEL.gguf; it needs no projector for texts."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -18,10 +19,12 @@ from ..batch.plan import Plan
 from ..batch.row import beside, is_address
 from ..batch.work import Batch, Files, Summary, needs
 from ..checks import file, short
+from ..errors import UnknownImageWarning
 from ..loading.load import load
 from ..model import Model
 from ..regions.region import Region
 from ..wire.region import region_json
+from .asked import UNKNOWN_SOME
 from .kept import keep
 from .options.model import FILE, model_options
 from .options.region import region_options
@@ -30,6 +33,9 @@ from .options.schedule import Grid
 from .options.sections import Sectioned
 from .options.steering import steering_options
 from .outputs import check_outputs, force_option
+
+if TYPE_CHECKING:
+    from .progress import Bar
 
 FAILED = 3
 """The exit code where some rows failed and all others are answered."""
@@ -153,7 +159,28 @@ def _run(work: Batch, model: Model) -> Summary:
             elif count == TOLD + 1:
                 bar.note(f"Whatever else fails is named in {file(work.files.errors)} alone.")
 
-        return work.run(model, begun=begun, step=lambda: bar.step("answer"), failed=failed)
+        with _unknown_told(bar):
+            return work.run(model, begun=begun, step=lambda: bar.step("answer"), failed=failed)
+
+
+@contextmanager
+def _unknown_told(bar: Bar) -> Iterator[None]:
+    """Says once that a model of ours does not know an image. It may be looked at in any thread."""
+    said = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UnknownImageWarning)
+        show = warnings.showwarning
+
+        def told(message: Warning | str, category: type[Warning], *args: Any, **options: Any) -> None:
+            nonlocal said
+            if not issubclass(category, UnknownImageWarning):
+                show(message, category, *args, **options)
+            elif not said:
+                said = True
+                bar.note(UNKNOWN_SOME)
+
+        warnings.showwarning = told
+        yield
 
 
 def _none(plan: Plan, files: Files) -> Summary:

@@ -75,8 +75,8 @@ class Widget(anywidget.AnyWidget):
     hover = traitlets.Bool(False).tag(sync=True)
     grid = _Grid().tag(sync=True)
     answer = traitlets.Instance(Answer, allow_none=True)
-    _picture = traitlets.Dict().tag(sync=True)
-    _story = traitlets.List().tag(sync=True)
+    _picture: traitlets.Dict[Any, Any] = traitlets.Dict().tag(sync=True)
+    _story: traitlets.List[Any] = traitlets.List().tag(sync=True)
     _writing: Writing | None = None
 
     def __init__(
