@@ -75,3 +75,15 @@ def test_the_head_sets_that_it_names_come_along():
     known = {path.name for path in registry.package_folder("heads").glob("*.json")}
     assert {"qwen3-vl-2b.json", "qwen2-vl-7b.json", "schema.json"} <= known
     assert lookhere.HeadSet.read(registry.package_folder("heads") / "qwen3-vl-2b.json").heads[0] == (19, 5)
+
+
+PAGES = [README, *((Path(__file__).parents[2] / "docs" / f"{name}.md").read_text() for name in (
+    "agents", "batch", "cluster", "command-line", "llama-cpp-python", "notebooks", "python", "server", "tutorial"
+))]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.splitlines()[0])
+def test_a_person_with_a_clone_can_follow_a_page(page):
+    """Where its strip comes from is said, and nothing is installed from an index that does not have it."""
+    assert "strip.png" not in page or "lookhere demo --strip strip.png" in page
+    assert not re.search(r"pip install '?lookhere(?!\[)", page)
