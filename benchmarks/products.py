@@ -18,9 +18,9 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests" / part) for pa
 
 import capi  # noqa: E402
 from attention_op import InitParams  # noqa: E402
-from test_several_rows import Q4_K, Q6_K, Product, buffer_type  # noqa: E402
+from test_several_rows import Q4_K, Q5_K, Q6_K, Q8_0, Product, buffer_type  # noqa: E402
 
-KINDS = {"Q4_K": Q4_K, "Q6_K": Q6_K}
+KINDS = {"Q4_K": Q4_K, "Q5_K": Q5_K, "Q6_K": Q6_K, "Q8_0": Q8_0}
 
 
 class Timed:

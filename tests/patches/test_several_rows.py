@@ -1,4 +1,4 @@
-"""Products of quantized weights with several rows: right against float64; a row has the bits of stock's product of it alone."""
+"""Products of quantized weights with several rows: right, and a row has the bits of stock's product of it alone."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-Q4_K, Q6_K = 12, 14
-BYTES = {Q4_K: 144, Q6_K: 210}  # of 256 weights
-kinds = pytest.mark.parametrize("kind", [Q4_K, Q6_K], ids=["q4_k", "q6_k"])
+Q8_0, Q4_K, Q5_K, Q6_K = 8, 12, 13, 14
+BYTES = {Q8_0: 272, Q4_K: 144, Q5_K: 176, Q6_K: 210}  # of 256 weights
+kinds = pytest.mark.parametrize("kind", BYTES, ids=["q8_0", "q4_k", "q5_k", "q6_k"])
 BOUND = 1e-7
 """Of the sum of the magnitudes of what is added up: how far from float64, with activations that 8 bits hold."""
 
@@ -31,7 +31,7 @@ class Product:
     seed: int = 0
     planes: int = 1
     extreme: bool = False  # the largest weights, scales and activations there are
-    whole: bool = False  # activations that 8 bits hold: whole numbers up to 127, which each 256 have
+    whole: bool = False  # activations that 8 bits hold: whole numbers up to 127, which each 32 have
     blocks: NDArray[np.uint8] = field(init=False)
     activations: NDArray[np.float32] = field(init=False)
 
@@ -40,7 +40,12 @@ class Product:
         shape = self.columns, self.width // 256, BYTES[self.kind]
         self.blocks = np.full(shape, 255, np.uint8) if self.extreme else rng.integers(0, 256, shape, np.uint8)
         halves = rng.uniform(-0.01, 0.01, (*shape[:2], 2)).astype(np.float16)
-        if self.kind == Q4_K:  # d, dmin, 12 bytes of scales, 128 of weights
+        if self.kind == Q8_0:  # eight times d, 32 weights
+            of_32 = self.blocks.reshape(*shape[:2], 8, 34)
+            of_32[..., :2] = rng.uniform(-0.01, 0.01, of_32.shape[:3]).astype(np.float16)[..., None].view(np.uint8)
+            if self.extreme:
+                of_32[..., 2:] = 128
+        elif self.kind in (Q4_K, Q5_K):  # d, dmin, 12 bytes of scales, of Q5_K 32 of high bits, 128 of weights
             self.blocks[..., :4] = halves.view(np.uint8)
         else:  # 192 bytes of weights, 16 scales, d
             self.blocks[..., 208:] = halves[..., :1].copy().view(np.uint8)
@@ -51,7 +56,7 @@ class Product:
             self.activations = np.sign(self.activations)
         if self.whole:
             self.activations = np.clip(np.round(32 * self.activations), -127, 127)
-            self.activations[..., ::256] = 127 * rng.choice(np.float32([-1, 1]), self.activations[..., ::256].shape)
+            self.activations[..., ::32] = 127 * rng.choice(np.float32([-1, 1]), self.activations[..., ::32].shape)
         self.activations[..., :256] *= self.seed % 3  # sometimes a block of zeros
 
     def want(self) -> NDArray[np.float64]:
@@ -66,8 +71,14 @@ class Product:
 
     def _weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The weights as they are stored, and what is subtracted from them, (columns, width) each."""
-        quants, offsets = self._q4_k() if self.kind == Q4_K else self._q6_k()
+        quants, offsets = {Q8_0: self._q8_0, Q4_K: self._q4_k, Q5_K: self._q4_k, Q6_K: self._q6_k}[self.kind]()
         return quants.reshape(self.columns, self.width), offsets.reshape(self.columns, self.width)
+
+    def _q8_0(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        of_32 = self.blocks.reshape(*self.blocks.shape[:2], 8, 34)
+        d = of_32[..., :2].copy().view(np.float16).astype(np.float64)
+        quants = d * of_32[..., 2:].view(np.int8)
+        return quants, np.zeros_like(quants)
 
     def _q4_k(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         d, dmin = np.moveaxis(self.blocks[..., :4].copy().view(np.float16).astype(np.float64), -1, 0)
@@ -75,8 +86,10 @@ class Product:
         low, middle, high = packed[..., :4], packed[..., 4:8], packed[..., 8:]
         scales = np.concatenate([low & 63, high & 15 | (low >> 6) << 4], -1)
         mins = np.concatenate([middle & 63, high >> 4 | (middle >> 6) << 4], -1)
-        nibbles = self.blocks[..., 16:].reshape(*d.shape, 4, 1, 32)
+        nibbles = self.blocks[..., -128:].reshape(*d.shape, 4, 1, 32)
         quants = np.concatenate([nibbles & 15, nibbles >> 4], -2).reshape(*d.shape, 8, 32)
+        if self.kind == Q5_K:
+            quants |= (self.blocks[..., None, 16:48] >> np.arange(8, dtype=np.uint8)[:, None] & 1) << 4
         offsets = np.broadcast_to((dmin[..., None] * mins)[..., None], quants.shape)
         return d[..., None, None] * scales[..., None] * quants, offsets
 
@@ -152,14 +165,20 @@ shapes = given(rows=st.integers(1, 40), blocks=st.integers(1, 5), groups=st.inte
                extreme=st.booleans())  # fmt: skip
 
 
-def taken(kind: int, rows: int, planes: int, repacked: bool) -> bool:
-    """Whether our kernels compute a product: of rearranged Q4_K, of Q6_K up to 16 rows of one plane."""
-    return repacked if kind == Q4_K else rows <= 16 and planes == 1
+def alone(kind: int, rows: int, planes: int, repacked: bool) -> bool:
+    """Whether a row has the bits of stock's product of it alone: with our kernels, and in Q8_0 with stock's too."""
+    return kind == Q8_0 or (repacked if kind == Q4_K else rows <= 16 and planes == 1)
 
 
-def can(api: Api) -> bool:
-    """Whether our kernels run on this processor."""
-    return all(getattr(api.lib, f"ggml_cpu_has_{what}")() for what in ("avx2", "fma", "f16c"))
+def can(api: Api, kind: int = Q6_K) -> bool:
+    """Whether our kernels of this type run on this processor."""
+    wide = ("avx512", "avx512_vnni") if kind == Q8_0 else ()
+    return all(getattr(api.lib, f"ggml_cpu_has_{what}")() for what in ("avx2", "fma", "f16c", *wide))
+
+
+def columns(kind: int, groups: int, seed: int, repacked: bool) -> int:
+    """Eights, as weights need that are rearranged, or any number."""
+    return 8 * groups - (0 if repacked and kind == Q4_K else seed % 8)
 
 
 @kinds
@@ -174,16 +193,18 @@ def test_a_row_has_the_bits_of_stock_for_it_alone(
     patched: Api, stock: Api, kind: int, rows: int, blocks: int, groups: int, seed: int, planes: int, threads: int,
     repacked: bool, extreme: bool,
 ) -> None:  # fmt: skip
-    """Whatever the number of rows, of columns (eights, as repacked weights need) and of threads that share them."""
-    product = Product(kind, 256 * blocks, 8 * groups, rows, seed, planes, extreme)
-    repacked = repacked and kind == Q4_K  # the only one of the two that x86 rearranges
-    assume(can(patched) and taken(kind, rows, planes, repacked))
+    """Whatever the number of rows, of columns and of threads that share them."""
+    if not can(patched):
+        pytest.skip("our kernels are for AVX2: this processor has upstream's")
+    product = Product(kind, 256 * blocks, columns(kind, groups, seed, repacked), rows, seed, planes, extreme)
+    repacked = repacked and kind == Q4_K  # the only one of them that x86 rearranges
+    assume(alone(kind, rows, planes, repacked))
     ours = product.run(patched, repacked=repacked, threads=threads)
     whole = product.activations
     for row in range(rows):
         product.activations = np.ascontiguousarray(whole[:, row : row + 1])
-        alone = product.run(stock, repacked=repacked, threads=threads)
-        np.testing.assert_array_equal(ours[:, row].view(np.uint32), alone[:, 0].view(np.uint32))
+        want = product.run(stock, repacked=repacked, threads=threads)
+        np.testing.assert_array_equal(ours[:, row].view(np.uint32), want[:, 0].view(np.uint32))
 
 
 @kinds
@@ -193,9 +214,9 @@ def test_the_others_have_the_bits_of_stock(
     patched: Api, stock: Api, kind: int, rows: int, blocks: int, groups: int, seed: int, planes: int, threads: int,
     repacked: bool, extreme: bool,
 ) -> None:  # fmt: skip
-    product = Product(kind, 256 * blocks, 8 * groups, rows, seed, planes, extreme)
+    product = Product(kind, 256 * blocks, columns(kind, groups, seed, repacked), rows, seed, planes, extreme)
     repacked = repacked and kind == Q4_K
-    assume(not (can(patched) and taken(kind, rows, planes, repacked)))
+    assume(kind == Q8_0 or not (can(patched) and alone(kind, rows, planes, repacked)))
     ours, theirs = (product.run(api, repacked=repacked, threads=threads) for api in (patched, stock))
     np.testing.assert_array_equal(ours.view(np.uint32), theirs.view(np.uint32))
 
@@ -211,7 +232,9 @@ def test_within_the_bound_of_float64_and_of_stock(
     repacked: bool, extreme: bool,
 ) -> None:  # fmt: skip
     """With activations that 8 bits hold, nothing but the rounding of float32 sums is left."""
-    product = Product(kind, 256 * blocks, 8 * groups, rows, seed, planes, extreme, whole=True)
+    product = Product(
+        kind, 256 * blocks, columns(kind, groups, seed, repacked), rows, seed, planes, extreme, whole=True
+    )
     repacked = repacked and kind == Q4_K
     ours, theirs = (product.run(api, repacked=repacked, threads=threads) for api in (patched, stock))
     bound = BOUND * product.magnitude()
@@ -229,8 +252,8 @@ def test_the_result_is_the_same_in_batches_of_any_size(patched: Api, kind: int, 
     whole = product.activations
     for row in range(rows):
         product.activations = np.ascontiguousarray(whole[:, row : row + 1])
-        alone = product.run(patched, repacked=kind == Q4_K)
-        assert np.all(np.abs(alone[:, 0].astype(np.float64) - want[:, row]) <= BOUND * scale[:, row])
+        one = product.run(patched, repacked=kind == Q4_K)
+        assert np.all(np.abs(one[:, 0].astype(np.float64) - want[:, row]) <= BOUND * scale[:, row])
 
 
 @kinds
@@ -243,19 +266,30 @@ def test_against_float64(patched: Api, kind: int, rows: int) -> None:
     assert np.sqrt(np.mean((got - want) ** 2)) < 0.01 * np.sqrt(np.mean(want**2))
 
 
-@kinds
-def test_the_kernels_run_where_they_can(patched: Api, kind: int) -> None:
-    """Called as ggml calls them, with activations of zero: they say that they did it, and write all."""
+@pytest.mark.parametrize("kind", [Q8_0, Q5_K, Q6_K], ids=["q8_0", "q5_k", "q6_k"])
+@pytest.mark.parametrize("planes", [1, 2])
+@pytest.mark.parametrize("rows", [1, 2, 16, 17])
+def test_few_rows_are_taken(patched: Api, kind: int, planes: int, rows: int) -> None:
+    lib = patched.lib
+    for name in ("ggml_new_tensor_2d", "ggml_new_tensor_3d", "ggml_mul_mat"):
+        getattr(lib, name).restype = C.POINTER(Tensor)
+    lib.ggml_init.restype, lib.ggml_mul_mat_rows_takes.restype = C.c_void_p, C.c_bool
+    context = C.c_void_p(lib.ggml_init(InitParams(1 << 16, None, True)))
+    weights = lib.ggml_new_tensor_2d(context, kind, C.c_int64(256), C.c_int64(8))
+    activations = lib.ggml_new_tensor_3d(context, F32, C.c_int64(256), C.c_int64(rows), C.c_int64(planes))
+    takes = lib.ggml_mul_mat_rows_takes(lib.ggml_mul_mat(context, weights, activations))
+    lib.ggml_free(context)
+    assert takes == (can(patched, kind) and 2 <= rows <= 16 and planes == 1)
+
+
+def test_rearranged_weights_are_taken(patched: Api) -> None:
+    """Called as ggml calls it, with activations of zero: it says that it did it, and writes all."""
     rows, columns = 6, 8
-    weights = np.ascontiguousarray(Product(kind, 256, columns, 1).blocks)
+    weights = np.ascontiguousarray(Product(Q4_K, 256, columns, 1).blocks)
     zeros = np.zeros(rows * 292, np.uint8)
     out = np.full((rows, columns), np.nan, np.float32)
     x, y, s = (array.ctypes.data_as(C.c_void_p) for array in (weights, zeros, out))
-    stride, size, quants = (C.c_size_t(n) for n in (columns, BYTES[kind], 292))
-    if kind == Q4_K:
-        kernel, operands = patched.lib.ggml_mul_mat_rows_q4_K_8x8_q8_K, (x, y)
-    else:
-        kernel, operands = patched.lib.ggml_mul_mat_rows_q6_K_q8_K, (x, size, y, quants)
+    kernel = patched.lib.ggml_mul_mat_rows_q4_K_8x8_q8_K
     kernel.restype = C.c_bool
-    assert kernel(256, s, stride, *operands, rows, columns) == can(patched)
+    assert kernel(256, s, C.c_size_t(columns), x, y, rows, columns) == can(patched)
     assert np.all(out == 0) if can(patched) else np.all(np.isnan(out))
