@@ -71,6 +71,7 @@ class Case:
     hidden: float = 0.0  # share of the keys, from the front, that no row sees
     sinks: Floats | None = None  # (heads,)
     head_mask: NDArray[np.bool_] | None = None  # (heads,) or (streams, rows, heads): heads that take the second mask
+    only: NDArray[np.bool_] | None = None  # likewise, without a second mask: heads that see any key
     spread: float = 3.0  # standard deviation of the scores, about
 
     def __post_init__(self) -> None:
@@ -97,6 +98,10 @@ class Case:
 
     def want(self) -> NDArray[np.float64]:
         """The output in float64, (streams, rows, heads, dim)."""
+        return self.want_and_sums()[0]
+
+    def want_and_sums(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The output, and the logarithms of the sums (streams, rows, heads), in float64."""
         group = self.heads // self.heads_kv
         k, v = (np.repeat(exact(x, self.kind), group, 2) for x in (self.k, self.v))
         scores = np.einsum("srhd,skhd->srhk", self.q.astype(np.float64), k) / np.sqrt(self.dim)
@@ -105,12 +110,16 @@ class Case:
         scores = scores + np.where(
             self.biased[..., None], self.bias[:, :, None].astype(np.float64), self.mask[:, :, None]
         )
+        if self.only is not None:
+            scores[~np.broadcast_to(self.only, scores.shape[:3])] = -np.inf
         sinks = np.full(self.heads, -np.inf) if self.sinks is None else self.sinks.astype(np.float64)
         top = np.maximum(scores.max(-1), sinks)[..., None]
         top = np.where(np.isinf(top), 0, top)
         p = np.exp(scores - top)
         total = p.sum(-1) + np.exp(sinks - top[..., 0])
-        return np.einsum("srhk,skhd->srhd", p, v) / np.where(total == 0, 1, total)[..., None]
+        out = np.einsum("srhk,skhd->srhd", p, v) / np.where(total == 0, 1, total)[..., None]
+        with np.errstate(divide="ignore"):
+            return out, top[..., 0] + np.log(total)
 
     def probabilities(self, mask: NDArray[np.float16]) -> NDArray[np.float64]:
         """With a mask (streams, rows, keys), in float64: (streams, rows, keys, heads)."""
@@ -125,15 +134,26 @@ class Case:
 
     def run(self, api: Api, *, grouped: bool, threads: int = 1, mask: Floats | None = None) -> NDArray[np.float32]:
         """The output as ggml computes it, (streams, rows, heads, dim); `mask` replaces the first mask."""
-        return self._run(api, grouped, threads, mask, None)[0]
+        return self._run(api, grouped, threads, mask)[0]
+
+    def run_and_sum(self, api: Api, *, grouped: bool, threads: int = 1) -> tuple[Floats, Floats]:
+        """The output, and the logarithms of the sums (streams, rows, heads)."""
+        both = self._run(api, grouped, threads, sums=True)[0]
+        return both[..., :-1], both[..., -1]
 
     def run_and_read(self, api: Api, read: NDArray[np.int32], threads: int = 1) -> tuple[Floats, list[Floats]]:
         """The output of the grouped kernel, and the probabilities (streams, rows, n, heads) of the keys `read`
         (streams, rows, n) under the first mask and, if there is a second, under the mask that each head takes."""
-        return self._run(api, True, threads, None, read)
+        return self._run(api, True, threads, read=read)
 
     def _run(
-        self, api: Api, grouped: bool, threads: int, mask: Floats | None, read: NDArray[np.int32] | None
+        self,
+        api: Api,
+        grouped: bool,
+        threads: int,
+        mask: Floats | None = None,
+        read: NDArray[np.int32] | None = None,
+        sums: bool = False,
     ) -> tuple[Floats, list[Floats]]:
         lib = api.lib
         for name in ("ggml_new_tensor_4d", "ggml_permute", "ggml_flash_attn_ext", "ggml_flash_attn_ext_read"):
@@ -180,6 +200,12 @@ class Case:
                     tensor(self.bias, F16, self.keys, self.rows, 1, self.streams),
                     tensor(self.biased.astype(np.float32), F32, self.heads, self.rows, self.streams, 1),
                 )
+            if self.only is not None:
+                only = np.broadcast_to(self.only, (self.streams, self.rows, self.heads)).astype(np.float32)
+                heads = tensor(only, F32, self.heads, self.rows, self.streams, 1)
+                lib.ggml_flash_attn_ext_add_head_mask(node, None, heads)
+            if sums:
+                lib.ggml_flash_attn_ext_add_log_sum(context, node, C.byref(C.POINTER(Tensor)()))
             graph = C.c_void_p(lib.ggml_new_graph(context))
             out, found = node, [C.POINTER(Tensor)() for _ in range(1 if self.head_mask is None else 2)]
             if read is not None:
@@ -192,7 +218,7 @@ class Case:
             for made, data in operands:
                 C.memmove(made.contents.data, data.ctypes.data, data.nbytes)
             assert lib.ggml_backend_graph_compute(backend, graph) == 0
-            result = values(out, self.streams, self.rows, self.heads, self.dim)
+            result = values(out, self.streams, self.rows, self.heads, self.dim + sums)
             return result, [] if read is None else [values(each, *read.shape, self.heads) for each in found]
         finally:
             if memory:

@@ -182,7 +182,7 @@ class Context:
 
     def __init__(
         self, api: Api, model: C.c_void_p, *, n_ctx: int = 512, n_ubatch: int = 128, n_seq: int = 1, flash: bool | None = True,
-        type_kv: int = F16, unified: bool = True, threads: int = 1,
+        type_kv: int = F16, unified: bool = True, threads: int = 1, grouped: bool = False,
         capture: Callable[[str, Tensor], None] | None = None,
     ) -> None:
         self.api, self.lib, self.model = api, api.lib, model
@@ -204,6 +204,8 @@ class Context:
         self.n_vocab = self.lib.llama_vocab_n_tokens(C.c_void_p(self.lib.llama_model_get_vocab(model)))
         self.n_embd_inp = self.lib.llama_model_n_embd_inp(model)
         self.n_pos = 4 if self.lib.llama_model_rope_type(model) in (8, 40) else 1  # M-RoPE, interleaved M-RoPE
+        if grouped:
+            assert self.set_grouped(True)
 
     def decode(
         self, tokens: Sequence[int] | None = None, *, embd: NDArray[np.float32] | None = None, pos: Sequence[int] | NDArray[np.int32],
