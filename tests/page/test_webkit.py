@@ -29,15 +29,16 @@ class WebKit:
     """MiniBrowser on a display of its own, asked over WebDriver."""
 
     def __init__(self):
-        self._display = subprocess.Popen(
-            ["Xvfb", "-displayfd", "1", "-nolisten", "tcp"], stdout=subprocess.PIPE, text=True
-        )
+        command = ["Xvfb", "-displayfd", "1", "-nolisten", "tcp"]
+        self._display = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         port = 20000 + os.getpid() % 20000
         self._address = f"http://127.0.0.1:{port}"
         display = {"DISPLAY": f":{self._display.stdout.readline().strip()}", "LIBGL_ALWAYS_SOFTWARE": "1"}
         environment = os.environ | display | {"WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1"}  # no user namespaces
         command = ["WebKitWebDriver", f"--port={port}"]
         self._driver = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def begin(self):
         self.wait(self._is_up)
         self._session = f"/session/{self._send('POST', '/session', {'capabilities': {}})['sessionId']}"
         self.post("/window/rect", x=0, y=0, width=1200, height=860)
@@ -106,8 +107,11 @@ class WebKit:
 @pytest.fixture
 def webkit():
     found = WebKit()
-    yield found
-    found.close()
+    try:
+        found.begin()
+        yield found
+    finally:
+        found.close()
 
 
 def test_a_persons_way(webkit, served, photo):
