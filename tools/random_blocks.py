@@ -14,8 +14,8 @@ from gguf import GGMLQuantizationType as Type
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
-_STEPS = math.sqrt((16**2 - 1) / 12), math.sqrt((64**2 - 1) / 12), math.sqrt((256**2 - 1) / 12)
-"""Standard deviations of whole numbers drawn evenly from 4, 6 and 8 bits."""
+_STEPS = {bits: math.sqrt((4**bits - 1) / 12) for bits in (4, 5, 6, 8)}
+"""Standard deviations of whole numbers drawn evenly from so many bits."""
 
 
 def blocks(rng: np.random.Generator, kind: Type, count: int, deviation: float) -> Bytes:
@@ -25,24 +25,29 @@ def blocks(rng: np.random.Generator, kind: Type, count: int, deviation: float) -
     return _DRAWN[kind](rng, count, deviation)
 
 
-def _q4_k(rng: np.random.Generator, count: int, deviation: float) -> Bytes:
+def _q4_k(rng: np.random.Generator, count: int, deviation: float, bits: int = 4) -> Bytes:
     """256 values d * scale * q - dmin * minimum; q of 4 bits, 8 scales and minima of 6, d and dmin F16."""
     scales = rng.integers(32, 64, (count, 8), np.uint8)
-    step = deviation / (_STEPS[0] * math.sqrt(np.mean(np.arange(32.0, 64) ** 2)))
-    out = np.empty((count, 144), np.uint8)
-    out[:, :2], out[:, 2:4] = _half(step), _half(7.5 * step)  # minimum = scale: the mean of 0..15 becomes 0
+    step = deviation / (_STEPS[bits] * math.sqrt(np.mean(np.arange(32.0, 64) ** 2)))
+    out = np.empty((count, 16 + 32 * bits), np.uint8)
+    out[:, :2], out[:, 2:4] = _half(step), _half((2**bits - 1) / 2 * step)  # minimum = scale: the mean of q becomes 0
     low, high = scales[:, :4], scales[:, 4:]
     top = (high >> 4) << 6
     out[:, 4:8] = out[:, 8:12] = low | top
     out[:, 12:16] = (high & 15) | (high & 15) << 4
-    out[:, 16:] = _bytes(rng, count, 128)
+    out[:, 16:] = _bytes(rng, count, 32 * bits)
     return out
+
+
+def _q5_k(rng: np.random.Generator, count: int, deviation: float) -> Bytes:
+    """The same with q of 5 bits."""
+    return _q4_k(rng, count, deviation, bits=5)
 
 
 def _q6_k(rng: np.random.Generator, count: int, deviation: float) -> Bytes:
     """256 values d * scale * (q - 32); q of 6 bits, 16 scales of 8 and of both signs; d F16."""
     scales = rng.integers(64, 128, (count, 16)) * rng.choice((-1, 1), (count, 16))
-    step = deviation / (_STEPS[1] * math.sqrt(np.mean(np.arange(64.0, 128) ** 2)))
+    step = deviation / (_STEPS[6] * math.sqrt(np.mean(np.arange(64.0, 128) ** 2)))
     out = np.empty((count, 210), np.uint8)
     out[:, :192] = _bytes(rng, count, 192)
     out[:, 192:208] = scales.astype(np.int8).view(np.uint8)
@@ -53,7 +58,7 @@ def _q6_k(rng: np.random.Generator, count: int, deviation: float) -> Bytes:
 def _q8_0(rng: np.random.Generator, count: int, deviation: float) -> Bytes:
     """32 values d * q; q of 8 bits, d F16."""
     out = np.empty((count, 34), np.uint8)
-    out[:, :2] = _half(deviation / _STEPS[2])
+    out[:, :2] = _half(deviation / _STEPS[8])
     out[:, 2:] = _bytes(rng, count, 32)
     return out
 
@@ -80,6 +85,7 @@ def _half(value: float) -> Bytes:
 
 _DRAWN = {
     Type.Q4_K: _q4_k,
+    Type.Q5_K: _q5_k,
     Type.Q6_K: _q6_k,
     Type.Q8_0: _q8_0,
     Type.F16: _floats(np.float16),

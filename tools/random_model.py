@@ -29,9 +29,8 @@ ADDED = (
 )  # fmt: skip
 """Special tokens of Qwen2.5-VL and Qwen3-VL that Qwen2 lacks, from their tokenizer_config.json."""
 BUILTIN = Path(__file__).resolve().parents[1] / "python" / "lookhere" / "data" / "models" / "model.gguf"
-TYPES = ("Q4_K_M", "Q8_0", "F16")
-_FILE_TYPES = {"Q4_K_M": gguf.LlamaFileType.MOSTLY_Q4_K_M, "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
-               "F16": gguf.LlamaFileType.MOSTLY_F16}  # fmt: skip
+TYPES = ("Q4_K_M", "Q5_K_M", "Q8_0", "F16")
+_FILE_TYPES = {kind: gguf.LlamaFileType[f"MOSTLY_{kind}"] for kind in TYPES}
 
 
 @dataclass(frozen=True)
@@ -129,14 +128,14 @@ class Tensor:
 
 
 def better(layer: int, layers: int) -> bool:
-    """Whether Q4_K_M spends Q6_K on this layer's values and on the way back from its feed-forward part."""
+    """Whether Q4_K_M and Q5_K_M spend Q6_K on this layer's values and on the way back from its feed-forward part."""
     return layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
 
 
 def text_tensors(shape: Shape, kind: str) -> Iterator[Tensor]:
     """The language model's, in the order of the file."""
-    plain = {"Q4_K_M": Type.Q4_K, "Q8_0": Type.Q8_0, "F16": Type.F16}[kind]
-    more = Type.Q6_K if kind == "Q4_K_M" else plain
+    plain = Type[kind.removesuffix("_M")]
+    more = Type.Q6_K if kind.endswith("_M") else plain
     rows, kv, width = shape.heads * shape.head, shape.heads_kv * shape.head, shape.width
     if not shape.tied:
         yield Tensor("output.weight", (shape.vocabulary, width), more)

@@ -28,7 +28,7 @@ class QuantizeParams(ctypes.Structure):
     _fields_ = [("threads", ctypes.c_int32), ("kind", ctypes.c_int), ("others", ctypes.c_uint64 * 7)]
 
 
-@pytest.mark.parametrize("kind", [Type.Q4_K, Type.Q6_K, Type.Q8_0, Type.F16, Type.F32])
+@pytest.mark.parametrize("kind", [Type.Q4_K, Type.Q5_K, Type.Q6_K, Type.Q8_0, Type.F16, Type.F32])
 @pytest.mark.parametrize("columns", [1024, 25_600])
 def test_blocks_have_the_mean_and_deviation_that_were_asked_for(kind, columns):
     wanted = columns**-0.5
@@ -43,7 +43,10 @@ def test_other_types_are_refused():
         blocks(np.random.default_rng(0), Type.Q2_K, 1, 1.0)
 
 
-@pytest.mark.parametrize(("kind", "tied", "layers"), [("Q4_K_M", True, 28), ("Q4_K_M", False, 36), ("Q8_0", False, 4)])
+@pytest.mark.parametrize(
+    ("kind", "tied", "layers"),
+    [("Q4_K_M", True, 28), ("Q4_K_M", False, 36), ("Q5_K_M", True, 28), ("Q5_K_M", False, 36), ("Q8_0", False, 4)],
+)
 def test_types_are_those_of_llama_cpp(native, tmp_path, kind, tied, layers):
     shape = tiny(layers, tied=tied)
     random_model.write_text(tmp_path / "f16.gguf", "tiny", shape, "F16")
