@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "ggml_patches"))
 import source_tree
 
 ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / "build" / "rebase"
 UPSTREAM = ROOT / "ggml_patches" / "upstream.cmake"
 TESTS = ["tests/patches", "tests/engine"]
 ARCHIVES = ".tar.gz, .tar.xz or .tar"
@@ -47,11 +48,11 @@ def main() -> int:
     parser.add_argument("--continue", dest="go_on", action="store_true", help="go on after a conflict was mended")
     parser.add_argument("-o", "--output", type=_path, help="folder for the new series (default: WORK/patches)")
     parser.add_argument("--write", action="store_true", help="when all passes, replace the series that was carried")
-    parser.add_argument("--no-build", action="store_true", help="neither build nor test")
+    parser.add_argument("--build", action=argparse.BooleanOptionalAction, default=True, help="build, and test")
     parser.add_argument("--sha256", help="what the archive must have")
     parser.add_argument("--from", dest="old", type=_path, help="source that the series fits (default: the pinned one)")
     parser.add_argument("--patches", type=_path, default=ROOT / "ggml_patches", help="series (default: ggml_patches)")
-    parser.add_argument("--work", type=_path, default=ROOT / "build" / "rebase", help="folder (default: build/rebase)")
+    parser.add_argument("--work", type=_path, default=WORK, help="folder (default: build/rebase)")
     parser.add_argument("--preset", default="default", help="CMake preset to build")
     parser.add_argument("-j", "--jobs", type=int, help="compilations at once")
     args = parser.parse_args()
@@ -97,7 +98,10 @@ def begin(args: argparse.Namespace) -> int:
     old = read_old(args.old, work)
     source_tree.write_tree(new, work / "llama.cpp", "")
     print(f"{args.source}: {len(new)} files{f', sha256 {sha256}' if sha256 else ''}", flush=True)
-    series = Series(work / "tree", patches)
+    (work / "series").mkdir()
+    for patch in patches:
+        shutil.copyfile(patch, work / "series" / patch.name)
+    series = _series(args)
     series.start(old, new)
     return carry(args, series, [])
 
@@ -120,7 +124,7 @@ def carry(args: argparse.Namespace, series: Series, before: list[Carried]) -> in
     if stopped:
         at = results.index(stopped) + 1
         print(f"\n{stopped.name} is to be mended in {series.folder} (`git diff` there shows it),")
-        print("then: python tools/rebase.py --continue" + (f" --work {args.work}" if _elsewhere(args) else ""))
+        print("then: python tools/rebase.py --continue" + (f" --work {args.work}" if args.work != WORK else ""))
         if at < len(results):
             print("The patches after it were tried with the patch's own lines in the place of its conflicts.")
         return 1
@@ -128,18 +132,20 @@ def carry(args: argparse.Namespace, series: Series, before: list[Carried]) -> in
     output: Path = args.output or args.work / "patches"
     written = series.export(results, output, new)
     print(f"  {len(written)} patches written to {output}", flush=True)
-    code = 0 if args.no_build else build_and_test(args, output)
+    code = build_and_test(args, output) if args.build else 0
     if code == 0 and args.write:
-        for patch in series.patches:
-            patch.unlink()
-        for patch in written:
-            shutil.copyfile(patch, args.patches / patch.name)
+        replace(args.patches, series.patches, written)
         print(f"  the series in {args.patches} is the new one")
     return code
 
 
-def _elsewhere(args: argparse.Namespace) -> bool:
-    return bool(args.work != ROOT / "build" / "rebase")
+def replace(folder: Path, old: list[Path], new: list[Path]) -> None:
+    if {one.name: one.read_bytes() for one in folder.glob("*.patch")} != {one.name: one.read_bytes() for one in old}:
+        raise RebaseError(f"{folder} changed in the meantime and was left as it is.\nWhat to do: begin again.")
+    for patch in old:
+        (folder / patch.name).unlink()
+    for patch in new:
+        shutil.copyfile(patch, folder / patch.name)
 
 
 def read_new(source: str, sha256: str | None, work: Path) -> tuple[dict[str, bytes], str | None]:
@@ -273,7 +279,7 @@ def _tail(log: Path) -> str:
 
 
 def _series(args: argparse.Namespace) -> Series:
-    return Series(args.work / "tree", sorted(args.patches.glob("*.patch")))
+    return Series(args.work / "tree", sorted((args.work / "series").glob("*.patch")))
 
 
 def _state(work: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "ggml_patches"))
 import source_tree
 import unified_diff
 
-AS_IS, MOVED, THERE, EDITED = "as is", "moved", "already there", "edited by hand"
+AS_IS, MOVED, THERE, EDITED = "as is", "moved", "already there", "changed by an edit"
 CONFLICTS, MENDED = "conflicts", "conflicts, mended"
 MARKER = b"<<<<<<< "
 FUNCTION = re.compile(rb"^(?=[A-Za-z_])(?:[^(]*[\s*&])?([\w:~]+)\s*\([^;]*$")

@@ -136,7 +136,7 @@ def test_conflict_mended_and_continued(tmp_path: Path, patches: Path) -> None:
     marked.write_text(marked.read_text() + "int late;\n")
     git = ["git", "-C", tmp_path / "work" / "tree", "-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run([*git, "commit", "-q", "-a", "--amend", "--no-edit"], check=True)
-    assert outcome(rebase(patches, "--continue"))[2] == "edited by hand"
+    assert outcome(rebase(patches, "--continue"))[2] == "changed by an edit"
     assert applied(new, tmp_path / "out")["src/llama.cpp"] == marked.read_text()
 
 
@@ -154,8 +154,13 @@ def test_file_that_is_gone_is_decided_by_hand(tmp_path: Path, patches: Path) -> 
 
 def test_what_the_new_source_has_already_is_left_out(tmp_path: Path, patches: Path) -> None:
     new = write_source(tmp_path / "new", changed(BASE, "0001-one"))
-    said = rebase(patches, new, "--write")
+    said = rebase(patches, new)
     assert outcome(said) == ["already there", "as is", "as is"]
+    late = patches / "0004-late.patch"
+    late.write_text("another's")
+    assert "changed in the meantime" in rebase(patches, "--continue", "--write", code=2)
+    late.unlink()
+    rebase(patches, "--continue", "--write")
     assert sorted(patch.name for patch in patches.iterdir()) == ["0002-four.patch", "0003-new.patch"]
     assert applied(new, patches)["src/llama.cpp"] == changed(BASE)
 
