@@ -1,5 +1,6 @@
 """What the whole test suite needs: nothing but the `test` extra. tests/reference also needs the `reference` extra."""
 
+import signal
 from importlib.util import find_spec
 
 import pytest
@@ -11,6 +12,12 @@ collect_ignore = ["reference"] if MISSING else []
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--gpu", action="store_true", help="whole models on the GPU: tests/engine and the built-in model")
     parser.addoption("--network", action="store_true", help="also what downloads from the real network")
+
+
+def pytest_configure() -> None:
+    """Ctrl-C means what it does at a terminal, for programs that tests start too: a shell's ``pytest &`` ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
