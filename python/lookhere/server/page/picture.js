@@ -36,9 +36,9 @@ export class Picture {
     const { naturalWidth: width, naturalHeight: height } = image;
     const most = limits.bytes - 65536; // beside the image there is the rest of the request
     const scale = Math.min(1, Math.sqrt(limits.pixels / (width * height)), Math.sqrt(most / data.length));
-    if (scale < 1) return redrawn(image, name, Math.min(scale * 0.95, Math.sqrt(MOST_DRAWN / (width * height))), most);
-    if (FOREIGN.test(file.type)) return redrawn(image, name, Math.min(1, Math.sqrt(MOST_DRAWN / (width * height))), most);
-    return new Picture({ name, data, width, height });
+    if (scale === 1 && !FOREIGN.test(file.type)) return new Picture({ name, data, width, height });
+    const drawn = Math.min(scale < 1 ? scale * 0.95 : 1, Math.sqrt(MOST_DRAWN / (width * height)));
+    return redrawn(image, name, drawn, most);
   }
 }
 
