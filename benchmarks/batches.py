@@ -26,7 +26,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import machine
 import numpy as np
 import page
 from lookhere import Ask, Panel, Scene, Steering, load
@@ -174,7 +173,7 @@ def main() -> None:
     context = 2 * (max(args.sizes) + 1) * each  # so that no prompt is read twice
     with load(args.files[0], mmproj=args.files[1], threads=args.threads, context=context) as model:
         steering = Steering(some_heads(model), Panel(1, 4))
-        what = f"{args.tokens} tokens per answer, {args.threads} threads, {args.rounds} rounds. {machine.facts()}"
+        what = f"{args.tokens} tokens per answer, {args.threads} threads, {args.rounds} rounds."
         if args.server:
             for size in args.sizes:
                 rows.append((size, against_server(args, model, size, fresh)))

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import machine
 import page
 from heads import heads_for
 from ratio import ratio
@@ -100,6 +99,6 @@ def _write(
     page.write(
         f"{args.name or args.model.parent.name}: beside busy programs",
         f"{args.depth} tokens in the cache, {args.tokens} tokens per round, {args.rounds} rounds: medians and, in the "
-        f"first table, the range. The others are loops that never wait. {machine.build(args.ours)}\n\n"
+        f"first table, the range. The others are loops that never wait.\n\n"
         f"{table}\n\n{compared}",
     )

@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,13 @@ def facts() -> str:
     )
 
 
-def build(folder: Path) -> str:
-    """One line: how our library in this folder was built, and what of it the processor has to offer."""
+def build(folder: Path | None = None) -> str:
+    """One line: how our library in this folder (the installed one) was built, and what the processor has to offer."""
+    if folder is None:
+        package = find_spec("lookhere")
+        assert package is not None
+        assert package.origin is not None
+        folder = Path(package.origin).parent / "lib"
     told = json.loads((folder / "build.json").read_text())
     has = _field("/proc/cpuinfo", "flags").split()
     sets = [name for name in ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "amx_int8") if name in has]

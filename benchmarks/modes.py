@@ -17,7 +17,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import machine
 import page
 from batches import pictures
 from lookhere import Panel, Steering, load
@@ -90,7 +89,7 @@ def main() -> None:
             )
         text = (
             f"{len(heads.heads)} heads, {scene.tokens} image tokens, {args.threads} threads, {args.rounds} rounds, the "
-            f"prompt and {args.tokens} tokens; speed as a multiple of that under the bias. {machine.facts()}\n\n"
+            f"prompt and {args.tokens} tokens; speed as a multiple of that under the bias.\n\n"
         )
         head = (
             *("push, queries", "prompt, seconds", "speed", "speed by processor time"),

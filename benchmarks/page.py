@@ -12,6 +12,8 @@ from pathlib import Path
 import machine
 
 PAGE = Path(__file__).parent / "RESULTS.md"
+LIBRARY: Path | None = None
+"""Folder of the library of ours that is measured, if it is not the installed one."""
 _OTHERS = machine.Others()
 _INTRODUCTION = """# Side by side
 
@@ -32,7 +34,7 @@ def write(title: str, text: str, path: Path | None = None) -> None:
     """Puts a section into the page, in the place of the one that has its title, and prints it."""
     made = (
         f"`{_command()}`, {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC. {machine.facts()} "
-        f"Other programs took {_OTHERS.share():.0%} of the processors meanwhile."
+        f"Other programs took {_OTHERS.share():.0%} of the processors meanwhile. {machine.build(LIBRARY)}"
     )
     section = f"## {title}\n\n{made}\n\n{text.strip()}\n"
     path = path or PAGE

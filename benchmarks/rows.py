@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import machine
 import page
 from ratio import median, ratio
 from sides import by_turns, library, sides
@@ -34,8 +33,7 @@ def run(args: argparse.Namespace) -> None:
     one = median(measured["ours", 1]).middle if 1 in args.rows else None
     page.write(
         f"{args.name or args.model.parent.name}: a batch of a few tokens",
-        f"Unsteered, flash attention on, {args.depth} tokens in the cache, {args.threads} threads. "
-        f"{machine.build(args.ours)}\n\n"
+        f"Unsteered, flash attention on, {args.depth} tokens in the cache, {args.threads} threads.\n\n"
         + page.table(
             (
                 "tokens",

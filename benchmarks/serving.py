@@ -25,7 +25,6 @@ from pathlib import Path
 from statistics import median as middle
 from typing import Any
 
-import machine
 import page
 from batches import HOST, pictures, question, serving
 from heads import heads_for
@@ -118,7 +117,7 @@ def main() -> None:
             with other as theirs:
                 rows.append((clients, *compared(args, clients, port, theirs, here, steered, fresh)))
         print(*rows[-1], flush=True)
-        what = f"{args.tokens} tokens per answer, {args.threads} threads, {args.rounds} rounds. {machine.facts()}\n\n"
+        what = f"{args.tokens} tokens per answer, {args.threads} threads, {args.rounds} rounds.\n\n"
         slow = "llama-server's" if args.server else "one after another's"
         head = ("clients", f"{slow} time / ours", f"{slow} time to the first word / ours", "our answers per second",
                 "our first word, s")  # fmt: skip

@@ -66,7 +66,7 @@ def main() -> None:
 
     args.stock = args.stock or stock.stock_libraries()
     args.ours = args.ours or stock.our_libraries()
-    page.PAGE = args.page
+    page.PAGE, page.LIBRARY = args.page, args.ours
     machine.wait_until_quiet(args.wait)
     SECTIONS[args.section].run(args)
 
