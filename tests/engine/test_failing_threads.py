@@ -1,4 +1,4 @@
-"""An assertion that fails on a thread of a graph (ggml_patches/0006)."""
+"""An assertion that fails on a thread of a graph (ggml_patches/0009)."""
 
 import subprocess
 import sys

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 BLOCK = {Q4_0: np.dtype([("d", "<f2"), ("q", "u1", 16)]), Q8_0: np.dtype([("d", "<f2"), ("q", "i1", 32)])}
-GROUPED, SCALE = 5, 0  # indices of op_params
+OPTION, MASK, HEADS, KEYS = 15, 7, 8, 9
+"""Where our options lie in a node, in op_params and src (ggml-flash-attn.h)."""
 
 
 class InitParams(C.Structure):

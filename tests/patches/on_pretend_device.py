@@ -43,6 +43,19 @@ def main() -> None:
         read = ctx.probe(0, 4)
         assert read is not None
         answer["read"] = read.tolist()
+    with api.context(Path(model), gpu_layers=999, flash=FLASH[flash], n_ubatch=2) as ctx:
+        ctx.set_heads(HEADS)
+        ctx.steer([scene.target(3.0)], prompt_end=scene.prompt_end)
+        ctx.probe_layers([1, 4])
+        ctx.probe_spans([scene.target(3.0)])
+        device.pretend_pinned_most(0)
+        answer["without memory"] = ctx.decode(scene.tokens[:4], pos=range(4), outputs=[3])
+        device.pretend_pinned_most(C.c_size_t(-1))
+        ctx.forget(0)
+        scene.prefill(ctx, outputs=(1, 3, 4))
+        rows = [ctx.probe(row, layer, steered=s) for row in (1, 3, 4) for layer in (1, 4) for s in (False, True)]
+        answer["rows"] = [row.tolist() for row in rows if row is not None]
+    answer["copies"] = device.pretend_pinned_copies(), device.pretend_other_copies()
     print(json.dumps(answer))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import capi
 import numpy as np
 import pytest
-from attention_op import Case
+from attention_op import HEADS, KEYS, MASK, OPTION, Case, InitParams
 from capi import BF16, F16, F32, Q4_0, Q8_0, Api, Context, Tensor
 from numpy.typing import NDArray
 from scene import Scene
@@ -155,11 +155,38 @@ def test_a_device_that_is_not_the_cpu_is_never_given_a_second_mask(patched: Api)
     node.op = next(i for i in range(200) if patched.lib.ggml_op_name(i) == b"FLASH_ATTN_EXT")
     node.src[2] = C.pointer(Tensor())
     assert patched.lib.ggml_backend_dev_supports_op(device, C.byref(node))
-    node.src[6] = C.pointer(Tensor())
+    node.src[HEADS] = C.pointer(Tensor())
     assert not patched.lib.ggml_backend_dev_supports_op(device, C.byref(node))
-    node.src[6] = None
+    node.src[HEADS] = None
     node.ne[0] += 1  # more than the result
     assert not patched.lib.ggml_backend_dev_supports_op(device, C.byref(node))
+
+
+def test_upstream_has_not_taken_the_places_of_our_options(stock: Api) -> None:
+    """A node with all that upstream's own functions put into it."""
+    lib = stock.lib
+    for name in ("ggml_new_tensor_4d", "ggml_flash_attn_ext"):
+        getattr(lib, name).restype = C.POINTER(Tensor)
+    lib.ggml_init.restype = C.c_void_p
+    context = C.c_void_p(lib.ggml_init(InitParams(1 << 20, None, True)))
+    try:
+        q, k, v, mask, sinks = (
+            lib.ggml_new_tensor_4d(context, kind, *map(C.c_int64, shape))
+            for kind, shape in (
+                *[(F32, (64, 3, 4, 1)), (F16, (64, 50, 2, 1)), (F16, (64, 50, 2, 1))],
+                *[(F16, (50, 3, 1, 1)), (F32, (4, 1, 1, 1))],
+            )
+        )
+        node = lib.ggml_flash_attn_ext(context, q, k, v, mask, C.c_float(0.5), C.c_float(2.0), C.c_float(30.0))
+        lib.ggml_flash_attn_ext_add_sinks(node, sinks)
+        lib.ggml_flash_attn_ext_set_n_kv_max(node, 50)
+        lib.ggml_prec_set_acc(node, 10)  # GGML_PREC_F32
+        assert node.contents.src[4]
+        assert node.contents.op_params[4] == 50
+        assert not any(node.contents.src[k] for k in (MASK, HEADS, KEYS))
+        assert node.contents.op_params[OPTION] == 0
+    finally:
+        lib.ggml_free(context)
 
 
 class Nodes:
@@ -173,7 +200,7 @@ class Nodes:
 
     def __call__(self, name: str, tensor: Tensor) -> None:
         if self.name_of_op(tensor.op) == b"FLASH_ATTN_EXT":
-            self.pending.append((bool(tensor.op_params[5]), bool(tensor.src[5])))
+            self.pending.append((bool(tensor.op_params[OPTION]), bool(tensor.src[MASK])))
         elif name.startswith("kqv_out-"):
             self.seen[int(name.split("-")[1])].append(self.pending)
             self.pending = []

@@ -70,11 +70,21 @@ def on_cpu(run: Run) -> dict[str, Any]:
 def test_steering_is_exact_whatever_the_device_lacks(run: Run, on_cpu: dict[str, Any], lacks: str, flash: str) -> None:
     """With `auto`, as the engine loads a model, llama.cpp does without flash attention where the device has none."""
     found = run(lacks, flash)
-    for name in ("unsteered", "steered", "read"):
+    for name in ("unsteered", "steered", "read", "rows"):
         np.testing.assert_allclose(
             found[name], on_cpu[name], rtol=0, atol=1e-4 if flash == "on" else 2e-2, err_msg=name
         )
     assert np.abs(np.subtract(on_cpu["steered"], on_cpu["unsteered"])).max() > 0.1, "steering did nothing"
+
+
+def test_what_is_read_goes_to_pinned_memory(run: Run, on_cpu: dict[str, Any]) -> None:
+    """A copy to other memory would make the host wait. Without such memory the batch fails, and the next does not."""
+    pinned, others = run(NOTHING)["copies"]
+    assert pinned > 0
+    assert others == 0
+    assert run(NOTHING)["without memory"] == -2
+    assert len(run(NOTHING)["rows"]) == 12
+    assert on_cpu["without memory"] == 0
 
 
 def test_the_fast_path_is_for_the_cpu_alone(run: Run, on_cpu: dict[str, Any]) -> None:

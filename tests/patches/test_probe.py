@@ -163,6 +163,25 @@ def test_more_tokens_can_be_read_later(patched: Api, models: dict[str, Path], gr
 
 
 @grouped
+def test_a_batch_of_several_ubatches_is_read_whole(patched: Api, models: dict[str, Path], grouped: bool) -> None:
+    read = []
+    for n_ubatch in (128, 2):
+        with patched.context(models["qwen3vl"], n_ubatch=n_ubatch) as ctx:
+            assert ctx.set_grouped(grouped) == grouped
+            scene = Scene(ctx.n_pos)
+            ctx.set_heads(SOME)
+            ctx.steer([scene.target(2.0)])
+            ctx.probe_layers(LAYERS)
+            ctx.probe_spans([scene.target(0)])
+            for outputs in ((4,), (1, 3, 4)):  # more than the batch before
+                ctx.forget()
+                scene.prefill(ctx, outputs=outputs)
+                read += [ctx.probe(row, layer, steered=s) for row in outputs for layer in LAYERS for s in (False, True)]
+    half = len(read) // 2
+    np.testing.assert_allclose(read[half:], read[:half], atol=1e-3)
+
+
+@grouped
 def test_each_sequence_reads_its_own_spans(patched: Api, models: dict[str, Path], grouped: bool) -> None:
     with patched.context(models["qwen3vl"], n_seq=2) as ctx:
         assert ctx.set_grouped(grouped) == grouped

@@ -1,4 +1,4 @@
-"""Threads that wait for others sleep (ggml_patches/0007): many more of them than processors compute, and cheaply."""
+"""Threads that wait for others sleep (ggml_patches/0010): many more of them than processors compute, and cheaply."""
 
 from __future__ import annotations
 
