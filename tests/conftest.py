@@ -1,9 +1,17 @@
 """What the whole test suite needs: nothing but the `test` extra. tests/reference also needs the `reference` extra."""
 
+import os
 import signal
 from importlib.util import find_spec
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy or emulated machine is not a failure. CI=1 draws the same values each time; without it, new ones are tried.
+settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
+settings.load_profile("patient")
 
 MISSING = [name for name in ("torch", "transformers") if find_spec(name) is None]
 collect_ignore = ["reference"] if MISSING else []

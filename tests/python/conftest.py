@@ -13,7 +13,6 @@ import lookhere
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import settings
 from lookhere.cli import main
 from lookhere.hub import known, telling
 from lookhere.loading import builtin as registry
@@ -21,10 +20,6 @@ from lookhere.steering.head_set import HeadSet, ModelFacts
 from PIL import Image
 from planted_engine import GAZE, HEADS, LAYERS, Planted
 from stand_in_hub import MODEL, PROJECTOR, SECOND, Hub, gguf, in_place_of_the_hub
-
-# A busy machine is not a failure. CI=1 draws the same values each time; without it, new ones are tried.
-settings.register_profile("patient", deadline=None, derandomize=bool(os.environ.get("CI")))
-settings.load_profile("patient")
 
 
 @pytest.fixture
