@@ -194,7 +194,7 @@ class Case:
             if self.sinks is not None:
                 lib.ggml_flash_attn_ext_add_sinks(node, tensor(self.sinks.astype(np.float32), F32, self.heads, 1, 1, 1))
             if grouped:
-                lib.ggml_flash_attn_ext_set_grouped(node, True)
+                lib.ggml_flash_attn_ext_set_grouped(node)
             if self.head_mask is not None:
                 lib.ggml_flash_attn_ext_add_head_mask(
                     node,

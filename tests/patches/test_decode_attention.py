@@ -163,7 +163,7 @@ def test_a_device_that_is_not_the_cpu_is_never_given_a_second_mask(patched: Api)
 
 
 def test_upstream_has_not_taken_the_places_of_our_options(stock: Api) -> None:
-    """A node with all that upstream's own functions put into it."""
+    """A node with all that upstream's own functions put into it today: call a new one here, too."""
     lib = stock.lib
     for name in ("ggml_new_tensor_4d", "ggml_flash_attn_ext"):
         getattr(lib, name).restype = C.POINTER(Tensor)
