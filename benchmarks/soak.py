@@ -211,6 +211,7 @@ def main() -> None:
             with ThreadPoolExecutor(args.clients) as pool:
                 for start in range(0, args.requests, tenth):
                     list(pool.map(soak.one, range(start, min(start + tenth, args.requests))))
+                    time.sleep(2)  # free memory is given back once nobody asks
                     memory.append(resident(process.pid))
                     room.append(soak.room())
                     print(

@@ -4,11 +4,10 @@
 #   bash tools/arm64.sh [TESTS and options of pytest]      without any: tests/engine tests/patches
 #
 # Needs Debian's g++-aarch64-linux-gnu, qemu-user, python3 and python3-venv. All else lies in build/arm64: tools of this
-# machine (host), an arm64 Python from Debian's archive (sysroot) with wheels from pip's index, and the build (site).
+# machine (host), an arm64 Python from this machine's package sources (sysroot) with wheels from pip's index, and the build (site).
 # Stock llama.cpp, which the tests compare with, is kept in the user's cache folder as always. Nothing is installed.
 #
 # LOOKHERE_ARM64_MARCH  processor to compile for, default armv8.2-a+dotprod
-# LOOKHERE_DEBIAN       mirror of Debian, default http://deb.debian.org/debian
 # PYTHON                Python 3.11 of this machine, default /usr/bin/python3.11
 # CMAKE_BUILD_PARALLEL_LEVEL, CMAKE_CXX_COMPILER_LAUNCHER, LOOKHERE_CACHE_DIR, PIP_INDEX_URL: as for any build
 set -euo pipefail
@@ -39,11 +38,8 @@ if [ ! -e "$top/sysroot/done" ]; then
     rm -rf "$top/sysroot" "$top/apt"
     mkdir -p "$top/sysroot" "$top/apt/lists/partial" "$top/apt/archives/partial"
     : >"$top/apt/status" # of a machine without any package
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
-        "${LOOKHERE_DEBIAN:-http://deb.debian.org/debian} bookworm main" >"$top/apt/sources.list"
     own=(-o APT::Architecture=arm64 -o APT::Architectures::=arm64 -o APT::Sandbox::User= -o Dir::State="$top/apt"
-        -o Dir::State::status="$top/apt/status" -o Dir::Cache="$top/apt" -o Dir::Etc::sourcelist="$top/apt/sources.list"
-        -o Dir::Etc::sourceparts=/dev/null)
+        -o Dir::State::status="$top/apt/status" -o Dir::Cache="$top/apt")
     apt-get "${own[@]}" --quiet=2 update
     apt-get "${own[@]}" --quiet=2 --yes --no-install-recommends --download-only install python3.11 libstdc++6
     (cd "$top/apt/archives" && apt-get "${own[@]}" --quiet=2 download libpython3.11-dev)
@@ -86,8 +82,10 @@ CMAKE_TOOLCHAIN_FILE=$PWD/cmake/arm64.cmake LOOKHERE_PATCHED_LIBRARIES=$top/site
     "$top/host/bin/python" tests/stock.py
 
 # --- tests ------------------------------------------------------------------------------------------------------------
-if [ $# -eq 0 ]; then
-    set -- tests/engine tests/patches
-fi
+named=
+for word in "$@"; do
+    [ -e "${word%%::*}" ] && named=yes
+done
+[ -n "$named" ] || set -- tests/engine tests/patches "$@"
 "$emulated" -c 'import platform; from lookhere import _engine; print(platform.machine(), _engine.build_info())'
 exec "$emulated" -m pytest -p no:cacheprovider "$@"

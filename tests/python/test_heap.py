@@ -6,15 +6,18 @@ import sys
 
 import pytest
 
-HELD = """
-import queue, sys, threading
+RESIDENT = """
 from pathlib import Path
-import numpy as np
-from lookhere.process.heap import give_back_large
 
 def resident():
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+"""
+
+HELD = f"""{RESIDENT}
+import queue, sys, threading
+import numpy as np
+from lookhere.process.heap import give_back_large
 
 def work(todo, done):
     while todo.get():
@@ -41,13 +44,35 @@ print(resident() - before)
 """
 
 
-def grown(given):
-    """MiB that seven more threads kept."""
-    found = subprocess.run([sys.executable, "-c", HELD, given], capture_output=True, text=True, check=True, timeout=120)
+SCATTERED = f"""{RESIDENT}
+import sys
+from lookhere.process.heap import give_back_free
+before = resident()
+pieces = [bytearray(2000) for _ in range(50_000)]
+kept = pieces[::50]
+del pieces
+if sys.argv[1] == "yes":
+    give_back_free()
+print(resident() - before)
+"""
+
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library, with other habits")
+
+
+def grown(program, given):
+    """MiB that it kept."""
+    command = [sys.executable, "-c", program, given]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     return float(found.stdout)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library, with other habits")
+@glibc
 def test_threads_keep_nothing_large():
-    assert grown("yes") < 10
-    assert grown("no") > 50  # else there is nothing to mend
+    assert grown(HELD, "yes") < 10
+    assert grown(HELD, "no") > 50  # else there is nothing to mend
+
+
+@glibc
+def test_pages_between_pieces_in_use_go_back():
+    assert grown(SCATTERED, "yes") < 20
+    assert grown(SCATTERED, "no") > 80  # else there is nothing to mend

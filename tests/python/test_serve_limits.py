@@ -20,6 +20,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
 from live_server import Live, asking, data_uri, message, serving
+from lookhere.server import program
 
 
 class Slow:
@@ -246,3 +247,15 @@ def test_ctrl_c_while_a_websocket_is_answered(times):
         assert (heard[-1]["type"] == "ended") == (times == 1)
         if times == 1:
             assert heard[-2]["chunk"]["choices"][0]["finish_reason"]
+
+
+def test_free_memory_goes_back_once_nobody_asks(model, monkeypatch):
+    times = []
+    monkeypatch.setattr(program, "give_back_free", lambda: times.append(time.monotonic()))
+    with serving(model) as live:
+        time.sleep(2 * program.REST)
+        assert not times  # nobody asked yet
+        live.chat()
+        live.until(lambda: times)
+        time.sleep(3 * program.REST)
+        assert len(times) == 1

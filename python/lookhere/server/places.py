@@ -18,13 +18,14 @@ STOPPING = ("The server is stopping, and takes no more requests.", 503, "stoppin
 class Places:
     """Counts who is inside. Belongs to an event loop.
 
-    together: answers at a time. queue: requests that wait beside them.
+    together: answers at a time. queue: requests that wait beside them. entered: requests that ever were inside.
     """
 
     def __init__(self, together: int, queue: int) -> None:
         self.together = together
         self.queue = queue
         self.inside = 0
+        self.entered = 0
         self.running = 0
         self.closing = False
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -49,6 +50,7 @@ class Places:
                 retry_after=seconds,
             )
         self.inside += 1
+        self.entered += 1
         return Ticket(self)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ import uvicorn
 from .. import checks
 from ..errors import OptionError
 from ..model import Model
-from ..process.heap import give_back_large
+from ..process.heap import give_back_free, give_back_large
 from .app import App
 from .desk import Desk
 from .gate.guard import Guard
@@ -29,6 +29,12 @@ READERS = 2
 
 TICK = 0.05
 """Seconds between two looks at whether all is said."""
+
+REST = 0.5
+"""Seconds between two looks at whether nobody asks."""
+
+MANY = 200
+"""Requests after which free memory is given back although somebody asks."""
 
 
 class Program(uvicorn.Server):  # type: ignore[misc,unused-ignore]  # where uvicorn is not installed
@@ -55,7 +61,21 @@ class Program(uvicorn.Server):  # type: ignore[misc,unused-ignore]  # where uvic
         """Serves until it is to stop."""
         readers = ThreadPoolExecutor(READERS, thread_name_prefix="lookhere-read")
         asyncio.get_running_loop().set_default_executor(readers)
-        await super().serve(sockets)
+        tidy = asyncio.create_task(self._tidy())
+        try:
+            await super().serve(sockets)
+        finally:
+            tidy.cancel()
+
+    async def _tidy(self) -> None:
+        """Gives back free memory once nobody asks any more, and after many requests."""
+        places, tidied = self._desk.places, 0
+        while True:
+            await asyncio.sleep(REST)
+            new = places.entered - tidied
+            if new >= MANY or (new and places.inside == 0):
+                tidied = places.entered
+                await asyncio.get_running_loop().run_in_executor(None, give_back_free)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends all connections; WebSockets only once they have told their answers, which uvicorn does not wait for."""
