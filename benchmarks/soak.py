@@ -20,6 +20,7 @@ import random
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -201,10 +202,13 @@ def main() -> None:
     args = parser.parse_args()
     command = [sys.executable, "-m", "lookhere", "serve", "--port", "0", "--threads", "1"]
     command += ["--context", str(args.context)] if args.context else []
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
+    with tempfile.NamedTemporaryFile("w") as said, subprocess.Popen(command, stderr=said, text=True) as process:
         try:
-            port = int(process.stderr.readline().split(HOST + ":")[1].split(" ")[0])
+            while HOST not in (line := Path(said.name).read_text()):
+                if process.poll() is not None:
+                    raise SystemExit(f"lookhere serve ended: {line}")
+                time.sleep(0.1)
+            port = int(line.split(HOST + ":")[1].split(" ")[0])
             soak, memory, tenth = Soak(port, args.seed), [], max(1, args.requests // 10)
             room: list[int] = []
             began = time.perf_counter()
@@ -226,6 +230,9 @@ def main() -> None:
             print(f"Memory of the last {len(settled)} tenths: within {drift:.1%}.")
             if drift > FLAT:
                 raise SystemExit(f"memory is not flat within {FLAT:.0%}")
+        except AssertionError:
+            print(Path(said.name).read_text()[-4000:], file=sys.stderr)
+            raise
         finally:
             process.terminate()
 
