@@ -99,6 +99,6 @@ def _write(
     page.write(
         f"{args.name or args.model.parent.name}: beside busy programs",
         f"{args.depth} tokens in the cache, {args.tokens} tokens per round, {args.rounds} rounds: medians and, in the "
-        f"first table, the range. The others are loops that never wait.\n\n"
+        "first table, the range. The others are loops that never wait.\n\n"
         f"{table}\n\n{compared}",
     )

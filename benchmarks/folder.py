@@ -111,7 +111,7 @@ def main() -> None:
         text = (
             f"{len(model.head_set.heads)} heads, {REGIONS} regions of each image of {args.pixels} x {args.pixels} "
             f"pixels, {args.tokens} tokens per answer at most, {args.threads} threads, {args.rounds} rounds. Target: "
-            f"six answers about one image, 3 times as fast.\n\n"
+            "six answers about one image, 3 times as fast.\n\n"
         )
         head = ("images", "answers alone: times as fast", "all: times as fast", "seconds per answer, all")
         title = args.files[0].parent.name if args.files else "Built-in model"
