@@ -35,9 +35,12 @@ def build(folder: Path | None = None) -> str:
     has = _field("/proc/cpuinfo", "flags").split()
     sets = [name for name in ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "amx_int8") if name in has]
     flags = f"{told['build_type']}{told['cxx_flags']}".strip()
+    options = told["options"]
+    named = [name for name in ("AVX2", "AVX_VNNI", "AVX512", "AVX512_VNNI") if options[f"GGML_{name}"] == "ON"]
+    made_for = "the processor at hand" if options["GGML_NATIVE"] == "ON" else ", ".join(named) or "any processor"
     return (
-        f"Built with {told['compiler']}, {flags}, GGML_NATIVE={told['options']['GGML_NATIVE']}, "
-        f"GGML_OPENMP={told['options']['GGML_OPENMP']}; the processor has {', '.join(sets) or 'none of the sets'}."
+        f"Built with {told['compiler']}, {flags}, GGML_NATIVE={options['GGML_NATIVE']} (for {made_for}), "
+        f"GGML_OPENMP={options['GGML_OPENMP']}; the processor has {', '.join(sets) or 'none of the sets'}."
     )
 
 

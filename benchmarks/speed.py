@@ -30,8 +30,9 @@ COMPARED = (  # what, the arm, against, target
     ("steered", "steered", "unsteered, as loaded", ""),
     ("steered, flash attention off", "steered, off", "better", ""),
     ("head set read while steering", "steered, head set read", "steered", ">= 0.98"),
-    ("all layers read while steering", "steered, all layers read", "steered", ">= 0.93"),
+    ("all layers read while steering", "steered, all layers read", "steered", ">= 0.95"),
 )
+GOALS = {1084: ">= 1.2", 4096: ">= 1.4", 16384: ">= 2"}  # of steered decode, by tokens in the cache
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
             page.write(f"{title}: prefill of {args.prefill} tokens", f"{about}\n\n{shown}")
         for depth in args.depths:
             measured = by_turns(_arms(stock, ours, args, depth, heads, layers, prefill=False), args.rounds)
-            shown = _shown(measured, 1, goal=">= 1")
+            shown = _shown(measured, 1, goal=GOALS.get(depth, ">= 1"))
             page.write(f"{title}: decode at {depth} tokens", f"{about} {args.tokens} tokens per round.\n\n{shown}")
 
 
