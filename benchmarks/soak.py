@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import lookhere
+import machine
 from lookhere.comics import generate_strip
 
 HOST = "127.0.0.1"
@@ -187,12 +188,6 @@ KINDS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def resident(process: int) -> float:
-    """MiB."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=5000)
@@ -216,7 +211,7 @@ def main() -> None:
                 for start in range(0, args.requests, tenth):
                     list(pool.map(soak.one, range(start, min(start + tenth, args.requests))))
                     time.sleep(2)  # free memory is given back once nobody asks
-                    memory.append(resident(process.pid))
+                    memory.append(machine.peak(process.pid)[1] / 2**20)
                     room.append(soak.room())
                     print(
                         f"{start + tenth} requests, {time.perf_counter() - began:.0f} s, {memory[-1]:.1f} MiB, "
